@@ -1,0 +1,94 @@
+"""Events: the lines of the ledger, in a CloudEvents 1.0 envelope.
+
+The types the engine writes, in the order a run writes them:
+
+========================  ==============================================================
+``run.started``           goal, parameters, process, version, commit of the repository
+``facts.observed``        readings: fact name → value and evidence
+``plan.made``             digest, cost, steps; ``because`` says why when it is not the first
+``step.started``          step id, action, attempt
+``step.noted``            anything an action wants remembered, such as a launch
+``step.finished``         seconds and the typed outcome
+``step.verified``         the promised facts, seen
+``step.failed``           failure class, name, message, fix
+``run.finished``          status, exit code, what remains
+========================  ==============================================================
+
+Source: CloudEvents 1.0.2, https://github.com/cloudevents/spec.
+"""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Event", "new_event", "new_id", "timestamp", "utc_now"]
+
+
+class Event(BaseModel):
+    """One immutable line of the ledger; (source, id) is its identity."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    source: str
+    type: str
+    time: str
+    subject: str = ""
+    run: str = ""
+    data: dict[str, Any] = Field(default_factory=dict)
+    sequence: int = 0
+
+    def envelope(self) -> dict[str, Any]:
+        """The event as a CloudEvents 1.0 JSON object; ``run`` and ``sequence`` are extensions."""
+        document: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "time": self.time,
+            "datacontenttype": "application/json",
+            "data": self.data,
+            "sequence": f"{self.sequence:010d}",
+        }
+        optional = {"subject": self.subject, "run": self.run}
+        return document | {name: value for name, value in optional.items() if value}
+
+
+def utc_now() -> datetime:
+    """The current time in UTC; the default clock everywhere a clock is a parameter."""
+    return datetime.now(UTC)
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 with milliseconds: ``2026-02-28T12:45:30.120Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def new_id() -> str:
+    """A fresh event id."""
+    return uuid.uuid4().hex
+
+
+def new_event(  # noqa: PLR0913 - the envelope has this many attributes
+    type: str,  # noqa: A002 - the word of the CloudEvents specification
+    data: dict[str, Any] | None = None,
+    *,
+    run: str = "",
+    subject: str = "",
+    source: str = "agents",
+    clock: Callable[[], datetime] = utc_now,
+    id: str | None = None,  # noqa: A002 - likewise
+) -> Event:
+    """An event of now that is not in the ledger yet (``sequence`` 0)."""
+    return Event(
+        id=id or new_id(),
+        source=f"{source}/{run}" if run else source,
+        type=type,
+        time=timestamp(clock()),
+        subject=subject,
+        run=run,
+        data=data or {},
+    )

@@ -1,0 +1,76 @@
+"""What a step measured, in the one form that the ledger keeps and the records quote."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Artifact", "Decision", "Gate", "Measurement", "Outcome"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+
+
+class Measurement(_Frozen):
+    """One number and where it was seen."""
+
+    name: str
+    value: float
+    unit: str = ""
+    source: str = Field(default="", description="file or event the number was read from")
+
+
+class Artifact(_Frozen):
+    """One file a step produced."""
+
+    name: str
+    path: str
+    sha256: str = ""
+    bytes: int = 0
+
+
+class Gate(_Frozen):
+    """A threshold and its verdict; a gate decides, never a sentence."""
+
+    name: str
+    metric: str
+    threshold: float
+    direction: Literal[">=", "<="]
+    value: float
+    passed: bool
+
+
+class Decision(_Frozen):
+    """A choice worth an ADR: which one, and the prose around it.
+
+    The prose holds no numbers: those come from the measurements, where each has its source.
+    """
+
+    key: str = Field(description="identity of the decision, such as promote:dit:catfaces64")
+    title: str
+    context: str
+    decision: str
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+    neutral: tuple[str, ...] = ()
+    alternatives: tuple[tuple[str, str], ...] = Field(
+        default=(), description="pairs (alternative, why it was not chosen)"
+    )
+    references: tuple[str, ...] = ()
+
+
+class Outcome(_Frozen):
+    """The typed result of one step."""
+
+    summary: str
+    measurements: tuple[Measurement, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    provenance: dict[str, str] = Field(default_factory=dict)
+    decision: Decision | None = None
+    lesson: str = Field(default="", description="what a person should remember; no numbers")
+
+    @property
+    def passed(self) -> bool:
+        """True when every gate passed (and when there is none)."""
+        return all(gate.passed for gate in self.gates)
