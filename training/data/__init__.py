@@ -1,0 +1,1 @@
+"""Photos in, one uint8 shard with a manifest out."""

@@ -1,0 +1,207 @@
+"""The prepared dataset: one uint8 array of photos, one array of labels, one manifest.
+
+``<volume>/datasets/<name>/{images.npy, labels.npy, manifest.json}``
+
+Importing this module imports no numpy; the functions that touch arrays do.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from training.durable import sha256_of
+from training.errors import DatasetError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "IMAGES_FILE",
+    "LABELS_FILE",
+    "MANIFEST_FILE",
+    "Dataset",
+    "DatasetManifest",
+    "Kind",
+    "Skipped",
+    "dataset_directory",
+    "load",
+    "read_manifest",
+    "verify",
+]
+
+IMAGES_FILE = "images.npy"
+LABELS_FILE = "labels.npy"
+MANIFEST_FILE = "manifest.json"
+VALIDATION_SHARE = 0.1
+
+Kind = Literal["folder", "pets", "synthetic"]
+
+
+class Skipped(BaseModel):
+    """A file that is not in the dataset, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    reason: str
+
+
+class DatasetManifest(BaseModel):
+    """What a prepared dataset holds and where it came from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    name: str
+    kind: Kind
+    label: str = ""  # "SYNTHETIC" where the photos are drawn; every output made of them says so
+    source: str
+    source_fingerprint: str
+    image_size: int
+    images: int
+    classes: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    digest: str
+    sha256: dict[str, str]
+    created: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Photos and labels ready to sample from.
+
+    `images` is uint8 [N, S, S, 3], mapped read-only from the file; `labels` int64 [N], each an
+    index into `classes`. Photos without labels all belong to the one class ``cat``.
+    """
+
+    name: str
+    kind: Kind
+    digest: str
+    images: "npt.NDArray[np.uint8]"
+    labels: "npt.NDArray[np.int64]"
+    classes: tuple[str, ...]
+    skipped: int = 0
+
+    @property
+    def synthetic(self) -> bool:
+        """True when the photos are drawings; whatever is made of them has to say so."""
+        return self.kind == "synthetic"
+
+    @property
+    def image_size(self) -> int:
+        """Pixels along a side."""
+        return int(self.images.shape[1])
+
+    def __len__(self) -> int:
+        return int(self.images.shape[0])
+
+    def split(self) -> "tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]":
+        """Indices to train on and indices held out, the same for the same content.
+
+        A tenth of each class is held out, at least one photo of a class that has two; a dataset
+        of one photo is its own validation set.
+        """
+        import numpy as np  # noqa: PLC0415
+
+        generator = np.random.Generator(np.random.PCG64(int(self.digest[:16], 16)))
+        held: list[npt.NDArray[np.int64]] = []
+        for label in range(len(self.classes)):
+            members = np.flatnonzero(self.labels == label).astype(np.int64)
+            share = max(round(len(members) * VALIDATION_SHARE), min(1, len(members) // 2))
+            held.append(generator.permutation(members)[:share])
+        valid = np.sort(np.concatenate(held))
+        train = np.setdiff1d(np.arange(len(self), dtype=np.int64), valid)
+        return (train, valid) if len(valid) else (train, train)
+
+
+def dataset_directory(volume_root: Path, name: str) -> Path:
+    """Where the dataset called `name` is, or would be."""
+    return volume_root / "datasets" / name
+
+
+def read_manifest(volume_root: Path, name: str) -> DatasetManifest | None:
+    """The manifest of a prepared dataset; None where there is none or it cannot be understood."""
+    path = dataset_directory(volume_root, name) / MANIFEST_FILE
+    try:
+        return DatasetManifest.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def load(volume_root: Path, name: str) -> Dataset:
+    """The dataset called `name`, mapped from the volume; bytes are read as they are used.
+
+    Raises:
+        DatasetError: It was never prepared, or its files do not fit the manifest.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    directory = dataset_directory(volume_root, name)
+    manifest = read_manifest(volume_root, name)
+    if manifest is None:
+        raise DatasetError(
+            f"no dataset called {name} in {volume_root}",
+            fix="python -m training prepare, or agents run goal=prepared_data",
+            code="dataset_missing",
+        )
+    try:
+        images = np.load(directory / IMAGES_FILE, mmap_mode="r", allow_pickle=False)
+        labels = np.load(directory / LABELS_FILE, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(directory, str(error)) from error
+    size = manifest.image_size
+    if images.shape != (manifest.images, size, size, 3) or images.dtype != np.uint8:
+        raise _damaged(directory, f"{IMAGES_FILE} holds {images.dtype} {images.shape}")
+    if labels.shape != (manifest.images,) or labels.dtype != np.int64:
+        raise _damaged(directory, f"{LABELS_FILE} holds {labels.dtype} {labels.shape}")
+    return Dataset(
+        name=manifest.name,
+        kind=manifest.kind,
+        digest=manifest.digest,
+        images=images,
+        labels=labels,
+        classes=manifest.classes,
+        skipped=len(manifest.skipped),
+    )
+
+
+def verify(volume_root: Path, name: str) -> DatasetManifest:
+    """The manifest, after every byte of the dataset was read and compared with it.
+
+    Raises:
+        DatasetError: A file is missing or its checksum differs.
+    """
+    directory = dataset_directory(volume_root, name)
+    manifest = read_manifest(volume_root, name)
+    if manifest is None:
+        raise _damaged(directory, f"{MANIFEST_FILE} is missing or unreadable")
+    for file, expected in sorted(manifest.sha256.items()):
+        try:
+            found = sha256_of(directory / file)
+        except OSError as error:
+            raise _damaged(directory, str(error)) from error
+        if found != expected:
+            raise _damaged(directory, f"{file} has sha256 {found[:12]}, not {expected[:12]}")
+    return manifest
+
+
+def content_digest(
+    images: "npt.NDArray[np.uint8]", labels: "npt.NDArray[np.int64]", classes: tuple[str, ...]
+) -> str:
+    """64 hex digits of pixels, labels, classes and size; names and dates do not count."""
+    digest = hashlib.sha256(f"{images.shape}{classes!r}".encode())
+    digest.update(images.data.cast("B"))
+    digest.update(labels.data.cast("B"))
+    return digest.hexdigest()
+
+
+def _damaged(directory: Path, why: str) -> DatasetError:
+    return DatasetError(
+        f"{directory} is damaged: {why}",
+        fix=f"rm -r {directory} and prepare the data again",
+        code="dataset_damaged",
+    )

@@ -1,0 +1,83 @@
+"""Files that are whole or absent: written aside, synced, renamed; and their checksums."""
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from training.errors import DiskFull
+
+__all__ = ["disk_errors", "sha256_of", "sync_directory", "write_whole"]
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn "no room" of any kind while writing `path` into `DiskFull`.
+
+    Raises:
+        DiskFull: With the path and the bytes that are free there.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        free = _free_bytes(path)
+        raise DiskFull(
+            f"no room to write {path}: {error.strerror} ({free:,} bytes free)",
+            fix="free space, or drop old checkpoints: python -m training prune",
+        ) from error
+
+
+def _free_bytes(path: Path) -> int:
+    for place in (path, *path.parents):
+        with suppress(OSError):
+            return shutil.disk_usage(place).free
+    return 0
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names inside `path` survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Replace `path` by `content` in one step; a reader sees the old file or the new one.
+
+    Raises:
+        DiskFull: There is no room; the old file is untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    aside = path.with_name(f".tmp-{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's bytes, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
