@@ -1,0 +1,35 @@
+"""The planner: `plan(start, goal, actions)`.
+
+Pure: it reads nothing but its arguments and the clock, and knows nothing of the rest of the
+project but how errors are spoken.
+"""
+
+from agents.planning.actions import SECONDS_PER_USD
+from agents.planning.explain import Explanation, WhyNot, explain_missing, runner_up, why_not
+from agents.planning.facts import UNKNOWN, AtLeast, Below, Unknown
+from agents.planning.limits import Limits
+from agents.planning.planner import plan
+from agents.planning.replan import still_valid
+from agents.planning.result import Missing, PlanResult, Reason, Stats, Status, Step
+
+__all__ = [
+    "SECONDS_PER_USD",
+    "UNKNOWN",
+    "AtLeast",
+    "Below",
+    "Explanation",
+    "Limits",
+    "Missing",
+    "PlanResult",
+    "Reason",
+    "Stats",
+    "Status",
+    "Step",
+    "Unknown",
+    "WhyNot",
+    "explain_missing",
+    "plan",
+    "runner_up",
+    "still_valid",
+    "why_not",
+]

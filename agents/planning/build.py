@@ -1,0 +1,194 @@
+"""Make the answer: steps with names, stages and reasons, and the digest."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from agents.planning.compile import Task, exact
+from agents.planning.facts import Condition, World
+from agents.planning.limits import Budget
+from agents.planning.order import GOAL, PartialOrder, partial_order
+from agents.planning.result import (
+    Missing,
+    PlanResult,
+    Reason,
+    Stats,
+    Status,
+    Step,
+    canonical,
+    digest_of,
+)
+
+__all__ = ["answer", "no_plan", "stats_of", "total"]
+
+
+def total(task: Task, scaled_cost: int) -> float:
+    """A sum of scaled costs in the units the actions were declared in."""
+    return float(Fraction(scaled_cost, task.scale))
+
+
+def stats_of(budget: Budget, task: Task | None = None, stopped_by: str = "") -> Stats:
+    """What was used so far."""
+    return Stats(
+        expanded=budget.expanded,
+        generated=budget.generated,
+        evaluated=budget.evaluated,
+        actions=len(task.actions) if task else 0,
+        atoms=len(task.atoms) if task else 0,
+        seconds=dict(budget.seconds),
+        stopped_by=stopped_by,
+    )
+
+
+def no_plan(
+    status: Status,
+    goal: tuple[Condition, ...],
+    stats: Stats,
+    *,
+    lower_bound: float = math.inf,
+    usd: float = 0.0,
+    missing: tuple[Missing, ...] = (),
+    cheapest: PlanResult | None = None,
+) -> PlanResult:
+    """An answer without steps."""
+    content = [
+        status.value,
+        sorted([fact, canonical(value)] for fact, value in goal),
+        sorted([m.fact, canonical(m.value), *sorted(m.needed_by)] for m in missing),
+        canonical(usd),
+    ]
+    return PlanResult(
+        status=status,
+        cost=math.inf,
+        lower_bound=lower_bound,
+        usd=usd,
+        goal=goal,
+        missing=missing,
+        digest=digest_of(content),
+        stats=stats,
+        cheapest=cheapest,
+    )
+
+
+def answer(
+    task: Task,
+    sequence: Sequence[int],
+    *,
+    status: Status,
+    lower_bound: float,
+    start: World,
+    goal: tuple[Condition, ...],
+    stats: Stats,
+) -> PlanResult:
+    """An answer with a plan, from a valid sequence of operators."""
+    order = partial_order(task, sequence)
+    steps, edges = _steps(task, sequence, order)
+    return PlanResult(
+        status=status,
+        cost=float(sum((exact(step.cost) for step in steps), Fraction())),
+        lower_bound=lower_bound,
+        seconds=math.fsum(step.seconds for step in steps),
+        usd=float(sum((exact(step.usd) for step in steps), Fraction())),
+        steps=steps,
+        edges=edges,
+        goal=goal,
+        digest=_digest(steps, goal, start),
+        stats=stats,
+    )
+
+
+def _steps(
+    task: Task, sequence: Sequence[int], order: PartialOrder
+) -> tuple[tuple[Step, ...], dict[tuple[str, str], tuple[Reason, ...]]]:
+    """Steps stage by stage and in each as declared, so the order of search is of no account."""
+    places = sorted(range(len(sequence)), key=lambda at: (order.stage[at], sequence[at], at))
+    names = _ids([task.actions[sequence[at]].name for at in places], task)
+    ids = dict(zip(places, names, strict=True))
+    index = {at: number for number, at in enumerate(places)}
+    edges: dict[tuple[int, int], list[Reason]] = {}
+    why: dict[int, list[tuple[int, str, str]]] = {at: [] for at in places}
+    for (supplier, consumer), atoms in order.links.items():
+        target = "goal" if consumer == GOAL else ids[consumer]
+        place = len(places) if consumer == GOAL else index[consumer]
+        for atom in atoms:
+            fact, value = task.atoms[atom]
+            why[supplier].append((place, fact, target))
+            if consumer != GOAL:
+                edges.setdefault((supplier, consumer), []).append(Reason("causal", fact, value))
+    for edge, atoms in order.threats.items():
+        edges.setdefault(edge, []).extend(Reason("threat", *task.atoms[atom]) for atom in atoms)
+    before: dict[int, list[int]] = {at: [] for at in places}
+    for first, second in edges:
+        before[second].append(first)
+    steps = []
+    for number, at in enumerate(places):
+        action = task.actions[sequence[at]]
+        steps.append(
+            Step(
+                id=ids[at],
+                action=action.name,
+                index=number,
+                stage=order.stage[at],
+                after=tuple([ids[i] for i in sorted(before[at], key=index.__getitem__)]),
+                needs=action.needs,
+                effect=action.effect,
+                cost=action.cost,
+                seconds=action.seconds,
+                usd=action.usd,
+                why=tuple([(fact, who) for _, fact, who in sorted(why[at], key=_by_place)]),
+                resources=action.resources,
+            )
+        )
+    ordered = sorted(edges.items(), key=lambda item: (index[item[0][0]], index[item[0][1]]))
+    return tuple(steps), {
+        (ids[first], ids[second]): tuple(reasons) for (first, second), reasons in ordered
+    }
+
+
+def _by_place(entry: tuple[int, str, str]) -> tuple[int, str]:
+    return entry[0], entry[1]
+
+
+def _ids(names: list[str], task: Task) -> list[str]:
+    """Names made unique; an action that is itself called `a#2` is not run into."""
+    taken = {action.name for action in task.actions}
+    count: dict[str, int] = {}
+    ids = []
+    for name in names:
+        count[name] = count.get(name, 0) + 1
+        unique = name
+        while count[name] > 1:
+            unique = f"{name}#{count[name]}"
+            if unique not in taken:
+                break
+            count[name] += 1
+        ids.append(unique)
+    return ids
+
+
+def _digest(steps: tuple[Step, ...], goal: tuple[Condition, ...], start: World) -> str:
+    facts = {fact for fact, _ in goal}
+    for step in steps:
+        facts.update(fact for fact, _ in step.needs)
+        facts.update(fact for fact, _ in step.effect)
+    return digest_of(
+        [
+            sorted([fact, canonical(start.get(fact, False))] for fact in facts),
+            sorted([fact, canonical(value)] for fact, value in goal),
+            [
+                [
+                    step.id,
+                    [[fact, canonical(value)] for fact, value in sorted(step.needs, key=_by_fact)],
+                    [[fact, canonical(value)] for fact, value in sorted(step.effect, key=_by_fact)],
+                    [canonical(number) for number in (step.cost, step.seconds, step.usd)],
+                    list(step.after),
+                    list(step.resources),
+                ]
+                for step in steps
+            ],
+        ]
+    )
+
+
+def _by_fact(pair: Condition) -> tuple[str, str]:
+    return pair[0], canonical(pair[1])

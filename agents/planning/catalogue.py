@@ -1,0 +1,85 @@
+"""A catalogue of checked actions with the index that answers who supplies a condition."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from agents.planning.actions import Action, declare_all
+from agents.planning.facts import AtLeast, Below, Condition, breaks, holds
+
+__all__ = ["Catalogue", "catalogue_of"]
+
+_REMEMBERED = 32
+
+
+class Catalogue:
+    """Actions in declaration order, indexed by what they change."""
+
+    def __init__(self, actions: tuple[Action, ...]) -> None:
+        self.actions = actions
+
+    def __iter__(self) -> Iterator[Action]:
+        return iter(self.actions)
+
+    @cached_property
+    def by_effect(self) -> dict[Condition, list[int]]:
+        """The actions that have exactly this effect, in declaration order."""
+        index: dict[Condition, list[int]] = {}
+        for position, action in enumerate(self.actions):
+            for pair in action.effect:
+                index.setdefault(pair, []).append(position)
+        return index
+
+    @cached_property
+    def effects_on(self) -> dict[str, list[object]]:
+        """The distinct values the actions give a fact."""
+        values: dict[str, list[object]] = {}
+        for fact, value in self.by_effect:
+            values.setdefault(fact, []).append(value)
+        return values
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {action.name: position for position, action in enumerate(self.actions)}
+
+    def position(self, name: str) -> int | None:
+        """Where the action of this name stands, or `None`."""
+        return self._positions.get(name)
+
+    def suppliers(self, condition: Condition) -> list[int]:
+        """The actions that make a condition true, in declaration order."""
+        fact, wanted = condition
+        if not isinstance(wanted, AtLeast | Below):
+            return self.by_effect.get(condition, [])
+        found: set[int] = set()
+        for value in self.effects_on.get(fact, ()):
+            if holds(value, wanted):
+                found.update(self.by_effect[fact, value])
+        return sorted(found)
+
+    def can_break(self, condition: Condition) -> bool:
+        """Whether any action makes a condition untrue."""
+        fact, wanted = condition
+        return any(breaks(value, wanted) for value in self.effects_on.get(fact, ()))
+
+
+_known: dict[tuple[Action, ...], Catalogue] = {}
+_lock = threading.Lock()
+
+
+def catalogue_of(actions: Iterable[object]) -> Catalogue:
+    """The catalogue of these declarations; the same content is indexed once.
+
+    Raises:
+        UsageError: For a bad declaration or two actions of one name.
+    """
+    if isinstance(actions, Catalogue):
+        return actions
+    checked = declare_all(actions)
+    with _lock:
+        found = _known.get(checked)
+        if found is None:
+            if len(_known) >= _REMEMBERED:
+                _known.pop(next(iter(_known)))
+            found = _known[checked] = Catalogue(checked)
+        return found

@@ -1,0 +1,111 @@
+"""What is missing: the smallest set of assumptions under which the goal can be reached.
+
+The problem is planned again with actions that assume a condition at the very beginning. They
+are so expensive that the plan uses as few as it can, and dearer where some action supplies the
+condition, so that the answer names the roots of the trouble and not the goal itself.
+"""
+
+from dataclasses import dataclass
+
+from agents.planning.actions import Action
+from agents.planning.catalogue import Catalogue
+from agents.planning.compile import reach
+from agents.planning.facts import Condition, World, apply_effect, holds
+from agents.planning.limits import Budget, Limits
+from agents.planning.result import Missing, Status
+from agents.planning.solve import solve
+
+__all__ = ["missing_facts", "supplied"]
+
+_ASSUMING = "(assuming)"
+_ATTEMPT = Limits(seconds=1.0, expansions=2_000)
+
+
+def missing_facts(
+    start: World, goal: tuple[Condition, ...], catalogue: Catalogue, budget: Budget
+) -> tuple[Missing, ...]:
+    """The conditions that, supplied at the start, make an unreachable goal reachable.
+
+    No proper subset of them does. Those that no action supplies come before others.
+
+    Args:
+        start: The world.
+        goal: What cannot be reached from it.
+        catalogue: The actions.
+        budget: Where the time is booked.
+    """
+    question = _Question(start, goal, catalogue)
+    assumed = question.assumed()
+    assumed = question.minimal(assumed)
+    budget.stage_done("missing facts")
+    return tuple(Missing(*c, question.needed_by(c)) for c in assumed)
+
+
+def supplied(start: World, conditions: list[Condition]) -> dict[str, object]:
+    """The world in which these conditions hold at the start."""
+    return apply_effect(start, conditions)
+
+
+@dataclass(frozen=True)
+class _Question:
+    start: World
+    goal: tuple[Condition, ...]
+    catalogue: Catalogue
+
+    def assumed(self) -> list[Condition]:
+        """What the cheapest plan with assumptions assumes."""
+        relevant, reached = reach(self.start, self.goal, self.catalogue)
+        actions = [self.catalogue.actions[i] for i in relevant]
+        wanted = [*self.goal, *(c for action in actions for c in action.needs)]
+        false = [c for c in dict.fromkeys(wanted) if not holds(self.start.get(c[0], False), c[1])]
+        out_of_reach = [c for c in false if c not in reached]
+        candidates = out_of_reach or false
+        price = 1 + sum(int(action.cost) + 1 for action in actions) * 1000
+        assume = {
+            f"{_ASSUMING} {n}": (c, price * self._tier(c, len(candidates)))
+            for n, c in enumerate(candidates)
+        }
+        extended = [
+            _action(name, ((_ASSUMING, True),), (c,), cost) for name, (c, cost) in assume.items()
+        ]
+        extended.append(_action(_ASSUMING, (), ((_ASSUMING, False),), 0))
+        extended.extend(
+            _action(a.name, (*a.needs, (_ASSUMING, False)), a.effect, a.cost) for a in actions
+        )
+        world = {**self.start, _ASSUMING: True}
+        goal = (*self.goal, (_ASSUMING, False))
+        result = solve(world, goal, Catalogue(tuple(extended)), Budget(_ATTEMPT))
+        if not result:
+            return [c for c in self.goal if c in false]
+        return [assume[step.action][0] for step in result.steps if step.action in assume]
+
+    def _tier(self, condition: Condition, count: int) -> int:
+        """A condition nothing supplies is the likeliest to be missing; the goal is the last."""
+        if not self.catalogue.suppliers(condition):
+            return 1
+        return (count + 1) ** (2 if condition in self.goal else 1)
+
+    def minimal(self, assumed: list[Condition]) -> list[Condition]:
+        """Leave out what is not needed; nothing, unless a limit cut the search short."""
+        for condition in list(assumed):
+            rest = [c for c in assumed if c != condition]
+            world = supplied(self.start, rest)
+            found = solve(world, self.goal, self.catalogue, Budget(_ATTEMPT))
+            if found or found.status is Status.LIMIT:
+                assumed = rest if found else assumed
+        return assumed
+
+    def needed_by(self, condition: Condition) -> tuple[str, ...]:
+        relevant, _ = reach(self.start, self.goal, self.catalogue)
+        names = [
+            self.catalogue.actions[i].name
+            for i in relevant
+            if condition in self.catalogue.actions[i].needs
+        ]
+        return (*names, *(["goal"] if condition in self.goal else []))
+
+
+def _action(
+    name: str, needs: tuple[Condition, ...], effect: tuple[Condition, ...], cost: float
+) -> Action:
+    return Action(name, needs, effect, cost, seconds=0.0, usd=0.0)
