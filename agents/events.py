@@ -72,7 +72,7 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def new_event(  # noqa: PLR0913 - the envelope has this many attributes
+def new_event(
     type: str,  # noqa: A002 - the word of the CloudEvents specification
     data: dict[str, Any] | None = None,
     *,

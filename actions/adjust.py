@@ -1,0 +1,70 @@
+"""Recoveries that change how the next attempt runs: smaller pieces, or a lower rate from before."""
+
+from training.adjustments import adjust, read_adjustments
+
+from actions.job import Job, job_of, training_params
+from actions.ports import translated
+from agents.actions import Context, action
+from agents.errors import ActionFailed, FailureClass
+from agents.outcome import Outcome
+from goals.world import F
+from training.result import Result
+
+__all__ = ["halve_micro_batch", "roll_back"]
+
+SMALLEST_SCALE = 1 / 8
+"""Below an eighth of the rate, a run that still diverges has another cause."""
+
+
+def _trains(params: object) -> bool:
+    return bool(getattr(params, "model", ""))
+
+
+@action(effect=F.fits_memory, seconds=1, recovery=True, when=_trains)
+def halve_micro_batch(context: Context) -> Outcome:
+    """After running out of memory: half as many images at once, accumulated over more passes."""
+    job, result = _failed(context)
+    now = read_adjustments(job.volume, job.key, training_params(context).execution())
+    current = now.micro_batch or job.config.batch
+    if current == 1:
+        raise ActionFailed(
+            "a single image at a time does not fit into memory",
+            fix="use a smaller model (preset=, dim=, depth=) or a larger machine",
+            failure_class=FailureClass.PERMANENT,
+            name="out_of_memory",
+        )
+    with translated():
+        adjust(job.volume, job.key, attempts=result.attempts, micro_batch=current // 2)
+    return Outcome(summary=f"micro-batch {current} → {current // 2}, same batch by accumulation")
+
+
+@action(effect=F.loss_finite, seconds=1, recovery=True, when=_trains)
+def roll_back(context: Context) -> Outcome:
+    """After the loss diverged: back to the last good checkpoint, with half the learning rate."""
+    job, result = _failed(context)
+    now = read_adjustments(job.volume, job.key, training_params(context).execution())
+    scale = now.lr_scale / 2
+    if scale < SMALLEST_SCALE:
+        raise ActionFailed(
+            f"training {job.key} diverges even at {now.lr_scale:g} of its learning rate",
+            fix="look at the data and at training.log; then change learning_rate= or the source",
+            failure_class=FailureClass.NUMERIC,
+            name="diverged_at_every_rate",
+        )
+    failed_at = result.failure.step if result.failure is not None else result.step
+    before = max(0, failed_at - job.config.save_every // 2)
+    with translated():
+        adjust(job.volume, job.key, attempts=result.attempts, lr_scale=scale, resume_step=before)
+    return Outcome(summary=f"resume at or before step {before}, learning rate x {scale:g}")
+
+
+def _failed(context: Context) -> tuple[Job, Result]:
+    job = job_of(context)
+    result = job.result() if job is not None else None
+    if job is None or result is None:
+        raise ActionFailed(
+            "there is no failed training to adjust",
+            failure_class=FailureClass.PERMANENT,
+            name="nothing_failed",
+        )
+    return job, result

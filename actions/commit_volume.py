@@ -1,0 +1,68 @@
+"""commit-volume: what training produced is durable, proven by reading it again."""
+
+from training.volume import commit_training, read_commit
+
+from actions.job import Job, job_of
+from actions.ports import translated
+from agents.actions import Context, action, sensor
+from agents.errors import ActionFailed, FailureClass
+from agents.facts import Condition, Reading
+from agents.outcome import Artifact, Measurement, Outcome
+from goals.world import F
+
+__all__ = ["commit_volume", "volume_committed"]
+
+
+def _trained(params: object) -> tuple[Condition, ...]:
+    return (F[f"{getattr(params, 'model', 'dit')}_trained"] == True,)  # noqa: E712
+
+
+@sensor(F.volume_committed, needs=F.auth_valid, timeout=15)
+def volume_committed(context: Context) -> Reading:
+    """True when the commit of the training's result is on the volume."""
+    job = job_of(context)
+    result = job.result() if job is not None else None
+    if job is None or result is None or result.checkpoint is None:
+        return Reading(False, "there is nothing to commit yet")
+    commit = read_commit(job.volume, job.key)
+    if commit is None or commit.checkpoint != result.checkpoint.path:
+        return Reading(False, f"step {result.checkpoint.step:,} is not committed")
+    return Reading(True, f"{len(commit.files)} files verified at {commit.created}")
+
+
+@action(
+    needs=_trained,
+    effect=(F.volume_committed, ~F.documented),
+    seconds=2,
+    when=lambda params: bool(getattr(params, "model", "")),
+)
+def commit_volume(context: Context) -> Outcome:
+    """Make what was trained durable, and read every byte of it again to prove it."""
+    job = _job(context)
+    with translated():
+        commit = commit_training(job.volume, job.key)
+    size = sum(each.bytes for each in commit.files.values())
+    path = f"commits/{job.key}.json"
+    return Outcome(
+        summary=f"{len(commit.files)} files, {size / 1e6:.1f} MB, hashes verified by reading again",
+        measurements=(
+            Measurement(name="files", value=len(commit.files), source=path),
+            Measurement(name="bytes", value=size, unit="B", source=path),
+        ),
+        artifacts=tuple(
+            Artifact(name=name.rsplit("/", 1)[-1], path=name, sha256=each.sha256, bytes=each.bytes)
+            for name, each in sorted(commit.files.items())
+        ),
+        provenance={"training_key": job.key},
+    )
+
+
+def _job(context: Context) -> Job:
+    job = job_of(context)
+    if job is None:
+        raise ActionFailed(
+            "there is no training to commit",
+            failure_class=FailureClass.PERMANENT,
+            name="dataset_missing",
+        )
+    return job

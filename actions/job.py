@@ -1,0 +1,77 @@
+"""The training a goal asks for: its configuration, its dataset and its key."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.data.prepare import dataset_name
+from training.volume import Volume
+
+from actions.ports import ports_of
+from agents.actions import Context
+from goals.parameters import TrainingParameters
+from training.config import TrainingConfig
+from training.data.shard import DatasetManifest
+from training.keys import source_digest, training_key
+from training.result import Result
+
+__all__ = ["Job", "job_of", "manifest_of", "training_params"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training, identified by its key."""
+
+    key: str
+    model: str
+    config: TrainingConfig
+    dataset: DatasetManifest
+    volume: Volume
+
+    @property
+    def directory(self) -> str:
+        """Where the training writes, below the volume."""
+        return f"trainings/{self.key}"
+
+    @property
+    def checkpoints(self) -> str:
+        """Where its checkpoints are, below the volume."""
+        return f"checkpoints/{self.model}/{self.key}"
+
+    def result(self) -> Result | None:
+        """How the last attempt ended, read from the volume; None before the first end."""
+        path = f"{self.directory}/result.json"
+        if not self.volume.exists(path):
+            return None
+        return Result.model_validate_json(self.volume.read_bytes(path))
+
+    def local_root(self) -> Path | None:
+        """The volume's directory when it is on this machine."""
+        return self.volume.local_root
+
+
+def training_params(context: Context) -> TrainingParameters:
+    """The parameters of a goal that trains something, with their type."""
+    if not isinstance(context.params, TrainingParameters):
+        raise TypeError(f"this goal trains nothing: {type(context.params).__name__}")
+    return context.params
+
+
+def manifest_of(context: Context) -> DatasetManifest | None:
+    """The manifest of the dataset the parameters ask for, when it is on the volume."""
+    params, volume = training_params(context), ports_of(context).volume
+    name = dataset_name(params.dataset, params.config().image_size)
+    path = f"datasets/{name}/manifest.json"
+    if not volume.exists(path):
+        return None
+    return DatasetManifest.model_validate_json(volume.read_bytes(path))
+
+
+def job_of(context: Context) -> Job | None:
+    """The training the parameters ask for; None while its dataset, and so its key, is not known."""
+    manifest = manifest_of(context)
+    if manifest is None:
+        return None
+    params = training_params(context)
+    config = params.config()
+    key = training_key(config, manifest.digest, source_digest())
+    return Job(key, params.model, config, manifest, ports_of(context).volume)

@@ -1,0 +1,69 @@
+"""prepare-data: photos become one checksummed shard on the volume."""
+
+from training.data.prepare import is_current, prepare
+
+from actions.job import manifest_of, training_params
+from actions.ports import ports_of, translated
+from agents.actions import Context, Progress, action, sensor
+from agents.facts import Reading
+from agents.outcome import Artifact, Measurement, Outcome
+from goals.world import F
+from training.data.shard import DatasetManifest
+
+__all__ = ["dataset_ready", "prepare_data"]
+
+
+@sensor(F.dataset_ready, needs=F.auth_valid, timeout=10)
+def dataset_ready(context: Context) -> Reading:
+    """Ready when the shard on the volume was made from the photos as they are now."""
+    params = training_params(context)
+    manifest = manifest_of(context)
+    if manifest is None:
+        return Reading(False, f"{params.dataset} is not on the volume yet")
+    current = is_current(manifest, params.dataset)
+    if not current:
+        return Reading(False, f"{params.dataset} changed since it was prepared")
+    return Reading(True, _describe(manifest))
+
+
+@action(needs=F.auth_valid, effect=F.dataset_ready, seconds=5, resources={"cpu": 1}, timeout=7200)
+def prepare_data(context: Context) -> Outcome:
+    """Turn a folder of photos into one checksummed shard; bad files are skipped and counted."""
+    params, ports = training_params(context), ports_of(context)
+
+    def progress(done: int, total: int) -> None:
+        context.progress(Progress(done, total, "photos"))
+
+    with translated():
+        manifest = prepare(
+            params.dataset, ports.scratch, params.config().image_size, progress=progress
+        )
+        ports.volume.upload(ports.scratch, f"datasets/{manifest.name}")
+    directory = f"datasets/{manifest.name}"
+    return Outcome(
+        summary=_describe(manifest),
+        measurements=(
+            Measurement(name="images", value=manifest.images, source=f"{directory}/manifest.json"),
+            Measurement(
+                name="skipped", value=len(manifest.skipped), source=f"{directory}/manifest.json"
+            ),
+        ),
+        artifacts=tuple(
+            Artifact(name=name, path=f"{directory}/{name}", sha256=digest)
+            for name, digest in sorted(manifest.sha256.items())
+        ),
+        provenance={"dataset": manifest.digest, "dataset_kind": manifest.kind},
+    )
+
+
+def _describe(manifest: DatasetManifest) -> str:
+    kind = "SYNTHETIC cats, not photos" if manifest.kind == "synthetic" else "photos"
+    size = manifest.image_size
+    text = f"{manifest.images:,} {kind}, {size}x{size}, {len(manifest.classes)} classes"
+    if manifest.skipped:
+        reasons: dict[str, int] = {}
+        for each in manifest.skipped:
+            reasons[each.reason] = reasons.get(each.reason, 0) + 1
+        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        text += f"; skipped {len(manifest.skipped)}: {listed}"
+    return text

@@ -1,0 +1,87 @@
+"""prune-checkpoints: no more checkpoints than the policy keeps; planned, shown, then executed."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from training.retention import Policy, PrunePlan, execute, plan_prune, policy_of
+
+from actions.job import job_of, training_params
+from actions.ports import ports_of, translated
+from agents.actions import Context, action, sensor
+from agents.facts import Condition, Reading
+from agents.outcome import Measurement, Outcome
+from goals.world import F
+from training.checkpoints import CheckpointStore
+
+__all__ = ["checkpoints_pruned", "prune_checkpoints", "prune_stores"]
+
+
+def _trained(params: object) -> tuple[Condition, ...]:
+    return (F[f"{getattr(params, 'model', 'dit')}_trained"] == True,)  # noqa: E712
+
+
+@sensor(F.checkpoints_pruned, needs=F.auth_valid, timeout=15)
+def checkpoints_pruned(context: Context) -> Reading:
+    """True when pruning now would delete nothing."""
+    job, root = job_of(context), ports_of(context).volume.local_root
+    if job is None:
+        return Reading(True, "there are no checkpoints of this training")
+    if root is None:
+        return Reading(True, "the trainer is the only one who prunes there, after each checkpoint")
+    plan = plan_prune(CheckpointStore(root / job.checkpoints), policy_of(job.config))
+    if plan.delete:
+        return Reading(False, f"{len(plan.delete)} more than the policy keeps ({_mb(plan.bytes)})")
+    return Reading(True, f"{len(plan.keep)} kept, none to delete")
+
+
+@action(
+    needs=_trained,
+    effect=F.checkpoints_pruned,
+    seconds=1,
+    when=lambda params: bool(getattr(params, "model", "")),
+)
+def prune_checkpoints(context: Context) -> Outcome:
+    """Delete the checkpoints the retention policy does not keep; never the newest valid one."""
+    job, root = job_of(context), ports_of(context).volume.local_root
+    if job is None or root is None:
+        return Outcome(summary="nothing to prune")
+    freed, deleted = prune_stores(
+        context, [root / job.checkpoints], policy_of(training_params(context).config())
+    )
+    return _outcome(freed, deleted)
+
+
+def prune_stores(context: Context, stores: Iterable[Path], policy: Policy) -> tuple[int, int]:
+    """Plan, show and execute for each store; returns bytes freed and checkpoints deleted."""
+    freed = deleted = 0
+    for store in stores:
+        with translated():
+            plan = plan_prune(CheckpointStore(store), policy)
+        if not plan.delete:
+            continue
+        context.note({"prune": _shown(plan), "text": f"pruning {store.name}: {_shown(plan)}"})
+        with translated():
+            execute(plan)
+        freed += plan.bytes
+        deleted += len(plan.delete)
+    return freed, deleted
+
+
+def _outcome(freed: int, deleted: int) -> Outcome:
+    return Outcome(
+        summary=f"{deleted} checkpoints deleted, {_mb(freed)} freed",
+        measurements=(
+            Measurement(name="deleted", value=deleted, source="retention plan"),
+            Measurement(name="freed", value=freed, unit="B", source="retention plan"),
+        ),
+    )
+
+
+def _shown(plan: PrunePlan) -> str:
+    keep = ", ".join(f"{entry.step}" for entry in plan.keep)
+    delete = ", ".join(f"{entry.step}" for entry in plan.delete)
+    return f"keep steps {keep or 'none'}; delete steps {delete}"
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,98 @@
+"""Sensors of the facts about training; everything is read from the volume."""
+
+from training.adjustments import answered_attempts
+
+from actions.job import Job, job_of
+from actions.ports import ports_of
+from agents.actions import Context, Sensor, sensor
+from agents.facts import Fact, Reading
+from goals.world import F
+from training.result import Result
+
+__all__ = ["classifier_trained", "dit_trained", "fits_memory", "loss_finite", "objective_sound"]
+
+OUT_OF_MEMORY = "out_of_memory"
+COLLAPSED = "loss_collapsed"
+DIVERGED = ("loss_not_finite", "loss_diverged")
+
+
+def _trained(fact: Fact) -> Sensor:
+    @sensor(fact, needs=F.auth_valid, timeout=15)
+    def trained(context: Context) -> Reading:
+        job = job_of(context)
+        if job is None:
+            return Reading(False, "its dataset is not on the volume, so no training has this key")
+        return _trained_reading(context, job)
+
+    return trained
+
+
+dit_trained = _trained(F.dit_trained)
+classifier_trained = _trained(F.classifier_trained)
+
+
+def _trained_reading(context: Context, job: Job) -> Reading:
+    result = job.result()
+    if result is None:
+        status = ports_of(context).compute.status(job.key)
+        if status.state == "running":
+            return Reading(False, f"training {job.key} is running, step {status.step or 0}")
+        return Reading(False, f"no result of training {job.key}")
+    if result.step < result.target_step or result.status != "completed":
+        return Reading(
+            False,
+            f"training {job.key} {result.status} at step {result.step:,} of {result.target_step:,}",
+        )
+    failed = [gate.name for gate in result.gates if not gate.passed]
+    if failed:
+        return Reading(False, f"training {job.key} failed its gates: {', '.join(failed)}")
+    if result.checkpoint is None or not job.volume.exists(
+        f"{result.checkpoint.path}/manifest.json"
+    ):
+        return Reading(False, f"the checkpoint of training {job.key} is gone from the volume")
+    loss = result.metrics.get("loss_final")
+    shown = "" if loss is None else f", loss {loss:.4f}"
+    return Reading(True, f"training {job.key}: step {result.step:,}{shown}, gates passed")
+
+
+@sensor(F.fits_memory, needs=F.auth_valid)
+def fits_memory(context: Context) -> Reading:
+    """False after an attempt ran out of memory, until the micro-batch was made smaller."""
+    return _no_failure(context, (OUT_OF_MEMORY,), "no attempt ran out of memory")
+
+
+@sensor(F.loss_finite, needs=F.auth_valid)
+def loss_finite(context: Context) -> Reading:
+    """False after an attempt diverged, until it was rolled back with a lower rate."""
+    return _no_failure(context, DIVERGED, "no attempt diverged")
+
+
+@sensor(F.objective_sound, needs=F.auth_valid)
+def objective_sound(context: Context) -> Reading:
+    """False for ever when the loss of this training collapsed: trying again cannot help."""
+    job = job_of(context)
+    failed = _failed(job)
+    if job is not None and failed is not None and failed.failure is not None:
+        failure = failed.failure
+        if failure.name == COLLAPSED:
+            return Reading(
+                False,
+                f"training {job.key} stopped at step {failure.step}: {failure.message}; "
+                "change the configuration, the data or the source",
+            )
+    return Reading(True, "no loss collapsed")
+
+
+def _no_failure(context: Context, names: tuple[str, ...], fine: str) -> Reading:
+    job = job_of(context)
+    failed = _failed(job)
+    if job is None or failed is None or failed.failure is None or failed.failure.name not in names:
+        return Reading(True, fine)
+    if answered_attempts(job.volume, job.key) >= failed.attempts:
+        return Reading(True, f"attempt {failed.attempts} failed; the next one was adjusted")
+    return Reading(False, f"training {job.key}: {failed.failure.message}")
+
+
+def _failed(job: Job | None) -> Result | None:
+    result = job.result() if job is not None else None
+    return result if result is not None and result.status == "failed" else None

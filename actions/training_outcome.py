@@ -1,0 +1,116 @@
+"""From what a training wrote to the volume to what the ledger keeps and the records quote."""
+
+from actions.job import Job
+from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome
+from training.result import Result
+
+__all__ = ["outcome_of"]
+
+_UNITS = {"seconds": "s", "images_per_second": "images/s", "step": "steps"}
+
+
+def outcome_of(job: Job, result: Result, compute: str) -> Outcome:
+    """The typed outcome of a finished training; every number names the file it was read from."""
+    source = f"{job.directory}/result.json"
+    numbers = {
+        "steps": float(result.step),
+        "seconds": result.seconds,
+        "images_per_second": result.images_per_second,
+        **result.metrics,
+    }
+    return Outcome(
+        summary=_summary(job, result),
+        measurements=tuple(
+            Measurement(name=name, value=value, unit=_UNITS.get(name, ""), source=source)
+            for name, value in numbers.items()
+        ),
+        artifacts=_artifacts(result),
+        gates=tuple(Gate.model_validate(gate.model_dump()) for gate in result.gates),
+        provenance=_provenance(job, result, compute),
+        decision=_decision(job) if result.passed else None,
+        lesson=_lesson(job) if result.passed else "",
+    )
+
+
+def _summary(job: Job, result: Result) -> str:
+    loss = result.metrics.get("loss_final")
+    shown = "" if loss is None else f", loss {loss:.4f}"
+    data = " on SYNTHETIC cats" if job.dataset.kind == "synthetic" else f" on {job.dataset.name}"
+    verdict = "all gates passed" if result.passed else "a gate failed"
+    return f"{job.model} {result.step:,} steps{data}{shown}, {result.seconds:.0f} s; {verdict}"
+
+
+def _artifacts(result: Result) -> tuple[Artifact, ...]:
+    found = []
+    if result.checkpoint is not None:
+        manifest = f"{result.checkpoint.path}/manifest.json"
+        found.append(Artifact(name="checkpoint", path=manifest, sha256=result.checkpoint.sha256))
+    if result.samples is not None:
+        found.append(
+            Artifact(name="samples", path=result.samples.path, sha256=result.samples.sha256)
+        )
+    return tuple(found)
+
+
+def _provenance(job: Job, result: Result, compute: str) -> dict[str, str]:
+    return {
+        "training_key": job.key,
+        "model": job.model,
+        "preset": result.preset,
+        "dataset": job.dataset.name,
+        "dataset_kind": job.dataset.kind,
+        "dataset_digest": job.dataset.digest,
+        "config_digest": result.config_digest,
+        "source_digest": result.source_digest,
+        "compute": compute,
+        "device": result.device,
+        "dtype": result.dtype,
+        "threads": str(result.threads),
+        "attempts": str(result.attempts),
+        "torch": result.torch,
+        "started": result.started,
+        "ended": result.ended,
+    }
+
+
+def _decision(job: Job) -> Decision:
+    data = _data(job)
+    return Decision(
+        key=f"promote:{job.model}:{job.dataset.name}",
+        title=f"Promote a {job.model} trained on {job.dataset.name}",
+        context=(
+            f"The goal asked for a {job.model} trained on {data}. A model is promoted only when "
+            "every gate passed; the gates are measured on the finished training, not judged by eye."
+        ),
+        decision=(
+            f"Use the checkpoint named under Evidence as the {job.model} for {job.dataset.name}. "
+            "It is identified by its training key and by the checksum of its manifest."
+        ),
+        positive=(
+            "Anyone who has the volume can verify the checkpoint: each file has a checksum.",
+            "The same configuration, source and dataset are the same key, and not paid for again.",
+        ),
+        negative=(
+            ("The photos are synthetic drawings: this model says nothing about real cats.",)
+            if job.dataset.kind == "synthetic"
+            else ("The gates are thresholds, not a full evaluation.",)
+        ),
+        neutral=("A later training on the same dataset adds its evidence to this record.",),
+        alternatives=(
+            ("Promote by the last log line", "a log line is not a measurement of the weights"),
+            ("Keep the previous checkpoint", "it stays on the volume and can be pinned"),
+        ),
+        references=(f"{job.directory}/metrics.jsonl", f"{job.directory}/training.log"),
+    )
+
+
+def _lesson(job: Job) -> str:
+    return (
+        f"Preset {job.config.preset} trains a {job.model} on {_data(job)} to passing gates "
+        "with the figures below."
+    )
+
+
+def _data(job: Job) -> str:
+    kinds = {"synthetic": "synthetic cats", "pets": "the Oxford-IIIT cats"}
+    return kinds.get(job.dataset.kind, f"the photos of {job.dataset.name}")

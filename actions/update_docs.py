@@ -1,0 +1,45 @@
+"""update-docs: ADRs, learnings and run records say what the ledger measured."""
+
+from pathlib import Path
+
+from agents.actions import Context, action, sensor
+from agents.facts import Reading
+from agents.outcome import Artifact, Outcome
+from agents.records import outdated, write_records
+from goals.parameters import DocumentParameters
+from goals.world import F
+
+__all__ = ["documented", "update_docs"]
+
+
+@sensor(F.documented, timeout=15)
+def documented(context: Context) -> Reading:
+    """True when writing the records again would change no byte."""
+    changes = outdated(context.history(), _repo(context))
+    if changes:
+        names = ", ".join(str(change.path) for change in changes[:3])
+        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+        return Reading(False, f"not up to date: {names}{more}")
+    return Reading(True, "the records match the ledger")
+
+
+@action(effect=F.documented, seconds=1)
+def update_docs(context: Context) -> Outcome:
+    """Write ADRs, learnings and run records from the ledger; a second time changes nothing."""
+    params = _params(context)
+    changes = write_records(context.history(), _repo(context), commit=params.commit)
+    names = ", ".join(str(change.path) for change in changes) or "nothing to write"
+    return Outcome(
+        summary=names,
+        artifacts=tuple(Artifact(name="record", path=str(change.path)) for change in changes),
+    )
+
+
+def _params(context: Context) -> DocumentParameters:
+    if not isinstance(context.params, DocumentParameters):
+        raise TypeError(f"this goal writes no records: {type(context.params).__name__}")
+    return context.params
+
+
+def _repo(context: Context) -> Path:
+    return _params(context).repo

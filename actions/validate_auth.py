@@ -1,0 +1,31 @@
+"""validate-auth: does the compute accept our credentials?"""
+
+from actions.ports import ports_of, translated
+from agents.actions import Context, action, sensor
+from agents.facts import UNKNOWN, Reading
+from agents.outcome import Outcome
+from goals.world import F
+from training.errors import AuthenticationError
+
+__all__ = ["auth_valid", "validate_auth"]
+
+
+@sensor(F.auth_valid, timeout=5)
+def auth_valid(context: Context) -> Reading:
+    """Valid without asking when nothing is needed; otherwise known once it was asked."""
+    compute = ports_of(context).compute
+    try:
+        seen = compute.auth_seen()
+    except AuthenticationError as error:
+        return Reading(False, error.message)
+    if seen is None:
+        return Reading(UNKNOWN, f"credentials for {compute.name} found, not tried yet")
+    return Reading(seen.valid, seen.evidence)
+
+
+@action(effect=F.auth_valid, seconds=2, timeout=30)
+def validate_auth(context: Context) -> Outcome:
+    """Ask the compute whether it accepts our credentials."""
+    with translated():
+        auth = ports_of(context).compute.check_auth()
+    return Outcome(summary=auth.evidence)

@@ -1,0 +1,248 @@
+"""Actions, sensors and goals: the declarations that a catalogue is made of.
+
+```
+@action(needs=[F.dataset_ready, F.image_built], effect=[F.dit_trained], seconds=600)
+def train(context: Context) -> Outcome:
+    \"\"\"Train until the step count is reached.\"\"\"
+
+@sensor(F.free_gb)
+def free_gb(context: Context) -> Reading: ...
+```
+
+``needs`` and ``effect`` may be functions of the goal's parameters, so that one action serves
+several models. Cost is paid in seconds and dollars, and may depend on the parameters too.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from agents.errors import UsageError
+from agents.events import Event
+from agents.facts import Condition, Fact, Reading, conditions
+from agents.outcome import Outcome
+from agents.planning import SECONDS_PER_USD
+
+__all__ = [
+    "Action",
+    "Context",
+    "Cost",
+    "Goal",
+    "Grounded",
+    "NoParameters",
+    "Progress",
+    "Sensor",
+    "action",
+    "sensor",
+]
+
+Given: TypeAlias = Fact | Condition | Iterable[Fact | Condition]
+ByParameters: TypeAlias = Callable[[Any], Given]
+
+
+class Cost(NamedTuple):
+    """What an action is expected to take."""
+
+    seconds: float = 1.0
+    usd: float = 0.0
+
+
+class Progress(NamedTuple):
+    """How far a running step is: ``done`` of ``total`` units, with what else is known."""
+
+    done: int
+    total: int
+    text: str = ""
+    eta_seconds: float | None = None
+
+
+class NoParameters(BaseModel):
+    """The parameters of a goal that has none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _ignore(*_: object) -> None:
+    """The default of the callbacks of a context."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a sensor or an action is given.
+
+    Attributes:
+        params: The goal's typed parameters.
+        ports: What reaches the outside, made by the composition root from the parameters.
+        state: The state directory.
+        history: Events of the ledger, oldest first.
+        run: The run id; empty while only planning.
+        note: Append an event ``step.noted`` with this data to the ledger.
+        progress: Tell the person watching how far the step is.
+        cancelled: Set when the step should stop soon, leaving the world consistent.
+    """
+
+    params: Any
+    ports: Any
+    state: Path
+    history: Callable[[], list[Event]] = list
+    run: str = ""
+    note: Callable[[dict[str, Any]], None] = _ignore
+    progress: Callable[[Progress], None] = _ignore
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """An action for one set of parameters, in the form the planner reads."""
+
+    name: str
+    needs: tuple[Condition, ...]
+    effect: tuple[Condition, ...]
+    seconds: float
+    usd: float
+    resources: Mapping[str, int]
+
+    @property
+    def cost(self) -> float:
+        """Seconds plus dollars, one dollar weighing ``SECONDS_PER_USD`` seconds."""
+        return self.seconds + SECONDS_PER_USD * self.usd
+
+
+@dataclass(frozen=True)
+class Action:
+    """A typed step: what it requires, what it makes true, what it costs, how to do it."""
+
+    name: str
+    summary: str
+    run: Callable[[Context], Outcome]
+    needs: ByParameters
+    effect: ByParameters
+    cost: Callable[[Any], Cost]
+    resources: Mapping[str, int]
+    timeout: float | None
+    approval: bool
+    recovery: bool
+    when: Callable[[Any], bool]
+
+    def ground(self, params: object) -> Grounded:
+        """This action for these parameters."""
+        cost = self.cost(params)
+        return Grounded(
+            self.name,
+            conditions(self.needs(params)),
+            conditions(self.effect(params)),
+            cost.seconds,
+            cost.usd,
+            self.resources,
+        )
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """How one fact is read.
+
+    Attributes:
+        needs: Conditions without which the fact cannot be seen; it is unknown until they hold.
+        timeout: Seconds after which the fact counts as unknown.
+    """
+
+    fact: str
+    look: Callable[[Context], Reading]
+    needs: tuple[Condition, ...]
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Facts that should hold, and the typed parameters a user may set."""
+
+    name: str
+    summary: str
+    wants: ByParameters
+    parameters: type[BaseModel] = NoParameters
+
+    def conditions(self, params: object) -> tuple[Condition, ...]:
+        """The conditions that should hold for these parameters."""
+        return conditions(self.wants(params))
+
+
+def action(  # noqa: PLR0913 - a declaration names everything once
+    *,
+    effect: Given | ByParameters,
+    needs: Given | ByParameters = (),
+    seconds: float = 1.0,
+    usd: float = 0.0,
+    cost: Callable[[Any], Cost] | None = None,
+    resources: Mapping[str, int] | None = None,
+    timeout: float | None = None,
+    approval: bool = False,
+    recovery: bool = False,
+    when: Callable[[Any], bool] = lambda _: True,
+) -> Callable[[Callable[[Context], Outcome]], Action]:
+    """Declare the function below as an action; its docstring's first line is the summary.
+
+    Args:
+        effect: What the action makes true; verified by observing when it has run.
+        needs: What must hold before.
+        seconds: Expected duration; ``cost`` instead when it depends on the parameters.
+        usd: Expected dollars.
+        cost: Expected cost as a function of the parameters.
+        resources: What it occupies while it runs, such as ``{"gpu": 1}``.
+        timeout: Seconds after which it is cancelled and counts as a transient failure.
+        approval: Whether a person must approve the plan first.
+        recovery: Whether it exists to repair a failure.
+        when: Whether the action is offered for these parameters at all.
+
+    Raises:
+        UsageError: The declaration has no effect or no docstring.
+    """
+
+    def declare(run: Callable[[Context], Outcome]) -> Action:
+        return Action(
+            name=_name(run),
+            summary=_summary(run),
+            run=run,
+            needs=_by_parameters(needs),
+            effect=_by_parameters(effect),
+            cost=cost or (lambda _: Cost(seconds, usd)),
+            resources=dict(resources or {}),
+            timeout=timeout,
+            approval=approval,
+            recovery=recovery,
+            when=when,
+        )
+
+    return declare
+
+
+def sensor(
+    fact: Fact, *, needs: Given = (), timeout: float = 5.0
+) -> Callable[[Callable[[Context], Reading]], Sensor]:
+    """Declare the function below as the sensor of ``fact``."""
+
+    def declare(look: Callable[[Context], Reading]) -> Sensor:
+        return Sensor(fact.name, look, conditions(needs), timeout)
+
+    return declare
+
+
+def _by_parameters(given: Given | ByParameters) -> ByParameters:
+    if callable(given) and not isinstance(given, Fact):
+        return given
+    fixed = conditions(given)
+    return lambda _: fixed
+
+
+def _name(function: Callable[..., object]) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _summary(function: Callable[..., object]) -> str:
+    doc = (function.__doc__ or "").strip()
+    if not doc:
+        raise UsageError(f"the action {_name(function)} needs a docstring: its summary")
+    return doc.splitlines()[0]

@@ -1,0 +1,116 @@
+"""The catalogue: every fact, sensor, action and goal a toolkit is made of."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+from pydantic import BaseModel, ValidationError
+
+from agents.actions import Action, Goal, Grounded, Sensor
+from agents.errors import UsageError
+from agents.facts import Condition, Facts, nearest
+
+__all__ = ["Catalogue"]
+
+
+class Catalogue:
+    """Declarations, checked against each other once.
+
+    Args:
+        facts: Handles of the world.
+        sensors: One per fact that can be seen.
+        actions: In order of declaration, which breaks ties between equal plans.
+        goals: What a user can ask for.
+        ports: Makes what reaches the outside from (parameters, state directory).
+
+    Raises:
+        UsageError: A name is declared twice, or a goal or an action names an unknown fact.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        sensors: tuple[Sensor, ...],
+        actions: tuple[Action, ...],
+        goals: tuple[Goal, ...],
+        ports: Callable[[Any, Path], object] = lambda _params, _state: None,
+    ) -> None:
+        self.facts = facts
+        self.sensors = _by_name("sensor", {}, [(each.fact, each) for each in sensors])
+        self.actions = _by_name("action", {}, [(each.name, each) for each in actions])
+        self.goals = _by_name("goal", {}, [(each.name, each) for each in goals])
+        self.ports = ports
+        for fact in self.sensors:
+            facts[fact]
+
+    def goal(self, name: str) -> Goal:
+        """The goal of this name.
+
+        Raises:
+            UsageError: There is none; the message has the nearest one.
+        """
+        if name not in self.goals:
+            raise UsageError(
+                f"no goal is called {name!r}{nearest(name, self.goals)}",
+                fix="python -m agents goals",
+            )
+        return self.goals[name]
+
+    def parameters(self, goal: Goal, words: Mapping[str, str]) -> BaseModel:
+        """The goal's parameters from ``key=value`` words.
+
+        Raises:
+            UsageError: A key the goal does not have, or a value of the wrong type.
+        """
+        fields = goal.parameters.model_fields
+        for key in words:
+            if key not in fields:
+                raise UsageError(
+                    f"the goal {goal.name} has no parameter {key!r}{nearest(key, fields)}",
+                    fix=f"python -m agents explain {goal.name}",
+                )
+        try:
+            return goal.parameters.model_validate(dict(words))
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(str(part) for part in each['loc']) or goal.name}="
+                f"{each['input']!r}: {each['msg'].removeprefix('Value error, ')}"
+                for each in error.errors()
+            )
+            raise UsageError(problems, fix=f"python -m agents explain {goal.name}") from error
+
+    def grounded(self, params: object) -> tuple[Grounded, ...]:
+        """Every action offered for these parameters, in order of declaration."""
+        return tuple(each.ground(params) for each in self.actions.values() if each.when(params))
+
+    def relevant(self, goal: Goal, params: object) -> tuple[str, ...]:
+        """Facts that can matter to the goal, in the order the world declares them.
+
+        A search backwards from the goal: a fact matters when the goal wants it, or when an action
+        needs it that supplies a fact that matters.
+        """
+        graph = nx.DiGraph()
+        for grounded in self.grounded(params):
+            for supplied in grounded.effect:
+                graph.add_edge(("action", grounded.name), supplied.fact)
+            for needed in grounded.needs:
+                graph.add_edge(needed.fact, ("action", grounded.name))
+        wanted = [condition.fact for condition in goal.conditions(params)]
+        graph.add_edges_from((fact, "goal") for fact in wanted)
+        reached = nx.ancestors(graph, "goal")
+        reached |= {
+            need.fact for fact in reached if fact in self.sensors for need in self._seen(fact)
+        }
+        return tuple(fact for fact in self.facts if fact in reached)
+
+    def _seen(self, fact: str) -> tuple[Condition, ...]:
+        return self.sensors[fact].needs
+
+
+def _by_name(kind: str, found: dict[str, Any], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for name, each in pairs:
+        if name in found:
+            raise UsageError(f"two {kind}s are called {name!r}")
+        found[name] = each
+    return found

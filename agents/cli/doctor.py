@@ -1,0 +1,133 @@
+"""``doctor``: check the set-up, and say how to mend it."""
+
+import importlib.metadata
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from agents.cli.output import emit, json_option, paint
+from agents.cli.words import LEDGER_NAME, parse_words, state_directory
+from agents.errors import LedgerDamaged, UsageError
+from agents.ledger import Ledger
+
+__all__ = ["Finding", "doctor_command"]
+
+EXIT_LEDGER = 9
+LEAST_FREE_MB = 500
+PACKAGES = ("torch", "modal", "pydantic", "networkx", "jinja2", "gitpython", "safetensors")
+
+
+class Finding(NamedTuple):
+    """One thing that was checked."""
+
+    check: str
+    ok: bool
+    found: str
+    fix: str = ""
+    needed: bool = True
+    exit_code: int = 1
+
+
+@click.command("doctor")
+@click.argument("words", nargs=-1, metavar="[state=DIR]")
+@json_option
+def doctor_command(words: tuple[str, ...], as_json: bool) -> int:
+    """Check the set-up, and say how to mend it."""
+    given = parse_words(words)
+    state = state_directory(given.pop("state", None))
+    if given:
+        raise UsageError(f"doctor takes state= only, not {next(iter(given))}=")
+    findings = list(_findings(state))
+    data = [finding._asdict() for finding in findings]
+    emit("doctor", data, lambda: "\n".join(map(_line, findings)), json_wanted=as_json)
+    broken = [finding for finding in findings if finding.needed and not finding.ok]
+    return max((finding.exit_code for finding in broken), default=0)
+
+
+def _findings(state: Path) -> Iterator[Finding]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Finding("python", good, version, "use Python 3.11, 3.12 or 3.13")
+    for package in PACKAGES:
+        yield _package(package)
+    git = shutil.which("git")
+    yield Finding("git", bool(git), git or "not found", "install git", needed=False)
+    yield _disk(state)
+    yield _writable(state)
+    yield _ledger(state)
+    yield _modal()
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, ok=True, found=importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, ok=False, found="not installed", fix="make venv")
+
+
+def _disk(state: Path) -> Finding:
+    existing = next(path for path in (state.absolute(), *state.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free / 1e6
+    return Finding(
+        "disk",
+        free >= LEAST_FREE_MB,
+        f"{free:,.0f} MB free at {existing}",
+        "free some space, or use another state directory: state=DIR",
+    )
+
+
+def _writable(state: Path) -> Finding:
+    existing = next(path for path in (state.absolute(), *state.absolute().parents) if path.exists())
+    good = existing.is_dir() and os.access(existing, os.W_OK)
+    found = str(state) if good else f"{existing} is not a directory we may write to"
+    return Finding("state", good, found, "use another state directory: state=DIR")
+
+
+def _ledger(state: Path) -> Finding:
+    path = state / LEDGER_NAME
+    if not path.exists():
+        return Finding("ledger", ok=True, found="none yet")
+    problems = _problems(path, lambda ledger: len(ledger.events()))
+    if isinstance(problems, int):
+        return Finding("ledger", ok=True, found=f"{problems} events in {path}")
+    return Finding(
+        "ledger",
+        ok=False,
+        found="; ".join(problems),
+        fix=f"move it away: mv {path} {path}.damaged; what is true is read from the volume again",
+        exit_code=EXIT_LEDGER,
+    )
+
+
+def _problems(path: Path, count: Callable[[Ledger], int]) -> list[str] | int:
+    try:
+        with Ledger(path, readonly=True) as ledger:
+            return ledger.check() or count(ledger)
+    except LedgerDamaged as error:
+        return [error.message]
+
+
+def _modal() -> Finding:
+    config = Path(os.environ.get("MODAL_CONFIG_PATH") or Path.home() / ".modal.toml")
+    if os.environ.get("MODAL_TOKEN_ID") and os.environ.get("MODAL_TOKEN_SECRET"):
+        return Finding("modal token", ok=True, found="in the environment", needed=False)
+    if config.is_file():
+        return Finding("modal token", ok=True, found=f"in {config}", needed=False)
+    return Finding(
+        "modal token",
+        ok=False,
+        found="none; only compute=modal needs one",
+        fix="modal token new (browser), or modal token set (paste)",
+        needed=False,
+    )
+
+
+def _line(finding: Finding) -> str:
+    mark = paint("✓", "green") if finding.ok else paint("✗", "red" if finding.needed else "yellow")
+    text = f"{mark} {finding.check:<12} {finding.found}"
+    return text if finding.ok or not finding.fix else f"{text}\n    fix: {finding.fix}"

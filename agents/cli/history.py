@@ -1,0 +1,111 @@
+"""``runs`` and ``show``: what was done, read from the ledger."""
+
+from typing import Any
+
+import click
+
+from agents.cli.live import describe
+from agents.cli.output import duration, emit, json_option, paint
+from agents.cli.words import LEDGER_NAME, parse_words, state_directory
+from agents.errors import UsageError
+from agents.events import Event
+from agents.facts import nearest
+from agents.history import RunHistory, find_run, run_histories
+from agents.ledger import Ledger
+
+__all__ = ["runs_command", "show_command"]
+
+_MARKS = {"done": "✓", "nothing to do": "=", "running": "…"}
+FILTERS = ("goal", "status", "state")
+
+
+@click.command("runs")
+@click.argument("words", nargs=-1, metavar="[goal=G] [status=S]")
+@json_option
+def runs_command(words: tuple[str, ...], as_json: bool) -> None:
+    """The runs so far, newest first."""
+    wanted = _filters(words)
+    runs = [
+        run.summary()
+        for run in _runs(wanted.pop("state", None))
+        if all(run.summary()[key] == value for key, value in wanted.items())
+    ]
+    emit("runs", runs, lambda: _table(runs), json_wanted=as_json)
+
+
+@click.command("show")
+@click.argument("run", default="last")
+@click.argument("words", nargs=-1, metavar="[state=DIR]")
+@json_option
+def show_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
+    """One run: its plans, steps, failures and end.
+
+    RUN is an id, a unique beginning of one, or last.
+    """
+    if "=" in run:
+        run, words = "last", (run, *words)
+    found = find_run(_runs(_filters(words).get("state")), run)
+    emit("show", found.data(), lambda: _story(found), json_wanted=as_json)
+
+
+def _filters(words: tuple[str, ...]) -> dict[str, str]:
+    given = parse_words(words)
+    for key in given:
+        if key not in FILTERS:
+            raise UsageError(f"unknown key {key!r}{nearest(key, FILTERS)}")
+    return given
+
+
+def _runs(state: str | None) -> list[RunHistory]:
+    with Ledger(state_directory(state) / LEDGER_NAME, readonly=True) as ledger:
+        return run_histories(ledger.events())
+
+
+def _table(runs: list[dict[str, Any]]) -> str:
+    if not runs:
+        return "no runs yet; start one: python -m agents run goal=trained_dit"
+    lines = []
+    for run in runs:
+        mark = _MARKS.get(run["status"], "✗")
+        end = f"exit {run['exit_code']}" if run["exit_code"] else ""
+        counts = f"{run['steps']} steps, {run['plans']} plans"
+        failed = f", {run['failures']} failed" if run["failures"] else ""
+        lines.append(
+            f"{mark} {run['run']}  {run['goal']:<20} {run['status']:<15} {counts}{failed}  {end}"
+        )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _story(run: RunHistory) -> str:
+    given = " ".join(
+        f"{key}={value}"
+        for key, value in run.params.items()
+        if value not in (None, "", False) and key != "model"
+    )
+    lines = [paint(f"run {run.run}", bold=True) + f"   goal={run.goal} {given}".rstrip(), ""]
+    lines += [line for event in run.events if (line := _line(event))]
+    lines += ["", *_evidence(run)]
+    exit_code = "" if run.exit_code is None else f" (exit {run.exit_code})"
+    lines.append(f"ended: {run.status}{exit_code}" + (f": {run.message}" if run.message else ""))
+    return "\n".join(lines)
+
+
+def _line(event: Event) -> str | None:
+    text = describe(event)
+    return f"{event.time[11:19]}  {text}" if text else None
+
+
+def _evidence(run: RunHistory) -> list[str]:
+    lines = []
+    for step in run.steps:
+        for gate in step.get("gates", ()):
+            verdict = "passed" if gate["passed"] else "FAILED"
+            lines.append(
+                f"  gate {gate['name']}: {gate['metric']} {gate['value']:.4g} "
+                f"(must be {gate['direction']} {gate['threshold']:.4g}) {verdict}"
+            )
+        lines += [f"  file {each['name']}: {each['path']}" for each in step.get("artifacts", ())]
+    took = [step["seconds"] for step in run.steps if step["seconds"] is not None]
+    if took:
+        lines.append(f"  time in steps: {duration(sum(took))}")
+    return lines

@@ -1,0 +1,130 @@
+"""The command table, and how errors become exit codes.
+
+Nothing heavy is imported here, so that ``--help`` answers at once: a command's module is loaded
+when the command is used. A test compares the one-line help below with that of the commands.
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from agents.errors import GoapError, UsageError
+from agents.redaction import redact
+
+if TYPE_CHECKING:
+    from agents.catalogue import Catalogue
+
+__all__ = ["COMMANDS", "cli", "error_document", "invoke"]
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "plan": ("agents.cli.plan", "Show the cheapest way to a goal, and change nothing."),
+    "run": ("agents.cli.run", "Plan, then act until the goal holds."),
+    "status": ("agents.cli.status", "What is true now."),
+    "explain": ("agents.cli.explain", "A goal, action or fact: what needs it, what supplies it."),
+    "runs": ("agents.cli.history", "The runs so far, newest first."),
+    "show": ("agents.cli.history", "One run: its plans, steps, failures and end."),
+    "goals": ("agents.cli.listing", "The goals and their parameters."),
+    "actions": ("agents.cli.listing", "The actions: needs, effects, cost."),
+    "facts": ("agents.cli.listing", "The facts the world is described with."),
+    "doctor": ("agents.cli.doctor", "Check the set-up, and say how to mend it."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command = getattr(module, f"{cmd_name}_command")
+        assert isinstance(command, click.Command)  # noqa: S101 - the table is ours
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            import difflib  # noqa: PLC0415 - only when a word is wrong
+
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(f"there is no command {name!r}{hint}", fix="python -m agents --help")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: python -m agents plan goal=trained_dit",
+)
+def cli() -> None:
+    """State a goal; the toolkit observes, plans, acts, verifies and records.
+
+    Every command takes key=value words and --json.
+    """
+
+
+def invoke(catalogue: "Callable[[], Catalogue]", argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code.
+
+    Args:
+        catalogue: Loads the declarations; called only by commands that need them.
+        argv: The words after the program's name.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = cli.main(
+            args=words, prog_name="python -m agents", standalone_mode=False, obj=catalogue
+        )
+    except GoapError as error:
+        return _fail(error, words)
+    except click.ClickException as error:
+        hint = ""
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f"{error.ctx.command_path} --help"
+        return _fail(UsageError(error.format_message(), fix=hint), words)
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _fail(error: GoapError, words: Sequence[str]) -> int:
+    if "--json" in words:
+        document = error_document(words[0] if words else "agents", error)
+        print(redact(json.dumps(document, ensure_ascii=False)))
+    else:
+        lines = [f"error: {error.message}"]
+        lines += [f"  fix: {line}" for line in error.fix.splitlines() if line]
+        print(redact("\n".join(lines)), file=sys.stderr)
+    return error.exit_code
+
+
+def error_document(command: str, error: GoapError) -> dict[str, Any]:
+    """The JSON envelope of a failed command."""
+    return {
+        "schema": f"agents.{command}/1",
+        "ok": False,
+        "data": None,
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "fix": error.fix,
+            "retryable": error.retryable,
+        },
+    }

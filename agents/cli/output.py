@@ -1,0 +1,55 @@
+"""What commands print: one JSON document, or text for a person; never both on stdout."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from agents.redaction import redact
+
+__all__ = ["as_json", "duration", "emit", "json_option", "money", "paint", "say"]
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print exactly one JSON document on stdout."
+)
+
+
+def as_json(command: str, data: object) -> str:
+    """The envelope of a command that succeeded."""
+    document = {"schema": f"agents.{command}/1", "ok": True, "data": data, "error": None}
+    return redact(json.dumps(document, ensure_ascii=False, sort_keys=True, default=str))
+
+
+def emit(command: str, data: Any, text: Callable[[], str], *, json_wanted: bool) -> None:
+    """Print ``data`` as JSON, or the text made of it."""
+    click.echo(as_json(command, data) if json_wanted else redact(text()))
+
+
+def say(text: str) -> None:
+    """A line for the person watching, on stderr."""
+    click.echo(redact(text), err=True)
+
+
+def paint(text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
+    """``text`` in colour; click drops the colour where there is no terminal."""
+    return click.style(text, fg=colour, bold=bold or None, dim=dim or None)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``0.4 s``, ``3 min 05 s``, ``2 h 10 min``, ``42 d 3 h``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def money(usd: float) -> str:
+    """Dollars as a person reads them."""
+    return "free" if usd == 0 else f"${usd:.2f}"

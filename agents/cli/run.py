@@ -1,0 +1,122 @@
+"""``run``: plan, then act until the goal holds."""
+
+import importlib.metadata
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from agents.cli.live import reporter_for
+from agents.cli.output import as_json as json_document
+from agents.cli.output import duration, json_option, say
+from agents.cli.plan import plan_command
+from agents.cli.words import Request, request
+from agents.ledger import Ledger
+from agents.lock import exclusive
+from agents.pursue import Pursuit, RunResult, close_lost_runs, new_run_id
+from agents.records import repository_state
+
+__all__ = ["run_command"]
+
+
+@click.command("run")
+@click.argument("words", nargs=-1, metavar="goal=G [key=value]…")
+@click.option("--dry-run", is_flag=True, help="Show the plan and do nothing; the same as plan.")
+@json_option
+@click.pass_context
+def run_command(
+    context: click.Context, words: tuple[str, ...], dry_run: bool, as_json: bool
+) -> int:
+    """Plan, then act until the goal holds.
+
+    max_cost=USD caps what a plan may cost; plan_digest=D runs only the plan that was shown.
+    Ctrl-C ends the run cleanly; the same command continues it.
+    """
+    if dry_run:
+        code = context.invoke(plan_command, words=words, graph=None, as_json=as_json)
+        return int(code)
+    asked = request(context, words)
+    run = new_run_id()
+    with (
+        exclusive(asked.state, {"run": run, "goal": asked.goal.name}),
+        Ledger(asked.ledger_path) as ledger,
+    ):
+        for lost in close_lost_runs(ledger):
+            say(f"the run {lost} was killed; continuing from what is true now")
+        result = _pursue(asked, ledger, run)
+    if as_json:
+        click.echo(json_document("run", _data(result)))
+    else:
+        say(_ending(result))
+    return 0
+
+
+def _pursue(asked: Request, ledger: Ledger, run: str) -> RunResult:
+    with reporter_for(sys.stderr) as reporter, _stopping() as stop:
+        pursuit = Pursuit(
+            catalogue=asked.catalogue,
+            goal=asked.goal,
+            params=asked.params,
+            state=asked.state,
+            ledger=ledger,
+            reporter=reporter,
+            stop=stop,
+            max_cost=asked.max_cost,
+            plan_digest=asked.plan_digest,
+            provenance=_provenance(asked),
+            run_id=run,
+        )
+        return pursuit.run()
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that Ctrl-C, SIGTERM and SIGHUP set, instead of tearing the process down."""
+    stop = threading.Event()
+    previous = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _provenance(asked: Request) -> dict[str, Any]:
+    repo = getattr(asked.params, "repo", None)
+    state = repository_state(repo) if repo is not None else None
+    try:
+        version = importlib.metadata.version("goap-modal-agents")
+    except importlib.metadata.PackageNotFoundError:
+        version = "not installed"
+    git = {"commit": state.commit, "dirty": state.dirty, "branch": state.branch} if state else None
+    return {"version": version, "git": git}
+
+
+def _data(result: RunResult) -> dict[str, Any]:
+    return {
+        "run": result.run,
+        "goal": result.goal,
+        "status": result.status,
+        "seconds": round(result.seconds, 3),
+        "steps": list(result.steps),
+        "facts": [
+            {"name": fact, "value": str(reading.value).lower(), "evidence": reading.evidence}
+            for fact, reading in result.world.readings.items()
+        ],
+    }
+
+
+def _ending(result: RunResult) -> str:
+    if result.status == "nothing to do":
+        return f"nothing to do: {result.goal} holds ({duration(result.seconds)})"
+    return (
+        f"done: {result.goal} holds; {len(result.steps)} steps in {duration(result.seconds)}"
+        f"\n  the story: python -m agents show {result.run}"
+    )

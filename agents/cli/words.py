@@ -1,0 +1,116 @@
+"""From ``key=value`` words to a request: a goal, its parameters, and where the state is."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from pydantic import BaseModel
+
+from agents.actions import Context, Goal
+from agents.catalogue import Catalogue
+from agents.errors import UsageError
+from agents.facts import nearest
+from agents.ledger import Ledger
+
+__all__ = ["Request", "catalogue_of", "parse_words", "request", "state_directory"]
+
+LEDGER_NAME = "ledger.db"
+STATE_VARIABLE = "AGENTS_STATE"
+ENGINE_KEYS = ("goal", "state", "max_cost", "plan_digest")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for, checked."""
+
+    catalogue: Catalogue
+    goal: Goal
+    params: BaseModel
+    state: Path
+    max_cost: float | None = None
+    plan_digest: str | None = None
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger of the state directory."""
+        return self.state / LEDGER_NAME
+
+    def looking(self) -> Context:
+        """A context for sensors that changes nothing."""
+        with Ledger(self.ledger_path, readonly=True) as ledger:
+            history = ledger.events()
+        ports = self.catalogue.ports(self.params, self.state)
+        return Context(self.params, ports, self.state, history=lambda: history)
+
+
+def catalogue_of(context: click.Context) -> Catalogue:
+    """The declarations the composition root handed to the command line."""
+    catalogue = context.obj()
+    assert isinstance(catalogue, Catalogue)  # noqa: S101 - set by the composition root
+    return catalogue
+
+
+def parse_words(words: Iterable[str]) -> dict[str, str]:
+    """``key=value`` words as a mapping.
+
+    Raises:
+        UsageError: A word without ``=``, or a key given twice.
+    """
+    parsed: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{word!r} is not of the form key=value", fix=f"goal={word}")
+        if key in parsed:
+            raise UsageError(f"{key}= is given twice")
+        parsed[key] = value
+    return parsed
+
+
+def state_directory(given: str | None) -> Path:
+    """The state directory: ``state=``, else ``$AGENTS_STATE``, else ``.goap`` here."""
+    return Path(given or os.environ.get(STATE_VARIABLE) or ".goap")
+
+
+def request(context: click.Context, words: Iterable[str], *, default_goal: str = "") -> Request:
+    """The request that ``words`` make.
+
+    Raises:
+        UsageError: No goal, an unknown goal or parameter, or a value of the wrong type.
+    """
+    catalogue = catalogue_of(context)
+    given = parse_words(words)
+    name = given.pop("goal", default_goal)
+    if not name:
+        known = ", ".join(catalogue.goals)
+        raise UsageError(
+            f"no goal given; the goals are: {known}",
+            fix=f"{context.command_path} goal={next(iter(catalogue.goals))}",
+        )
+    goal = catalogue.goal(name)
+    engine = {key: given.pop(key) for key in ENGINE_KEYS if key in given}
+    for key in given:
+        if key not in goal.parameters.model_fields and nearest(key, ENGINE_KEYS):
+            raise UsageError(f"unknown key {key!r}{nearest(key, ENGINE_KEYS)}")
+    return Request(
+        catalogue,
+        goal,
+        catalogue.parameters(goal, given),
+        state_directory(engine.get("state")),
+        _dollars(engine.get("max_cost")),
+        engine.get("plan_digest"),
+    )
+
+
+def _dollars(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        value = float(text.lstrip("$"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UsageError(f"max_cost={text} is not a number of dollars", fix="max_cost=5")
+    return value

@@ -1,0 +1,73 @@
+"""Planning for one goal of a catalogue, from what was observed."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from agents.actions import Goal, Grounded
+from agents.catalogue import Catalogue
+from agents.facts import Condition, WorldState
+from agents.planning import Limits, PlanResult, plan
+
+__all__ = ["Deliberation", "deliberate"]
+
+
+@dataclass(frozen=True)
+class Deliberation:
+    """One answer of the planner, with what it was asked.
+
+    Attributes:
+        world: The readings it started from.
+        result: What the planner answered.
+        grounded: The actions it could choose from, by name.
+        excluded: Actions left out because they failed with nothing changed since.
+    """
+
+    goal: Goal
+    params: BaseModel
+    world: WorldState
+    result: PlanResult
+    grounded: dict[str, Grounded] = field(default_factory=dict)
+    excluded: frozenset[str] = frozenset()
+
+    @property
+    def wants(self) -> tuple[Condition, ...]:
+        """The conditions of the goal."""
+        return self.goal.conditions(self.params)
+
+    def will_be(self) -> dict[str, object]:
+        """Fact → value after the plan, for the facts the plan changes."""
+        after: dict[str, object] = {}
+        for step in self.result.steps:
+            after.update(dict(step.effect))
+        return {fact: value for fact, value in after.items() if self.world.get(fact) != value}
+
+
+def deliberate(
+    catalogue: Catalogue,
+    goal: Goal,
+    params: BaseModel,
+    world: WorldState,
+    *,
+    excluded: Collection[str] = (),
+    max_cost: float | None = None,
+    limits: Limits | None = None,
+) -> Deliberation:
+    """The cheapest plan from ``world`` to ``goal``.
+
+    Args:
+        catalogue: The actions to choose from.
+        goal: What should hold.
+        params: The goal's parameters.
+        world: What was observed.
+        excluded: Names of actions that must not be used.
+        max_cost: The most dollars the plan may cost.
+        limits: Time and expansions the search may take.
+    """
+    grounded = {each.name: each for each in catalogue.grounded(params)}
+    usable = [each for name, each in grounded.items() if name not in excluded]
+    options: dict[str, Any] = {} if limits is None else {"limits": limits}
+    result = plan(dict(world), goal.conditions(params), usable, max_usd=max_cost, **options)
+    return Deliberation(goal, params, world, result, grounded, frozenset(excluded))

@@ -1,0 +1,213 @@
+"""Executing a plan: every step whose predecessors are verified runs, several at a time."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agents.actions import Action, Context
+from agents.errors import ActionFailed, FailureClass, Interrupted, Transient
+from agents.failures import StepFailure, classify
+from agents.outcome import Outcome
+from agents.planning import PlanResult, Step
+
+__all__ = ["Executor", "Verify"]
+
+POLL_SECONDS = 0.1
+"""How quickly a request to stop is seen."""
+
+STOP_SECONDS = 15.0
+"""How long running steps get to stop before the run ends without them."""
+
+
+class Verify(Protocol):
+    """Observes what a step promised and returns the promises that were not kept."""
+
+    def __call__(self, step: Step, context: Context) -> list[str]:
+        """Promises of ``step`` that do not hold; empty when all do."""
+
+
+@dataclass
+class _Running:
+    context: Context
+    started: float
+    deadline: float | None
+    timed_out: bool = False
+
+
+@dataclass
+class Executor:
+    """Runs the steps of one plan; used once.
+
+    Attributes:
+        plan: The partial order to follow.
+        actions: How to do each step.
+        context: Makes the context of a step.
+        record: Appends an event: (type, subject, data).
+        verify: Observes the promises of a step.
+        capacity: Units of each resource; 1 where a resource is not named.
+        stop: Set by a signal; the run then ends as interrupted.
+    """
+
+    plan: PlanResult
+    actions: Mapping[str, Action]
+    context: Callable[[Step], Context]
+    record: Callable[[str, str, dict[str, Any]], object]
+    verify: Verify
+    capacity: Mapping[str, int]
+    stop: threading.Event
+    attempt: Callable[[str], int] = lambda _: 1
+    _done: set[str] = field(default_factory=set)
+    _failed: list[StepFailure] = field(default_factory=list)
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _ended: "queue.SimpleQueue[tuple[Step, StepFailure | None]]" = field(
+        default_factory=queue.SimpleQueue
+    )
+
+    def run(self) -> list[StepFailure]:
+        """Run until everything is verified or a step fails; return the failures.
+
+        After a failure no new step starts, and those running are waited for.
+
+        Raises:
+            Interrupted: ``stop`` was set.
+        """
+        while True:
+            if self.stop.is_set():
+                self._stop_running()
+            if not self._failed:
+                self._start_ready()
+            if not self._running:
+                return self._failed
+            try:
+                step, failure = self._ended.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                self._cancel_overdue()
+                continue
+            self._finish(step, failure)
+
+    def _start_ready(self) -> None:
+        for step in self.plan.steps:
+            if step.id in self._done or step.id in self._running:
+                continue
+            if set(step.after) <= self._done and self._fits(self.actions[step.action]):
+                self._start(step)
+
+    def _fits(self, action: Action) -> bool:
+        used: dict[str, int] = {}
+        for id_ in self._running:
+            name = next(step.action for step in self.plan.steps if step.id == id_)
+            for resource, units in self.actions[name].resources.items():
+                used[resource] = used.get(resource, 0) + units
+        return all(
+            # a step that asks for more than there is runs alone rather than never
+            used.get(resource, 0) + units <= self.capacity.get(resource, 1) or not used
+            for resource, units in action.resources.items()
+        )
+
+    def _start(self, step: Step) -> None:
+        context, timeout = self.context(step), self.actions[step.action].timeout
+        now = time.monotonic()
+        self._running[step.id] = _Running(context, now, now + timeout if timeout else None)
+        self.record(
+            "step.started",
+            step.id,
+            {"step": step.id, "action": step.action, "attempt": self.attempt(step.action)},
+        )
+        threading.Thread(
+            target=self._work, args=(step, context), name=f"step {step.id}", daemon=True
+        ).start()
+
+    def _work(self, step: Step, context: Context) -> None:
+        failure = None
+        try:
+            self._run_and_verify(step, context)
+        except Interrupted as error:
+            interrupted = ActionFailed(
+                error.message,
+                fix=error.fix,
+                failure_class=FailureClass.INTERRUPTED,
+                name="interrupted",
+            )
+            failure = StepFailure(step.id, step.action, interrupted)
+        except Exception as error:  # noqa: BLE001 - every failure becomes a fact to plan from
+            failure = StepFailure(step.id, step.action, classify(error))
+        self._ended.put((step, failure))
+
+    def _run_and_verify(self, step: Step, context: Context) -> None:
+        started = time.monotonic()
+        outcome = self.actions[step.action].run(context)
+        self.record(
+            "step.finished",
+            step.id,
+            {
+                "step": step.id,
+                "action": step.action,
+                "seconds": round(time.monotonic() - started, 3),
+                "outcome": outcome.model_dump(mode="json"),
+            },
+        )
+        _judge(step, outcome)
+        broken = self.verify(step, context)
+        if broken:
+            raise ActionFailed(
+                f"{step.action} ended, but observing again shows: {'; '.join(broken)}",
+                fix="python -m agents status shows what is true now",
+                failure_class=FailureClass.PERMANENT,
+                name="effect_not_seen",
+            )
+
+    def _finish(self, step: Step, failure: StepFailure | None) -> None:
+        running = self._running.pop(step.id)
+        if failure is None:
+            self._done.add(step.id)
+            return
+        if running.timed_out:
+            timeout = self.actions[step.action].timeout
+            late = Transient(f"{step.action} was cancelled after {timeout:g} s", name="timeout")
+            failure = StepFailure(step.id, step.action, late)
+        self.record("step.failed", step.id, dict(failure.data()))
+        self._failed.append(failure)
+
+    def _cancel_overdue(self) -> None:
+        now = time.monotonic()
+        for running in self._running.values():
+            if running.deadline is not None and now > running.deadline:
+                running.timed_out = True
+                running.context.cancelled.set()
+
+    def _stop_running(self) -> None:
+        for running in self._running.values():
+            running.context.cancelled.set()
+        limit = time.monotonic() + STOP_SECONDS
+        messages = []
+        while self._running and time.monotonic() < limit:
+            try:
+                step, failure = self._ended.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                continue
+            self._finish(step, failure)
+            if failure is not None:
+                messages.append(failure.error.message)
+        raise Interrupted(
+            "; ".join(["stopped on request", *messages]), fix="run the same command to continue"
+        )
+
+
+def _judge(step: Step, outcome: Outcome) -> None:
+    """A gate decides, never a sentence."""
+    failed = [gate for gate in outcome.gates if not gate.passed]
+    if failed:
+        verdicts = ", ".join(
+            f"{gate.name}: {gate.metric} is {gate.value:.4g}, must be {gate.direction} "
+            f"{gate.threshold:.4g}"
+            for gate in failed
+        )
+        raise ActionFailed(
+            f"{step.action} did not pass its gate ({verdicts})",
+            fix="train longer (steps=…) or with another configuration",
+            failure_class=FailureClass.PERMANENT,
+            name="gate_failed",
+        )

@@ -1,0 +1,207 @@
+"""Facts: what can be said about the world, as typed handles of one pydantic model.
+
+```
+class World(BaseModel):
+    auth_valid: bool = Field(description="the compute accepts our credentials")
+    free_gb: float = Field(description="free space where training writes, in GB")
+
+F = facts(World)
+F.auth_valid            # the condition "auth_valid is true"
+~F.auth_valid           # "auth_valid is false"
+F.free_gb >= 5          # "free_gb is at least 5"
+F.phase == Phase.READY  # "phase is ready"
+F.auth_vaild            # UsageError when the module is imported
+```
+"""
+
+import difflib
+import enum
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
+
+from agents.errors import UsageError
+from agents.planning import UNKNOWN, AtLeast, Below
+from agents.planning.facts import holds
+
+__all__ = [
+    "UNKNOWN",
+    "Condition",
+    "Fact",
+    "Facts",
+    "Reading",
+    "WorldState",
+    "conditions",
+    "facts",
+    "nearest",
+    "show_value",
+]
+
+
+class Condition(NamedTuple):
+    """One fact and the value it should have; a pair, as the planner reads it."""
+
+    fact: str
+    value: object
+
+    def __str__(self) -> str:
+        if self.value is True:
+            return self.fact
+        if self.value is False:
+            return f"not {self.fact}"
+        if isinstance(self.value, AtLeast | Below):
+            return f"{self.fact} {show_value(self.value)}"
+        return f"{self.fact} = {show_value(self.value)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Fact:
+    """A typed handle of one field of the world; comparing it gives a condition."""
+
+    name: str
+    domain: tuple[object, ...] | None
+    description: str = ""
+
+    def __eq__(self, value: object) -> Condition:  # type: ignore[override]
+        if self.domain is not None and value not in self.domain:
+            allowed = ", ".join(show_value(each) for each in self.domain)
+            raise UsageError(f"{self.name} cannot be {value!r}; it is one of: {allowed}")
+        return Condition(self.name, value)
+
+    def __ge__(self, least: float) -> Condition:
+        return Condition(self.name, AtLeast(self._number(least)))
+
+    def __lt__(self, bound: float) -> Condition:
+        return Condition(self.name, Below(self._number(bound)))
+
+    def __invert__(self) -> Condition:
+        return self == False  # noqa: E712 - builds a condition
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __bool__(self) -> bool:
+        raise UsageError(f"{self.name} is a handle: it has no value; read it from a world state")
+
+    def _number(self, value: float) -> float:
+        if self.domain is not None:
+            raise UsageError(f"{self.name} is not a number, so it has no thresholds")
+        return value
+
+
+class Facts(Mapping[str, Fact]):
+    """The handles of one world, by attribute or by name.
+
+    Raises:
+        UsageError: The world declares no such fact; the message has the nearest name.
+    """
+
+    def __init__(self, world: type[BaseModel]) -> None:
+        self.world = world
+        self._handles = {
+            name: Fact(name, _domain(world, name), field.description or "")
+            for name, field in world.model_fields.items()
+        }
+
+    def __getattr__(self, name: str) -> Fact:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> Fact:
+        try:
+            return self._handles[name]
+        except KeyError:
+            raise UsageError(
+                f"no fact is called {name!r}{nearest(name, self._handles)}",
+                fix="python -m agents facts",
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._handles)
+
+    def __len__(self) -> int:
+        return len(self._handles)
+
+
+def facts(world: type[BaseModel]) -> Facts:
+    """Typed handles of the fields of ``world``."""
+    return Facts(world)
+
+
+def conditions(given: Fact | Condition | Iterable[Fact | Condition]) -> tuple[Condition, ...]:
+    """Conditions from handles and conditions; a bare handle of a bool means "is true"."""
+    if isinstance(given, Fact | Condition):
+        given = (given,)
+    return tuple(each if isinstance(each, Condition) else (each == True) for each in given)  # noqa: E712
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the closest of ``names``, or nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+class Reading(NamedTuple):
+    """What a sensor saw: a value (perhaps UNKNOWN) and where it saw it."""
+
+    value: object
+    evidence: str
+
+
+class WorldState(Mapping[str, object]):
+    """An immutable mapping fact → value, made from readings; what planning starts from."""
+
+    def __init__(self, readings: Mapping[str, Reading]) -> None:
+        self.readings = types.MappingProxyType(dict(sorted(readings.items())))
+
+    def __getitem__(self, fact: str) -> object:
+        return self.readings[fact].value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.readings)
+
+    def __len__(self) -> int:
+        return len(self.readings)
+
+    def holds(self, condition: Condition) -> bool:
+        """True when the condition is known to hold; unknown is never taken for false."""
+        return condition.fact in self and holds(self[condition.fact], condition.value)
+
+    def updated(self, readings: Mapping[str, Reading]) -> "WorldState":
+        """A new state with these readings in place of the old ones."""
+        return WorldState({**self.readings, **readings})
+
+
+def show_value(value: object) -> str:
+    """A value as a person writes it."""
+    if isinstance(value, AtLeast):
+        return f">= {value.bound:g}"
+    if isinstance(value, Below):
+        return f"< {value.bound:g}"
+    if isinstance(value, bool) or value is UNKNOWN:
+        return str(value).lower()
+    if isinstance(value, enum.Enum):
+        return str(value.value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _domain(world: type[BaseModel], name: str) -> tuple[object, ...] | None:
+    """The finite values of a field, or None for a number."""
+    annotation: Any = world.model_fields[name].annotation
+    if annotation is bool:
+        return (True, False)
+    if annotation in (int, float):
+        return None
+    if typing.get_origin(annotation) is Literal:
+        return typing.get_args(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return tuple(annotation)
+    raise UsageError(
+        f"the fact {name} of {world.__name__} must be a bool, an Enum, a Literal or a number, "
+        f"not {annotation!r}"
+    )

@@ -1,0 +1,106 @@
+"""Failures: what kind they are, and the memory that keeps a run from repeating them for ever."""
+
+import errno
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from agents.errors import ActionFailed, FailureClass, Transient
+from agents.facts import WorldState, show_value
+
+__all__ = ["FailureMemory", "StepFailure", "classify"]
+
+TRANSIENT_ATTEMPTS = 3
+"""How often a step may fail for a passing reason before the run gives up on it."""
+
+
+@dataclass(frozen=True)
+class StepFailure:
+    """One failed step of a plan."""
+
+    step: str
+    action: str
+    error: ActionFailed
+
+    def data(self) -> dict[str, object]:
+        """The failure as it is kept in the ledger."""
+        return {
+            "step": self.step,
+            "action": self.action,
+            "class": str(self.error.failure_class),
+            "name": self.error.name,
+            "message": self.error.message,
+            "fix": self.error.fix,
+        }
+
+
+def classify(error: Exception) -> ActionFailed:
+    """The failure an exception stands for; anything unforeseen is of class unknown."""
+    if isinstance(error, ActionFailed):
+        return error
+    described = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ActionFailed(
+            f"no space left on the disk of {error.filename or 'the state directory'}",
+            fix="free some space, then run the same command again",
+            failure_class=FailureClass.RESOURCE,
+            name="disk_full",
+        )
+    if isinstance(error, MemoryError):
+        return ActionFailed(described, failure_class=FailureClass.RESOURCE, name="out_of_memory")
+    if isinstance(error, ConnectionError | TimeoutError):
+        return Transient(described, name="connection")
+    return ActionFailed(
+        described,
+        fix="python -m agents show RUN has the whole history of this run",
+        failure_class=FailureClass.UNKNOWN,
+        name=type(error).__name__,
+    )
+
+
+@dataclass
+class FailureMemory:
+    """Which actions failed in which situation; asked before every new plan.
+
+    An action is left out of planning while nothing that matters to it changed since it failed,
+    except that transient failures may be tried ``TRANSIENT_ATTEMPTS`` times, and an interrupted
+    action as long as it gets further each time.
+    """
+
+    _situations: dict[str, str] = field(default_factory=dict)
+    _transient: dict[str, int] = field(default_factory=dict)
+    _progress: dict[str, str] = field(default_factory=dict)
+    last: dict[str, StepFailure] = field(default_factory=dict)
+
+    def remember(self, failure: StepFailure, world: WorldState, facts: Iterable[str]) -> None:
+        """Keep a failure, with the facts that matter to its action as they are now."""
+        action, error = failure.action, failure.error
+        self.last[action] = failure
+        if error.failure_class is FailureClass.TRANSIENT:
+            self._transient[action] = self._transient.get(action, 0) + 1
+            if self._transient[action] < TRANSIENT_ATTEMPTS:
+                return
+        elif error.failure_class is FailureClass.INTERRUPTED:
+            before = self._progress.get(action)
+            self._progress[action] = error.progress
+            if before != error.progress:
+                return
+        self._situations[action] = situation(world, facts)
+
+    def excluded(self, world: WorldState, relevant: Mapping[str, Iterable[str]]) -> list[str]:
+        """Actions that failed and for which nothing that matters has changed since."""
+        return [
+            action
+            for action, then in sorted(self._situations.items())
+            if situation(world, relevant.get(action, ())) == then
+        ]
+
+    def attempts(self, action: str) -> int:
+        """How often the action failed for a passing reason in this run."""
+        return self._transient.get(action, 0)
+
+
+def situation(world: WorldState, facts: Iterable[str]) -> str:
+    """A digest of the values of ``facts``."""
+    text = "\n".join(f"{fact}={show_value(world.get(fact))}" for fact in sorted(set(facts)))
+    return hashlib.sha256(text.encode()).hexdigest()

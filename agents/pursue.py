@@ -1,0 +1,370 @@
+"""The loop: observe, plan, act, verify, recover, record, until the goal holds.
+
+There is no script for errors. A failure is remembered, everything that matters is observed again,
+and the next plan is made from that: planning again *is* the recovery.
+"""
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from agents.actions import Context, Goal, Progress
+from agents.catalogue import Catalogue
+from agents.deliberate import Deliberation, deliberate
+from agents.errors import (
+    ActionFailed,
+    FailureClass,
+    GoapError,
+    Interrupted,
+    NotApproved,
+    StalePlan,
+    Unreachable,
+)
+from agents.events import Event, new_event, utc_now
+from agents.execute import Executor
+from agents.facts import Condition, WorldState, show_value
+from agents.failures import FailureMemory, StepFailure
+from agents.ledger import Ledger
+from agents.observe import observe
+from agents.planning import Status, Step
+
+__all__ = ["Pursuit", "Reporter", "RunResult", "Silent", "close_lost_runs", "new_run_id"]
+
+MAX_PLANS = 50
+"""More plans than this in one run means that something oscillates."""
+
+
+class Reporter(Protocol):
+    """Shows a run to the person watching it."""
+
+    def event(self, event: Event) -> None:
+        """An event was appended to the ledger."""
+
+    def progress(self, step: str, progress: Progress) -> None:
+        """A running step got further."""
+
+
+class Silent:
+    """A reporter that shows nothing."""
+
+    def event(self, event: Event) -> None:
+        """Show nothing."""
+
+    def progress(self, step: str, progress: Progress) -> None:
+        """Show nothing."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended: what it did and what is true now."""
+
+    run: str
+    goal: str
+    status: str
+    seconds: float
+    steps: tuple[str, ...]
+    world: WorldState
+
+
+@dataclass
+class Pursuit:
+    """One run of one goal.
+
+    Attributes:
+        catalogue: What can be done.
+        goal: What should hold.
+        params: The goal's parameters.
+        state: The state directory; the caller holds its lock.
+        ledger: Where every event goes.
+        reporter: Who is told.
+        stop: Set to end the run as interrupted.
+        max_cost: The most dollars a plan may cost.
+        plan_digest: When given, the first plan must be this one.
+        capacity: Units of each resource; 1 where a resource is not named.
+        provenance: Goes into ``run.started``: version, repository.
+        backoff: Seconds to wait before the second attempt after a passing failure; doubles.
+    """
+
+    catalogue: Catalogue
+    goal: Goal
+    params: BaseModel
+    state: Path
+    ledger: Ledger
+    reporter: Reporter = field(default_factory=Silent)
+    stop: threading.Event = field(default_factory=threading.Event)
+    max_cost: float | None = None
+    plan_digest: str | None = None
+    capacity: Mapping[str, int] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    backoff: float = 2.0
+    clock: Callable[[], datetime] = utc_now
+    run_id: str = ""
+    _memory: FailureMemory = field(default_factory=FailureMemory)
+    _done: list[str] = field(default_factory=list)
+    _plans: int = 0
+
+    def __post_init__(self) -> None:
+        self.run_id = self.run_id or new_run_id(self.clock)
+        self._ports = self.catalogue.ports(self.params, self.state)
+        self._relevant = self.catalogue.relevant(self.goal, self.params)
+
+    def run(self) -> RunResult:
+        """Pursue the goal to its end.
+
+        Returns:
+            The result, when the goal holds.
+
+        Raises:
+            GoapError: It cannot be reached; the error has the exit code. Whatever the end, the
+                ledger says how it ended.
+        """
+        started = time.monotonic()
+        self._record(
+            "run.started",
+            self.goal.name,
+            {
+                "goal": self.goal.name,
+                "params": self.params.model_dump(mode="json"),
+                "pid": os.getpid(),
+                **self.provenance,
+            },
+        )
+        try:
+            world = self._until_the_goal_holds()
+        except GoapError as error:
+            self._close(error)
+            raise
+        status = "done" if self._done else "nothing to do"
+        self._record("run.finished", self.goal.name, {"status": status, "exit_code": 0})
+        seconds = time.monotonic() - started
+        return RunResult(self.run_id, self.goal.name, status, seconds, tuple(self._done), world)
+
+    def _until_the_goal_holds(self) -> WorldState:
+        because = ""
+        while True:
+            world = self._observe()
+            deliberation = self._plan(world)
+            if not deliberation.result.steps:
+                return world
+            self._record_plan(deliberation, because)
+            failures = self._act(deliberation)
+            because = "; ".join(failure.error.message for failure in failures)
+            if failures:
+                self._learn(failures)
+
+    def _observe(self) -> WorldState:
+        world = observe(self.catalogue, self._relevant, self._context())
+        readings = {
+            fact: {"value": show_value(reading.value), "evidence": reading.evidence}
+            for fact, reading in world.readings.items()
+        }
+        self._record("facts.observed", self.goal.name, {"readings": readings})
+        return world
+
+    def _plan(self, world: WorldState) -> Deliberation:
+        if self.stop.is_set():
+            raise Interrupted("stopped on request", fix="run the same command to continue")
+        relevant = {
+            name: [each.fact for each in (*action.needs, *action.effect)]
+            for name, action in self._grounded().items()
+        }
+        excluded = self._memory.excluded(world, relevant)
+        deliberation = deliberate(
+            self.catalogue,
+            self.goal,
+            self.params,
+            world,
+            excluded=excluded,
+            max_cost=self.max_cost,
+        )
+        if not deliberation.result:
+            raise self._no_plan(deliberation)
+        self._plans += 1
+        if self._plans == 1:
+            self._check_digest(deliberation)
+        if self._plans > MAX_PLANS:
+            raise ActionFailed(
+                f"stalled: {MAX_PLANS} plans in one run did not reach {self.goal.name}",
+                fix=f"python -m agents show {self.run_id}",
+                name="stalled",
+            )
+        return deliberation
+
+    def _no_plan(self, deliberation: Deliberation) -> GoapError:
+        """Why there is no plan: a failure of this run, a cap, or a fact nothing supplies."""
+        if self._memory.last:
+            return list(self._memory.last.values())[-1].error
+        result = deliberation.result
+        if result.status is Status.OVER_BUDGET:
+            return NotApproved(
+                f"the cheapest plan costs ${result.usd:.2f}, more than max_cost={self.max_cost}",
+                fix="raise max_cost=",
+            )
+        missing = "; ".join(
+            f"{Condition(each.fact, each.value)} (needed by {', '.join(each.needed_by)}; "
+            f"{self._evidence(deliberation.world, each.fact)})"
+            for each in result.missing
+        )
+        return Unreachable(
+            f"nothing can make this true: {missing or self.goal.name}",
+            fix=f"python -m agents explain {self.goal.name}",
+        )
+
+    @staticmethod
+    def _evidence(world: WorldState, fact: str) -> str:
+        return world.readings[fact].evidence if fact in world.readings else "never seen"
+
+    def _check_digest(self, deliberation: Deliberation) -> None:
+        digest = deliberation.result.digest
+        if self.plan_digest and not digest.startswith(self.plan_digest):
+            raise StalePlan(
+                f"the plan is now {digest[:12]}, not {self.plan_digest[:12]}: the world changed",
+                fix=f"python -m agents plan goal={self.goal.name}",
+            )
+        usd = deliberation.result.usd
+        if usd and self.max_cost is None:
+            raise NotApproved(
+                f"the plan costs about ${usd:.2f} and no cap was given",
+                fix=f"add max_cost={usd * 1.5:.2f}",
+            )
+
+    def _record_plan(self, deliberation: Deliberation, because: str) -> None:
+        result = deliberation.result
+        steps = [
+            {"id": step.id, "action": step.action, "after": list(step.after)}
+            for step in result.steps
+        ]
+        self._record(
+            "plan.made",
+            self.goal.name,
+            {
+                "digest": result.digest,
+                "status": str(result.status),
+                "cost": result.cost,
+                "seconds": result.seconds,
+                "usd": result.usd,
+                "steps": steps,
+                "because": because,
+                "excluded": sorted(deliberation.excluded),
+            },
+        )
+
+    def _act(self, deliberation: Deliberation) -> list[StepFailure]:
+        executor = Executor(
+            plan=deliberation.result,
+            actions=self.catalogue.actions,
+            context=self._context_of,
+            record=self._record,
+            verify=self._verify,
+            capacity=self.capacity,
+            stop=self.stop,
+            attempt=lambda action: self._memory.attempts(action) + 1,
+        )
+        return executor.run()
+
+    def _verify(self, step: Step, context: Context) -> list[str]:
+        relied_on = {fact for fact, _ in step.why}
+        promised = [Condition(*pair) for pair in step.effect if pair[0] in relied_on]
+        world = observe(self.catalogue, [each.fact for each in promised], context)
+        seen = {
+            each.fact: {
+                "value": show_value(world[each.fact]),
+                "evidence": world.readings[each.fact].evidence,
+            }
+            for each in promised
+        }
+        broken = [
+            f"{each.fact} is {seen[each.fact]['value']} ({seen[each.fact]['evidence']})"
+            for each in promised
+            if not world.holds(each)
+        ]
+        if not broken:
+            self._record(
+                "step.verified",
+                step.id,
+                {"step": step.id, "action": step.action, "facts": seen},
+            )
+            self._done.append(step.id)
+        return broken
+
+    def _learn(self, failures: list[StepFailure]) -> None:
+        world = observe(self.catalogue, self._relevant, self._context())
+        for failure in failures:
+            action = self._grounded()[failure.action]
+            facts = [each.fact for each in (*action.needs, *action.effect)]
+            self._memory.remember(failure, world, facts)
+        slowest = max(
+            (
+                self._memory.attempts(failure.action)
+                for failure in failures
+                if failure.error.failure_class is FailureClass.TRANSIENT
+            ),
+            default=0,
+        )
+        if slowest:
+            self.stop.wait(self.backoff * 2 ** (slowest - 1))
+
+    def _grounded(self) -> dict[str, Any]:
+        return {each.name: each for each in self.catalogue.grounded(self.params)}
+
+    def _context_of(self, step: Step) -> Context:
+        def note(data: dict[str, Any]) -> None:
+            self._record("step.noted", step.id, {"step": step.id, "action": step.action, **data})
+
+        return self._context(
+            note=note, progress=lambda progress: self.reporter.progress(step.id, progress)
+        )
+
+    def _context(self, **callbacks: Any) -> Context:
+        return Context(
+            params=self.params,
+            ports=self._ports,
+            state=self.state,
+            history=self.ledger.events,
+            run=self.run_id,
+            **callbacks,
+        )
+
+    def _record(self, type_: str, subject: str, data: dict[str, Any]) -> Event:
+        event = self.ledger.append(
+            new_event(type_, data, run=self.run_id, subject=subject, clock=self.clock)
+        )
+        self.reporter.event(event)
+        return event
+
+    def _close(self, error: GoapError) -> None:
+        data = {
+            "status": error.code,
+            "exit_code": error.exit_code,
+            "message": error.message,
+            "fix": error.fix,
+        }
+        try:
+            self._record("run.finished", self.goal.name, data)
+        except GoapError:
+            # the ledger itself is what failed (a full disk): the next run closes this one
+            error.add_note("the end of this run could not be written to the ledger")
+
+
+def new_run_id(clock: Callable[[], datetime] = utc_now) -> str:
+    """A run id that sorts by time and is short enough to type."""
+    return f"{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def close_lost_runs(ledger: Ledger, clock: Callable[[], datetime] = utc_now) -> list[str]:
+    """Close the runs that were killed; call it with the lock held. Returns their ids."""
+    started = [event.run for event in ledger.events(types=("run.started",))]
+    finished = {event.run for event in ledger.events(types=("run.finished",))}
+    lost = [run for run in started if run not in finished]
+    for run in lost:
+        data = {"status": "lost", "exit_code": None, "message": "the process was killed"}
+        ledger.append(new_event("run.finished", data, run=run, clock=clock))
+    return lost

@@ -1,0 +1,14 @@
+"""The goal: records that match the ledger."""
+
+from agents.actions import Goal
+from goals.parameters import DocumentParameters
+from goals.world import F
+
+__all__ = ["documented"]
+
+documented = Goal(
+    "documented",
+    "ADRs, learnings and run records say what the ledger measured, and nothing else",
+    lambda _: F.documented,
+    DocumentParameters,
+)

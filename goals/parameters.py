@@ -1,0 +1,82 @@
+"""The parameters a user may set as ``key=value`` on the command line."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
+
+from training.config import Execution, TrainingConfig, resolve
+from training.errors import ConfigError
+from training.presets import PRESETS
+
+__all__ = ["DocumentParameters", "TrainingParameters", "training_parameters"]
+
+_FIXED = ("model", "preset")
+
+
+class DocumentParameters(BaseModel):
+    """Where records are written and whether they are committed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repo: Path = Field(Path(), description="repository that receives ADRs and learnings")
+    commit: bool = Field(False, description="commit the records; otherwise leave them uncommitted")
+
+
+class TrainingParameters(DocumentParameters):
+    """What to train, on which photos, where."""
+
+    model: str = ""
+    compute: Literal["local", "modal"] = Field("local", description="where training runs")
+    volume: str | None = Field(
+        None, description="directory (local) or Modal Volume name; default <state>/volume"
+    )
+    dataset: str = Field(
+        "synthetic", description="synthetic, pets, or a folder of photos (breed per folder)"
+    )
+    preset: str = Field("tiny", description="named settings that the ones below override")
+    micro_batch: int | None = Field(None, ge=1, description="images per forward pass")
+    threads: int | None = Field(None, ge=1, description="processor threads of the training")
+
+    @field_validator("dataset")
+    @classmethod
+    def _not_empty(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("name a folder, or leave dataset= out for synthetic cats")
+        return value
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.preset not in PRESETS.get(self.model, {self.preset: None}):
+            raise ValueError(f"the presets of {self.model} are: {', '.join(PRESETS[self.model])}")
+        try:
+            self.config()
+        except ConfigError as error:
+            raise ValueError(error.message) from error
+        return self
+
+    def config(self) -> TrainingConfig:
+        """The resolved configuration of the training."""
+        names = set(TrainingConfig.model_fields) - set(_FIXED)
+        given = {name: getattr(self, name, None) for name in sorted(names)}
+        overrides = {name: value for name, value in given.items() if value is not None}
+        return resolve(self.model, self.preset, overrides)
+
+    def execution(self) -> Execution:
+        """How an attempt runs on this machine, before any recovery changed it."""
+        return Execution(micro_batch=self.micro_batch, threads=self.threads)
+
+
+def training_parameters(model: str) -> type[TrainingParameters]:
+    """The parameters of a goal that trains ``model``: every setting of its configuration too."""
+    settings: dict[str, Any] = {
+        name: (str | None, Field(None, description=field.description))
+        for name, field in TrainingConfig.model_fields.items()
+        if name not in _FIXED
+    }
+    fixed: dict[str, Any] = {
+        "model": (Literal[model], Field(model, description="fixed by the goal", exclude=False))
+    }
+    return create_model(
+        f"{model.title()}Parameters", __base__=TrainingParameters, **settings, **fixed
+    )

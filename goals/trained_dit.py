@@ -1,0 +1,14 @@
+"""The goal: a TinyDiT that draws cats."""
+
+from agents.actions import Goal
+from goals.parameters import training_parameters
+from goals.world import F
+
+__all__ = ["trained_dit"]
+
+trained_dit = Goal(
+    "trained_dit",
+    "A diffusion transformer trained by flow matching, durable, tidy and documented",
+    lambda _: (F.dit_trained, F.volume_committed, F.checkpoints_pruned, F.documented),
+    training_parameters("dit"),
+)

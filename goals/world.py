@@ -1,0 +1,35 @@
+"""The world: every fact this project can say something about, declared once."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.facts import facts
+
+__all__ = ["F", "World"]
+
+
+class World(BaseModel):
+    """The facts; sensors read them, actions change them, goals want them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    auth_valid: bool = Field(description="the compute accepts our credentials")
+    image_built: bool = Field(
+        description="the training image holds every module and two training steps ran in it"
+    )
+    dataset_ready: bool = Field(description="the photos are a checksummed shard on the volume")
+    free_mb: float = Field(description="free space where training writes, in MB")
+    fits_memory: bool = Field(description="no attempt since the last change ran out of memory")
+    loss_finite: bool = Field(description="no attempt since the last change diverged")
+    objective_sound: bool = Field(description="the loss of this training did not collapse to zero")
+    dit_trained: bool = Field(description="the TinyDiT reached its steps and passed its gates")
+    classifier_trained: bool = Field(
+        description="the breed classifier reached its steps and passed its gates"
+    )
+    volume_committed: bool = Field(
+        description="what the training produced is durable, hashes verified by reading again"
+    )
+    checkpoints_pruned: bool = Field(description="no more checkpoints than the retention policy")
+    documented: bool = Field(description="ADRs, learnings and run records match the ledger")
+
+
+F = facts(World)

@@ -1,0 +1,129 @@
+"""A small real world for the engine: facts are files in a directory, actions write them."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.actions import Action, Context, Goal, Sensor, action, sensor
+from agents.catalogue import Catalogue
+from agents.events import Event
+from agents.facts import Fact, Reading, facts
+from agents.ledger import Ledger
+from agents.outcome import Outcome
+from agents.pursue import Pursuit
+
+
+class Kitchen(BaseModel):
+    water: bool = Field(description="the kettle holds water")
+    leaves: bool = Field(description="there are tea leaves")
+    hot: bool = Field(description="the water is hot")
+    tea: bool = Field(description="tea is served")
+    power: bool = Field(description="there is electricity")
+
+
+class TeaParameters(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    sugar: int = Field(0, ge=0, description="spoons")
+
+
+F = facts(Kitchen)
+
+
+@dataclass
+class Tea:
+    """The directory that is the world, and what was done to it."""
+
+    root: Path
+    calls: list[str] = field(default_factory=list)
+    faults: dict[str, list[Callable[[Context], None]]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def make(self, *names: str) -> None:
+        for name in names:
+            (self.root / name).touch()
+
+    def fail(self, name: str, *faults: Callable[[Context], None]) -> None:
+        """The next runs of the action do this instead of their work."""
+        self.faults[name] = list(faults)
+
+    def perform(self, name: str, made: str, context: Context) -> Outcome:
+        with self.lock:
+            self.calls.append(name)
+            fault = self.faults[name].pop(0) if self.faults.get(name) else None
+        if fault is not None:
+            fault(context)
+            return Outcome(summary=f"{name} was disturbed")
+        self.make(made)
+        return Outcome(summary=f"made {made}")
+
+
+@dataclass
+class Kit:
+    """A pursuit's ingredients, and a short way to run one."""
+
+    tea: Tea
+    catalogue: Catalogue
+    state: Path
+
+    def pursuit(self, ledger: Ledger, **options: object) -> Pursuit:
+        goal = self.catalogue.goal("served")
+        defaults = {"backoff": 0.0, **options}
+        return Pursuit(self.catalogue, goal, goal.parameters(), self.state, ledger, **defaults)
+
+    def run(self, **options: object) -> list[Event]:
+        with Ledger(self.state / "ledger.db") as ledger:
+            pursuit = self.pursuit(ledger, **options)
+            pursuit.run()
+            return ledger.events(run=pursuit.run_id)
+
+    def events(self) -> list[Event]:
+        with Ledger(self.state / "ledger.db", readonly=True) as ledger:
+            return ledger.events()
+
+
+def seen(tea: Tea, fact: Fact) -> Sensor:
+    @sensor(fact, timeout=2)
+    def look(context: Context) -> Reading:
+        path = tea.root / fact.name
+        return Reading(path.exists(), f"{path.name} {'exists' if path.exists() else 'missing'}")
+
+    return look
+
+
+def step(tea: Tea, name: str, made: Fact, **declared: object) -> Action:
+    def perform(context: Context) -> Outcome:
+        """Make it."""
+        return tea.perform(name, made.name, context)
+
+    perform.__name__ = name
+    return action(effect=made, **declared)(perform)
+
+
+@pytest.fixture
+def tea(tmp_path: Path) -> Tea:
+    root = tmp_path / "kitchen"
+    root.mkdir()
+    world = Tea(root)
+    world.make("power")
+    return world
+
+
+@pytest.fixture
+def kit(tea: Tea, tmp_path: Path) -> Kit:
+    catalogue = Catalogue(
+        F,
+        tuple(seen(tea, fact) for fact in F.values()),
+        (
+            step(tea, "fill", F.water, seconds=2),
+            step(tea, "shop", F.leaves, seconds=3),
+            step(tea, "boil", F.hot, needs=(F.water, F.power), seconds=5, timeout=5),
+            step(tea, "make_fire", F.hot, needs=F.water, seconds=50),
+            step(tea, "brew", F.tea, needs=(F.hot, F.leaves), seconds=4),
+        ),
+        (Goal("served", "Tea is served", lambda _: F.tea, TeaParameters),),
+    )
+    return Kit(tea, catalogue, tmp_path / "state")

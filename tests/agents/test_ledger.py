@@ -1,0 +1,144 @@
+"""The ledger: append-only, durable, idempotent, and honest about damage."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from agents.errors import LedgerDamaged
+from agents.events import new_event
+from agents.ledger import Ledger
+from agents.migrations import MIGRATIONS
+
+
+def event(n=1, run="r1"):
+    return new_event("step.noted", {"n": n}, run=run, id=f"id-{n}")
+
+
+def test_events_come_back_in_the_order_they_were_appended(tmp_path):
+    with Ledger(tmp_path / "state" / "ledger.db") as ledger:
+        for n in range(5):
+            ledger.append(event(n))
+        ledger.append(event(9, run="other"))
+        assert [each.data["n"] for each in ledger.events(run="r1")] == [0, 1, 2, 3, 4]
+        assert [each.sequence for each in ledger.events(after=4)] == [5, 6]
+        assert ledger.events(types=("run.started",)) == []
+
+
+def test_the_envelope_is_cloudevents_1_0(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        document = ledger.append(event()).envelope()
+    assert {"specversion", "id", "source", "type"} <= set(document)
+    assert document["specversion"] == "1.0"
+    assert document["source"] == "agents/r1"
+    assert document["datacontenttype"] == "application/json"
+    # attribute names of CloudEvents are lower-case letters and digits
+    assert all(name.isalnum() and name.islower() for name in document)
+
+
+def test_appending_the_same_event_twice_keeps_one(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        first, second = ledger.append(event()), ledger.append(event())
+        assert first == second
+        assert len(ledger.events()) == 1
+
+
+@pytest.mark.parametrize("statement", ["UPDATE events SET data = '{}'", "DELETE FROM events"])
+def test_what_was_written_cannot_be_changed(tmp_path, statement):
+    path = tmp_path / "ledger.db"
+    with Ledger(path) as ledger:
+        ledger.append(event())
+    connection = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        connection.execute(statement)
+    connection.close()
+
+
+def test_reading_never_creates_the_file(tmp_path):
+    with Ledger(tmp_path / "state" / "ledger.db", readonly=True) as ledger:
+        assert ledger.events() == []
+        assert ledger.check() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_journal_is_rolled_back_and_every_write_is_synced(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        connection = ledger._connection
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database at all, but long enough to be one" * 40, b"SQLite format 3\0junk"]
+)
+@pytest.mark.parametrize("readonly", [True, False])
+def test_a_file_that_is_no_ledger_is_refused_and_left_alone(tmp_path, content, readonly):
+    path = tmp_path / "ledger.db"
+    path.write_bytes(content)
+    with pytest.raises(LedgerDamaged) as caught:
+        Ledger(path, readonly=readonly).events()
+    assert caught.value.exit_code == 9
+    assert caught.value.fix == "python -m agents doctor"
+    assert path.read_bytes() == content
+
+
+def test_a_ledger_of_a_newer_version_is_refused(tmp_path):
+    path = tmp_path / "ledger.db"
+    Ledger(path).close()
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("INSERT INTO migrations VALUES ('9999-from-the-future')")
+    connection.close()
+    with pytest.raises(LedgerDamaged, match="newer version"):
+        Ledger(path)
+
+
+def test_an_older_ledger_is_migrated_and_keeps_its_events(tmp_path):
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY) STRICT")
+        name, migrate = MIGRATIONS[0]
+        migrate(connection)
+        connection.execute("INSERT INTO migrations VALUES (?)", (name,))
+        connection.execute(
+            "INSERT INTO events (id, source, type, time, subject, run, data)"
+            " VALUES ('a', 's', 't', '2026-01-01T00:00:00.000Z', '', '', '{}')"
+        )
+    connection.close()
+    with Ledger(path) as ledger:
+        assert [each.id for each in ledger.events()] == ["a"]
+        with pytest.raises(sqlite3.IntegrityError):
+            ledger._connection.execute("DELETE FROM events")
+
+
+def test_threads_append_side_by_side(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        threads = [
+            threading.Thread(
+                target=lambda n=n: [ledger.append(event(10 * n + k)) for k in range(5)]
+            )
+            for n in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(ledger.events()) == 20
+
+
+def test_processes_that_open_a_new_ledger_at_once_agree_on_its_schema(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from agents.ledger import Ledger;"
+        "from agents.events import new_event;"
+        "Ledger(Path(sys.argv[1])).append(new_event('step.noted', {}, id=sys.argv[2]))"
+    )
+    path = tmp_path / "ledger.db"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program, str(path), str(n)]) for n in range(4)
+    ]
+    assert [process.wait(30) for process in processes] == [0] * 4
+    with Ledger(path, readonly=True) as ledger:
+        assert sorted(each.id for each in ledger.events()) == ["0", "1", "2", "3"]

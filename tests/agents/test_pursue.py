@@ -1,0 +1,275 @@
+"""The loop: observe, plan, act, verify, recover, record."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from agents.actions import Cost
+from agents.errors import (
+    ActionFailed,
+    FailureClass,
+    Interrupted,
+    Locked,
+    NotApproved,
+    StalePlan,
+    Transient,
+    Unauthenticated,
+    Unreachable,
+)
+from agents.ledger import Ledger
+from agents.lock import exclusive
+from agents.pursue import close_lost_runs
+
+
+def fault(error):
+    def fail(_context):
+        raise error
+
+    return fail
+
+
+def types(events):
+    return [event.type for event in events]
+
+
+def test_a_goal_is_observed_planned_pursued_verified_and_recorded(kit):
+    events = kit.run()
+    assert sorted(kit.tea.calls[:2]) == ["fill", "shop"]
+    assert kit.tea.calls[2:] == ["boil", "brew"]
+    assert (kit.tea.root / "tea").exists()
+    assert types(events)[:3] == ["run.started", "facts.observed", "plan.made"]
+    assert types(events).count("step.verified") == 4
+    assert events[-1].data == {"status": "done", "exit_code": 0}
+
+
+def test_a_goal_that_holds_needs_nothing_and_calls_nothing(kit):
+    kit.tea.make("tea")
+    events = kit.run()
+    assert kit.tea.calls == []
+    assert events[-1].data["status"] == "nothing to do"
+
+
+def test_only_what_is_missing_is_done(kit):
+    kit.tea.make("water", "hot")
+    kit.run()
+    assert kit.tea.calls == ["shop", "brew"]
+
+
+def test_independent_steps_run_at_the_same_time(kit):
+    both = threading.Barrier(2, timeout=5)
+
+    def meet(context):
+        both.wait()
+        kit.tea.make("water", "leaves")
+
+    kit.tea.fail("fill", meet)
+    kit.tea.fail("shop", meet)
+    kit.run()
+    assert (kit.tea.root / "tea").exists()
+
+
+def test_a_promise_that_is_not_kept_is_a_failure_of_the_step_and_another_way_is_found(kit):
+    kit.tea.fail("boil", lambda _: None)
+    events = kit.run()
+    failed = [event.data for event in events if event.type == "step.failed"]
+    assert [(each["step"], each["name"]) for each in failed] == [("boil", "effect_not_seen")]
+    assert kit.tea.calls[-2:] == ["make_fire", "brew"]
+    plans = [event.data for event in events if event.type == "plan.made"]
+    assert plans[1]["excluded"] == ["boil"]
+    assert "hot is false" in plans[1]["because"]
+
+
+def test_a_failure_changes_a_fact_and_the_next_plan_starts_from_that_fact(kit):
+    def spill(_context):
+        (kit.tea.root / "water").unlink()
+        raise ActionFailed("the kettle fell", failure_class=FailureClass.RESOURCE, name="spilled")
+
+    kit.tea.fail("boil", spill)
+    kit.run()
+    # with the water gone, boiling failed in another situation than it is in after filling again
+    assert kit.tea.calls.count("fill") == 2
+    assert kit.tea.calls.count("boil") + kit.tea.calls.count("make_fire") == 2
+
+
+def test_a_passing_failure_is_tried_again_three_times_in_all(kit):
+    passing = fault(Transient("no answer"))
+    kit.tea.make("water", "leaves", "hot")
+    kit.tea.fail("brew", passing, passing)
+    kit.run()
+    assert kit.tea.calls == ["brew"] * 3
+
+
+def test_a_passing_failure_that_stays_ends_with_exit_code_3(kit):
+    kit.tea.make("water", "leaves", "hot")
+    kit.tea.fail("brew", *[fault(Transient("no answer"))] * 9)
+    with pytest.raises(Transient) as caught:
+        kit.run()
+    assert caught.value.exit_code == 3
+    assert kit.tea.calls == ["brew"] * 3
+    assert kit.events()[-1].data["exit_code"] == 3
+
+
+def test_the_same_failure_with_nothing_changed_is_not_repeated(kit):
+    kit.tea.make("water", "leaves", "hot")
+    kit.tea.fail("brew", *[fault(ActionFailed("the cup is broken", name="broken"))] * 9)
+    with pytest.raises(ActionFailed, match="the cup is broken") as caught:
+        kit.run()
+    assert caught.value.exit_code == 1
+    assert kit.tea.calls == ["brew"]
+
+
+def test_an_interrupted_step_goes_on_as_long_as_it_gets_further(kit):
+    def interrupted(progress):
+        return fault(
+            ActionFailed("interrupted", failure_class=FailureClass.INTERRUPTED, progress=progress)
+        )
+
+    kit.tea.make("water", "leaves", "hot")
+    kit.tea.fail("brew", *[interrupted(f"step {n}") for n in range(6)])
+    kit.run()
+    assert kit.tea.calls == ["brew"] * 7
+
+    (kit.tea.root / "tea").unlink()
+    kit.tea.calls.clear()
+    kit.tea.fail("brew", *[interrupted("step 0")] * 9)
+    with pytest.raises(ActionFailed):
+        kit.run()
+    assert len(kit.tea.calls) == 2
+
+
+def test_missing_credentials_end_with_exit_code_8_and_the_fix(kit):
+    kit.tea.make("water", "leaves", "hot")
+    kit.tea.fail("brew", fault(Unauthenticated("no token", fix="modal token new")))
+    with pytest.raises(Unauthenticated) as caught:
+        kit.run()
+    assert (caught.value.exit_code, caught.value.fix) == (8, "modal token new")
+
+
+def test_anything_unforeseen_is_a_failure_of_class_unknown_and_not_a_crash(kit):
+    kit.tea.fail("boil", fault(ZeroDivisionError("division by zero")))
+    events = kit.run()
+    failed = next(event.data for event in events if event.type == "step.failed")
+    assert (failed["class"], failed["name"]) == ("unknown", "ZeroDivisionError")
+    assert (kit.tea.root / "tea").exists()
+
+
+def test_a_step_that_outlasts_its_limit_is_cancelled_and_counts_as_passing(kit):
+    def hang(context):
+        assert context.cancelled.wait(30)
+        raise Interrupted("gave up")
+
+    kit.catalogue.actions["boil"] = dataclasses.replace(kit.catalogue.actions["boil"], timeout=0.05)
+    kit.tea.fail("boil", hang)
+    events = kit.run()
+    failed = [event.data for event in events if event.type == "step.failed"]
+    assert [(each["name"], each["class"]) for each in failed] == [("timeout", "transient")]
+    assert kit.tea.calls.count("boil") == 2
+
+
+def test_no_way_to_the_goal_ends_with_exit_code_4_and_names_what_is_missing(kit):
+    del kit.catalogue.actions["fill"]
+    with pytest.raises(Unreachable, match="water") as caught:
+        kit.run()
+    assert caught.value.exit_code == 4
+    assert kit.tea.calls == []
+
+
+def test_a_request_to_stop_ends_the_run_and_the_next_run_continues(kit):
+    stop = threading.Event()
+
+    def stopped(context):
+        stop.set()
+        assert context.cancelled.wait(30)
+        raise Interrupted("put the kettle down")
+
+    kit.tea.fail("boil", stopped)
+    with pytest.raises(Interrupted) as caught:
+        kit.run(stop=stop)
+    assert caught.value.exit_code == 130
+    assert kit.events()[-1].data["status"] == "interrupted"
+    kit.run()
+    assert kit.tea.calls.count("fill") == 1
+    assert (kit.tea.root / "tea").exists()
+
+
+def test_a_plan_that_is_not_the_one_that_was_shown_is_refused(kit):
+    with pytest.raises(StalePlan) as caught:
+        kit.run(plan_digest="0" * 64)
+    assert caught.value.exit_code == 6
+    assert kit.tea.calls == []
+
+
+def test_a_plan_that_costs_money_needs_a_cap_and_respects_it(kit, tea):
+    brew = kit.catalogue.actions["brew"]
+    kit.catalogue.actions["brew"] = dataclasses.replace(brew, cost=lambda _: Cost(4, 3.0))
+    with pytest.raises(NotApproved, match=r"\$3\.00") as caught:
+        kit.run()
+    assert caught.value.exit_code == 5
+    with pytest.raises(NotApproved, match=r"\$3\.00"):
+        kit.run(max_cost=2.5)
+    assert tea.calls == []
+    kit.run(max_cost=3.5)
+    assert tea.calls[-1] == "brew"
+
+
+def test_a_sensor_that_hangs_makes_its_fact_unknown_and_not_false(kit):
+    release = threading.Event()
+    stuck = kit.catalogue.sensors["power"]
+    kit.catalogue.sensors["power"] = type(stuck)(
+        "power", lambda _: release.wait(30), (), timeout=0.05
+    )
+    events = kit.run()
+    release.set()
+    readings = next(event.data for event in events if event.type == "facts.observed")["readings"]
+    assert readings["power"]["value"] == "unknown"
+    assert "no answer within" in readings["power"]["evidence"]
+    assert "make_fire" in kit.tea.calls
+
+
+def test_one_runner_at_a_time_and_the_other_is_told_who_holds_the_lock(tmp_path):
+    with exclusive(tmp_path, {"run": "r1", "goal": "served"}):
+        second = exclusive(tmp_path, {"run": "r2", "goal": "served"})
+        with pytest.raises(Locked, match=rf"pid {os.getpid()}, run r1, served") as caught, second:
+            pytest.fail("two hold the lock")
+        assert caught.value.exit_code == 7
+    with exclusive(tmp_path, {"run": "r3", "goal": "served"}):
+        pass
+
+
+def test_a_killed_holder_leaves_no_lock_behind(tmp_path):
+    program = textwrap.dedent(
+        """
+        import sys, time
+        from pathlib import Path
+        from agents.lock import exclusive
+        with exclusive(Path(sys.argv[1]), {"run": "r1", "goal": "served"}):
+            print("held", flush=True)
+            time.sleep(60)
+        """
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(Locked), exclusive(tmp_path, {}):
+            pytest.fail("two hold the lock")
+        holder.send_signal(signal.SIGKILL)
+        holder.wait(10)
+    with exclusive(tmp_path, {}):
+        pass
+
+
+def test_a_run_that_was_killed_is_closed_as_lost_by_the_next(kit):
+    with Ledger(kit.state / "ledger.db") as ledger:
+        pursuit = kit.pursuit(ledger)
+        pursuit._record("run.started", "served", {"goal": "served", "params": {}})
+        assert close_lost_runs(ledger) == [pursuit.run_id]
+        assert close_lost_runs(ledger) == []
+        assert ledger.events()[-1].data["status"] == "lost"
