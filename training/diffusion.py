@@ -1,0 +1,97 @@
+"""The task of drawing cats: TinyDiT by flow matching."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.config import TrainingConfig
+from training.flow import TIME_MEAN, TIME_STD, draw_time, drop_labels, flow_loss
+from training.gates import MINIMUM_CORRELATION, gate
+from training.model import TinyDiT
+from training.quality import neighbour_correlation
+from training.randomness import generator
+from training.result import Gate
+from training.sampling import sample
+from training.task import BatchLoss, Draws, Held
+
+VALIDATION_BATCH = 128
+GRID_IMAGES = 36
+
+
+@dataclass(frozen=True)
+class DiffusionTask:
+    """Trains a TinyDiT.
+
+    Args:
+        config: What to train.
+        classes: Number of real classes in the dataset.
+    """
+
+    config: TrainingConfig
+    classes: int
+
+    def build(self) -> TinyDiT:
+        """Return the model with its first weights."""
+        return TinyDiT(
+            image_size=self.config.image_size,
+            patch=self.config.patch,
+            dim=self.config.dim,
+            depth=self.config.depth,
+            heads=self.config.heads,
+            classes=self.classes,
+        )
+
+    def draw(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, ...]:
+        """Return images, labels (some dropped), noise and times."""
+        noise = torch.randn(images.shape, generator=draws.stream("noise"), device=images.device)
+        time = draw_time(len(images), draws.stream("time"))
+        kept = drop_labels(labels, self.classes, self.config.label_dropout, draws.stream("labels"))
+        return images, kept, noise, time
+
+    def loss(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> BatchLoss:
+        """Return the velocity loss, by quarter of time."""
+        images, labels, noise, time = inputs
+        found = flow_loss(model, images, labels, noise, time)
+        return BatchLoss(found.per_image, (time * 4).long().clamp_max(3), found.target_power)
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module, held: Held) -> dict[str, float]:
+        """Return the loss on held-out photos, at noise and times that never change."""
+        count = len(held.images)
+        levels = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+        mixed = levels[torch.randperm(count, generator=generator(0, "validation time"))]
+        time = torch.sigmoid(TIME_MEAN + TIME_STD * torch.special.ndtri(mixed)).float()
+        noise = torch.randn(held.images.shape, generator=generator(0, "validation noise"))
+        device = held.images.device
+        parts = (held.images, held.labels, noise.to(device), time.to(device))
+        losses = [
+            self.loss(model, piece).per_image
+            for piece in zip(*(torch.split(part, VALIDATION_BATCH) for part in parts), strict=True)
+        ]
+        return {"validation_loss": float(torch.cat(losses).mean())}
+
+    def examples(self, model: nn.Module, held: Held) -> tuple[Tensor, dict[str, float]]:
+        """Return one grid of samples, the classes in turn, from noise that never changes."""
+        device = held.images.device
+        shape = (GRID_IMAGES, *held.images.shape[1:])
+        images = sample(
+            model,
+            torch.randn(shape, generator=generator(0, "samples")).to(device),
+            torch.arange(GRID_IMAGES, device=device) % self.classes,
+            null_class=self.classes,
+            steps=self.config.sample_steps,
+            # With one class there is nothing for guidance to move towards.
+            guidance=self.config.guidance if self.classes > 1 else 1.0,
+            sampler=self.config.sampler,
+        )
+        return images, {"sample_correlation": neighbour_correlation(images)}
+
+    def gates(self, metrics: dict[str, float], held: Held) -> list[Gate]:
+        """Return the gates of a finished training."""
+        del held
+        return [
+            gate("loss_fell", metrics, "loss_ratio", "<=", 0.7),
+            gate("average_differs", metrics, "average_distance", ">=", 1e-6),
+            gate("samples_not_noise", metrics, "sample_correlation", ">=", MINIMUM_CORRELATION),
+        ]

@@ -1,0 +1,191 @@
+"""The loop: one attempt at a training, from wherever the volume says it got to.
+
+::
+
+    restore -> step, step, step ... -> save -> examine
+                 |  every log_every: a line        ^
+                 |  every save_every: a checkpoint |
+                 |  a signal, the deadline --------+  interrupted: saved, not examined
+                 |  bad numbers, no memory, no disk:  failed; the last checkpoint stays
+
+Everything random depends on the step only, so an attempt that continues does what the unbroken one
+would have done.
+"""
+
+import hashlib
+
+from training.attempt import Attempt, Run
+from training.checkpoints import CheckpointStore, Restored
+from training.durable import write_whole
+from training.gates import LossWatch
+from training.learner import Learner, StepReport
+from training.photos import Photos, held_out
+from training.progress import Window
+from training.result import FileRef
+from training.sampling import grid_png
+from training.saver import Saver
+from training.signals import StopFlag
+
+WATCHED_STEPS = 100
+"""The first steps are looked at one by one, even where that makes a GPU wait: most mistakes show
+there.
+"""
+
+
+class Trainer:
+    """Trains in this process.
+
+    Args:
+        run: What, where and how.
+        attempt: Takes what is measured; it stays readable when training ends with an exception.
+    """
+
+    def __init__(self, run: Run, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self._run, self._config = run, run.config
+        train, valid = run.dataset.split()
+        device = run.device.torch_device
+        self._photos = Photos(run.dataset, train, device, augment=run.config.augment)
+        self._held = held_out(run.dataset, valid, device)
+        self._learner = Learner(run.task, run.config, run.execution, run.device, run.group)
+        self._store = CheckpointStore(run.directory.checkpoints_path(run.config.model))
+        self._saver = Saver(self._store, run.config, run.after_save)
+        self._watch = LossWatch()
+        self._window = Window(run.clock)
+
+    def train(self, stop: StopFlag) -> None:
+        """Train until the target or until `stop` is raised; what happened is in `attempt`.
+
+        Raises:
+            TrainingError: Bad numbers, no memory or no disk; the last checkpoint stays.
+        """
+        self._restore()
+        began, before = self._run.clock(), self.attempt.seconds
+        self._window = Window(self._run.clock)
+        while self._learner.step < self._config.steps and self.attempt.stopped is None:
+            self._step()
+            self.attempt.loop_seconds = self._run.clock() - began
+            self.attempt.seconds = before + self.attempt.loop_seconds
+            self._at_intervals()
+            if self._run.group.agree(stop.reason is not None, self._learner.step):
+                self.attempt.stopped = stop.reason or "another process was stopped"
+        self._save()
+        if self._learner.step >= self._config.steps:
+            self.attempt.stopped = None
+            self._examine()
+
+    def save_if_whole(self) -> None:
+        """Save, unless an exception from outside hit in the middle of an update."""
+        if self._learner.consistent and self._learner.step > 0:
+            self._save()
+
+    def _restore(self) -> None:
+        found = self._store.restore(
+            lambda path, why: self._run.log.warning(
+                f"Checkpoint {path.name} is passed over: {why}"
+            ),
+            limit=self._run.execution.resume_step,
+        )
+        if found is None:
+            self._run.log.start_over(0)
+            self._run.log.info(f"Starting at step 0 of {self._config.steps}")
+            return
+        self._learner.load(found.tensors, found.entry.step)
+        self._saver.last = self.attempt.checkpoint = found.entry
+        self._watch = LossWatch(found.state["loss_start"])
+        self.attempt.step = found.entry.step
+        self.attempt.seconds = found.state["seconds"]
+        self.attempt.metrics = dict(found.entry.manifest.metrics)
+        self._run.log.start_over(found.entry.step)
+        self._run.log.info(f"Resuming at step {found.entry.step} of {self._config.steps}")
+        self._say_what_changed(found)
+
+    def _say_what_changed(self, found: Restored) -> None:
+        then, now = found.entry.manifest, self._run.device
+        for name, old, new in (
+            ("precision", then.dtype, now.dtype_name),
+            ("threads", str(then.threads), str(now.threads)),
+        ):
+            if old != new:
+                self._run.log.warning(
+                    f"{name} was {old} and is {new}: the weights will differ in the last bits"
+                )
+
+    def _step(self) -> None:
+        images, labels = self._photos.batch(
+            self._learner.batch, self._learner.draws(), self._run.group.ranks
+        )
+        report = self._learner.advance(images, labels)
+        self._window.add(report)
+        self.attempt.step = self._learner.step
+        self.attempt.images += report.images
+        if self._learner.step <= WATCHED_STEPS or not self._run.device.is_gpu:
+            self._look_at(report)
+
+    def _look_at(self, report: StepReport) -> None:
+        loss, norm, signal = report.numbers[:3].tolist()
+        self._watch.observe(self._learner.step, loss, norm, signal)
+
+    def _at_intervals(self) -> None:
+        step, config = self._learner.step, self._config
+        if step % config.log_every == 0 or step == config.steps:
+            self._log_window()
+        if step % config.validate_every == 0 and step < config.steps:
+            self._validate()
+        if step % config.sample_every == 0 and step < config.steps:
+            self._sample()
+        if step % config.save_every == 0:
+            self._save()
+
+    def _log_window(self) -> None:
+        row = self._close_window()
+        self._run.log.progress(
+            {"step": self._learner.step, **row, "seconds": self.attempt.seconds}, self._config.steps
+        )
+
+    def _close_window(self) -> dict[str, float]:
+        """Judge the window, also the steps that nobody looked at one by one, and return its row."""
+        self._watch.observe(self._learner.step, *self._window.totals())
+        row = self._window.close(self._run.group)
+        self.attempt.metrics |= row
+        self.attempt.metrics["loss_ratio"] = row["loss"] / (self._watch.start or 1.0)
+        return row
+
+    def _save(self) -> None:
+        if len(self._window):
+            self._watch.observe(self._learner.step, *self._window.totals())
+        if self._run.group.is_first:
+            state = {"loss_start": self._watch.start, "seconds": self.attempt.seconds}
+            self.attempt.checkpoint = self._saver.save(self._learner, state, self.attempt.metrics)
+        self._run.group.wait()
+
+    def _validate(self) -> None:
+        with self._learner.averaged() as model, self._run.device.autocast():
+            found = self._run.task.validate(model, self._held)
+        self._measured(found)
+
+    def _sample(self) -> None:
+        with self._learner.averaged() as model, self._run.device.autocast():
+            images, found = self._run.task.examples(model, self._held)
+        self._measured(found)
+        synthetic = self._run.dataset.synthetic
+        about = [("training", self._run.directory.key), ("step", str(self._learner.step))]
+        about += [("source", "SYNTHETIC")] if synthetic else []
+        png = grid_png(images, caption="SYNTHETIC" if synthetic else "", about=about)
+        path = self._run.directory.sample_path(self._learner.step)
+        if self._run.group.is_first:
+            write_whole(path, png)
+            self.attempt.sample = FileRef(
+                path=path.relative_to(self._run.directory.volume_root).as_posix(),
+                sha256=hashlib.sha256(png).hexdigest(),
+            )
+
+    def _measured(self, found: dict[str, float]) -> None:
+        self.attempt.metrics |= found
+        self._run.log.measured(self._learner.step, found)
+
+    def _examine(self) -> None:
+        self.attempt.metrics["average_distance"] = self._learner.averages.distance()
+        self._validate()
+        self._sample()
+        self.attempt.gates = self._run.task.gates(self.attempt.metrics, self._held)
