@@ -91,24 +91,13 @@ def declare(declaration: object, position: int = 0) -> Action:
     """
     if isinstance(declaration, Action):
         return declaration
-    name, needs, effect, cost, seconds, usd, resources = _read(declaration)
-    try:
-        key = (
-            name,
-            _content(needs),
-            _content(effect),
-            cost,
-            seconds,
-            usd,
-            None if resources is None else _content(resources),
-        )
-        known = _remembered.get(key)
-    except TypeError:
-        key, known = None, None
-    if known is not None and not any(isinstance(n, bool) for n in (cost, seconds, usd)):
+    fields = _read(declaration)
+    key = _key(fields)
+    known = None if key is None else _remembered.get(key)
+    if known is not None:
         return known
-    action = _check((name, needs, effect, cost, seconds, usd, resources), position)
-    if key is not None and action.needs == key[1] and action.effect == key[2]:
+    action = _check(fields, position)
+    if key is not None:
         with _lock:
             if len(_remembered) >= _REMEMBERED:
                 _remembered.clear()
@@ -116,39 +105,45 @@ def declare(declaration: object, position: int = 0) -> Action:
     return action
 
 
-def _read(declaration: object) -> tuple[object, ...]:
-    if isinstance(declaration, Mapping):
-        get = declaration.get
-        return (
-            get("name"),
-            get("needs", ()),
-            get("effect", ()),
-            get("cost"),
-            get("seconds"),
-            get("usd"),
-            get("resources"),
-        )
-    try:
-        return _ALL_FIELDS(declaration)
-    except AttributeError:
-        return tuple(
-            getattr(declaration, field, () if field in {"needs", "effect"} else None)
-            for field in _FIELDS
-        )
-
-
 _ALL_FIELDS = attrgetter(*_FIELDS)
 
 
-def _content(conditions: object) -> tuple[object, ...]:
-    """The content of a mapping or a sequence; a one-shot iterator has no content to compare."""
+def _read(declaration: object) -> tuple[object, ...]:
+    if isinstance(declaration, Mapping):
+        get = declaration.get
+        return tuple([get(field) for field in _FIELDS])
+    try:
+        found: tuple[object, ...] = _ALL_FIELDS(declaration)
+    except AttributeError:
+        found = tuple([getattr(declaration, field, None) for field in _FIELDS])
+    return found
+
+
+def _key(fields: tuple[object, ...]) -> tuple[object, ...] | None:
+    """What two declarations of the same content share; `None` if content cannot be compared."""
+    name, needs, effect, cost, seconds, usd, resources = fields
+    for number in (cost, seconds, usd):
+        if number is True or number is False:  # equal to 1 or 0, yet no number here
+            return None
+    key = (name, _content(needs), _content(effect), cost, seconds, usd, _content(resources))
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _content(conditions: object) -> object:
+    kind = type(conditions)
+    if kind is dict:
+        return tuple(conditions.items())  # type: ignore[attr-defined]
+    if kind is tuple or conditions is None:
+        return conditions
     if isinstance(conditions, Mapping):
         return tuple(conditions.items())
-    if isinstance(conditions, tuple):
-        return conditions
-    if isinstance(conditions, list):
-        return tuple(conditions)
-    raise TypeError("not comparable by content")
+    if kind is list:
+        return tuple(conditions)  # type: ignore[arg-type]
+    return []  # an iterator can be read only once: not comparable
 
 
 def _check(fields: tuple[object, ...], position: int) -> Action:
@@ -188,7 +183,11 @@ def _check(fields: tuple[object, ...], position: int) -> Action:
 
 
 def _checked_pairs(conditions: object, owner: str) -> tuple[Condition, ...]:
+    if conditions is None:
+        return ()
     found = pairs(conditions, owner)
+    if type(conditions) is dict:
+        return found  # one condition per fact cannot contradict
     contradiction = conflict(found)
     if contradiction:
         (fact, one), (_, other) = contradiction

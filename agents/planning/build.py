@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from agents.planning.compile import Task, exact
+from agents.planning.compile import exact
 from agents.planning.facts import Condition, World
 from agents.planning.limits import Budget
 from agents.planning.order import GOAL, PartialOrder, partial_order
@@ -15,9 +15,8 @@ from agents.planning.result import (
     Stats,
     Status,
     Step,
-    canonical,
-    digest_of,
 )
+from agents.planning.task import Task
 
 __all__ = ["answer", "no_plan", "stats_of", "total"]
 
@@ -51,12 +50,6 @@ def no_plan(
     cheapest: PlanResult | None = None,
 ) -> PlanResult:
     """An answer without steps."""
-    content = [
-        status.value,
-        sorted([fact, canonical(value)] for fact, value in goal),
-        sorted([m.fact, canonical(m.value), *sorted(m.needed_by)] for m in missing),
-        canonical(usd),
-    ]
     return PlanResult(
         status=status,
         cost=math.inf,
@@ -64,7 +57,6 @@ def no_plan(
         usd=usd,
         goal=goal,
         missing=missing,
-        digest=digest_of(content),
         stats=stats,
         cheapest=cheapest,
     )
@@ -85,14 +77,14 @@ def answer(
     steps, edges = _steps(task, sequence, order)
     return PlanResult(
         status=status,
-        cost=float(sum((exact(step.cost) for step in steps), Fraction())),
+        cost=total(task, task.price(sequence)),
         lower_bound=lower_bound,
         seconds=math.fsum(step.seconds for step in steps),
-        usd=float(sum((exact(step.usd) for step in steps), Fraction())),
+        usd=float(sum([exact(step.usd) for step in steps if step.usd], Fraction())),
         steps=steps,
         edges=edges,
         goal=goal,
-        digest=_digest(steps, goal, start),
+        world=_world(steps, goal, start),
         stats=stats,
     )
 
@@ -166,29 +158,11 @@ def _ids(names: list[str], task: Task) -> list[str]:
     return ids
 
 
-def _digest(steps: tuple[Step, ...], goal: tuple[Condition, ...], start: World) -> str:
+def _world(
+    steps: tuple[Step, ...], goal: tuple[Condition, ...], start: World
+) -> tuple[Condition, ...]:
     facts = {fact for fact, _ in goal}
     for step in steps:
-        facts.update(fact for fact, _ in step.needs)
-        facts.update(fact for fact, _ in step.effect)
-    return digest_of(
-        [
-            sorted([fact, canonical(start.get(fact, False))] for fact in facts),
-            sorted([fact, canonical(value)] for fact, value in goal),
-            [
-                [
-                    step.id,
-                    [[fact, canonical(value)] for fact, value in sorted(step.needs, key=_by_fact)],
-                    [[fact, canonical(value)] for fact, value in sorted(step.effect, key=_by_fact)],
-                    [canonical(number) for number in (step.cost, step.seconds, step.usd)],
-                    list(step.after),
-                    list(step.resources),
-                ]
-                for step in steps
-            ],
-        ]
-    )
-
-
-def _by_fact(pair: Condition) -> tuple[str, str]:
-    return pair[0], canonical(pair[1])
+        facts.update([fact for fact, _ in step.needs])
+        facts.update([fact for fact, _ in step.effect])
+    return tuple([(fact, start.get(fact, False)) for fact in sorted(facts)])

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from agents.planning.actions import Action, declare_all
 from agents.planning.facts import AtLeast, Below, Condition, breaks, holds
+from agents.planning.task import Task
 
 __all__ = ["Catalogue", "catalogue_of"]
 
@@ -17,6 +18,8 @@ class Catalogue:
 
     def __init__(self, actions: tuple[Action, ...]) -> None:
         self.actions = actions
+        self.tasks: dict[object, Task | None] = {}
+        self._facts: dict[tuple[Condition, ...], tuple[str, ...]] = {}
 
     def __iter__(self) -> Iterator[Action]:
         return iter(self.actions)
@@ -45,6 +48,28 @@ class Catalogue:
     def position(self, name: str) -> int | None:
         """Where the action of this name stands, or `None`."""
         return self._positions.get(name)
+
+    def facts_for(self, goal: tuple[Condition, ...]) -> tuple[str, ...]:
+        """The facts whose values can matter to a goal, whatever the world."""
+        known = self._facts.get(goal)
+        if known is None:
+            if len(self._facts) >= _REMEMBERED:
+                self._facts.clear()
+            known = self._facts[goal] = tuple(self._closure(goal))
+        return known
+
+    def _closure(self, goal: tuple[Condition, ...]) -> dict[str, None]:
+        seen = set(goal)
+        stack = list(goal)
+        used: set[int] = set()
+        while stack:
+            for position in self.suppliers(stack.pop()):
+                if position not in used:
+                    used.add(position)
+                    new = [c for c in self.actions[position].needs if c not in seen]
+                    seen.update(new)
+                    stack.extend(new)
+        return dict.fromkeys(fact for fact, _ in seen)
 
     def suppliers(self, condition: Condition) -> list[int]:
         """The actions that make a condition true, in declaration order."""

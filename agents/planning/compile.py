@@ -11,7 +11,6 @@ that are neither always true nor out of reach.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import lcm
@@ -19,67 +18,11 @@ from math import lcm
 from agents.planning.actions import Action
 from agents.planning.catalogue import Catalogue
 from agents.planning.facts import Condition, World, breaks, holds
+from agents.planning.task import Task
 
-__all__ = ["Task", "bits", "compile_task", "exact", "reach", "scaled"]
+_REMEMBERED = 256
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Task:
-    """One planning problem in bits.
-
-    Attributes:
-        atoms: The condition of each bit.
-        start: The state to begin with.
-        goal: The bits that must hold in the end.
-        actions: The declaration of each operator; operators keep the declaration order.
-        pre: Bits an operator needs.
-        add: Bits it sets.
-        delete: Bits it clears, none of which it sets.
-        cost: Its cost times `scale`, a whole number.
-        scale: What costs were multiplied with to become whole numbers.
-    """
-
-    atoms: tuple[Condition, ...]
-    start: int
-    goal: int
-    actions: tuple[Action, ...]
-    pre: tuple[int, ...]
-    add: tuple[int, ...]
-    delete: tuple[int, ...]
-    cost: tuple[int, ...]
-    scale: int
-
-    def run(self, operators: Iterable[int], state: int | None = None) -> int | None:
-        """The state after a sequence of operators, or `None` where one does not apply."""
-        now = self.start if state is None else state
-        for op in operators:
-            if self.pre[op] & ~now:
-                return None
-            now = now & ~self.delete[op] | self.add[op]
-        return now
-
-    def solves(self, operators: Iterable[int]) -> bool:
-        """Whether a sequence of operators leads from the start to the goal."""
-        end = self.run(operators)
-        return end is not None and not self.goal & ~end
-
-    def price(self, operators: Iterable[int]) -> int:
-        """The scaled cost of a sequence of operators."""
-        return sum(self.cost[op] for op in operators)
-
-
-def bits(mask: int) -> list[int]:
-    """The positions of the set bits, lowest first.
-
-    >>> bits(0b1011)
-    [0, 1, 3]
-    """
-    found = []
-    while mask:
-        low = mask & -mask
-        found.append(low.bit_length() - 1)
-        mask ^= low
-    return found
+__all__ = ["compile_task", "exact", "reach", "scaled"]
 
 
 @lru_cache(maxsize=4096)
@@ -96,7 +39,25 @@ def scaled(numbers: Sequence[float]) -> tuple[tuple[int, ...], int]:
 
 
 def compile_task(start: World, goal: tuple[Condition, ...], catalogue: Catalogue) -> Task | None:
-    """The problem in bits, or `None` if it has no plan even if no action undid anything."""
+    """The problem in bits, or `None` if it has no plan even if no action undid anything.
+
+    The same question about the same catalogue is compiled once.
+    """
+    values = tuple([start.get(fact, False) for fact in catalogue.facts_for(goal)])
+    try:
+        return catalogue.tasks[goal, values]
+    except KeyError:
+        pass
+    except TypeError:  # a value of the world that cannot be hashed cannot be remembered either
+        return _compile(start, goal, catalogue)
+    task = _compile(start, goal, catalogue)
+    if len(catalogue.tasks) >= _REMEMBERED:
+        catalogue.tasks.clear()
+    catalogue.tasks[goal, values] = task
+    return task
+
+
+def _compile(start: World, goal: tuple[Condition, ...], catalogue: Catalogue) -> Task | None:
     relevant = _Relevance(start, goal, catalogue)
     reached = relevant.reachable()
     if any(condition not in reached for condition in goal):

@@ -99,8 +99,6 @@ def holds(actual: object, wanted: object) -> bool:
     >>> holds(7, AtLeast(5)), holds(UNKNOWN, False), holds(AtLeast(9), Below(10))
     (True, False, False)
     """
-    if actual is UNKNOWN:
-        return False
     if isinstance(wanted, AtLeast):
         if isinstance(actual, AtLeast):
             return actual.bound >= wanted.bound
@@ -109,7 +107,7 @@ def holds(actual: object, wanted: object) -> bool:
         if isinstance(actual, Below):
             return actual.bound <= wanted.bound
         return _is_number(actual) and bool(actual < wanted.bound)
-    return bool(actual == wanted)
+    return bool(actual == wanted)  # UNKNOWN equals no value
 
 
 def breaks(effect: object, wanted: object) -> bool:
@@ -162,10 +160,11 @@ def pairs(conditions: object, owner: str) -> tuple[Condition, ...]:
             be hashed. The message starts with `owner`.
     """
     try:
-        items = conditions.items() if isinstance(conditions, Mapping) else conditions
-        if isinstance(items, set | frozenset):
-            items = sorted(items, key=repr)  # the order of a set changes from run to run
-        found = tuple(dict.fromkeys((fact, value) for fact, value in items))  # type: ignore[attr-defined]
+        if type(conditions) is dict:
+            found = tuple(conditions.items())
+            hash(found)
+        else:
+            found = tuple(dict.fromkeys(_items(conditions)))
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"{owner} is not a mapping fact -> value with hashable values: {conditions!r}",
@@ -175,6 +174,13 @@ def pairs(conditions: object, owner: str) -> tuple[Condition, ...]:
         if not isinstance(fact, str):
             raise UsageError(f"{owner} names a fact by {fact!r}, which is not a string")
     return found
+
+
+def _items(conditions: object) -> list[Condition]:
+    items = conditions.items() if isinstance(conditions, Mapping) else conditions
+    if isinstance(items, set | frozenset):
+        items = sorted(items, key=repr)  # the order of a set changes from run to run
+    return [(fact, value) for fact, value in items]  # type: ignore[attr-defined]
 
 
 def conflict(conditions: Iterable[Condition]) -> tuple[Condition, Condition] | None:

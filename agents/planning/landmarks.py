@@ -7,39 +7,39 @@ a lower bound that is exact on chains and on independent goals.
 
 from collections import deque
 
-from agents.planning.compile import bits
-from agents.planning.relaxed import Relaxed
+from agents.planning.task import Task, bits
 
 __all__ = ["action_landmarks"]
 
 
-def action_landmarks(relaxed: Relaxed, state: int) -> list[int] | None:
+def action_landmarks(task: Task, state: int) -> list[int] | None:
     """The operators without which the goal cannot be reached from a state.
 
     Returns:
         Their numbers in ascending order, or `None` if the goal cannot be reached at all.
     """
-    common: list[int | None] = [None] * relaxed.atoms
-    waiting = relaxed.pre_count[:]
+    lists = task.lists
+    common: list[int | None] = [None] * lists.atoms
+    waiting = lists.pre_count[:]
     queue: deque[int] = deque()
     queued = bytearray(len(waiting))
-    for atom in relaxed.true_in(state):
+    for atom in lists.true_in(state):
         common[atom] = 0
-        _wake(relaxed.needed_by[atom], waiting, queue, queued, first=True)
+        _wake(lists.needed_by[atom], waiting, queue, queued, first=True)
     while queue:
         op = queue.popleft()
         queued[op] = 0
         inherited = 1 << op
-        for atom in relaxed.pre[op]:
+        for atom in lists.pre[op]:
             inherited |= common[atom] or 0
-        for atom in relaxed.adds[op]:
+        for atom in lists.adds[op]:
             old = common[atom]
             new = inherited if old is None else old & inherited
             if new != old:
                 common[atom] = new
-                _wake(relaxed.needed_by[atom], waiting, queue, queued, first=old is None)
+                _wake(lists.needed_by[atom], waiting, queue, queued, first=old is None)
     always = 0
-    for atom in relaxed.goals:
+    for atom in lists.goals:
         found = common[atom]
         if found is None:
             return None

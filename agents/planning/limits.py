@@ -75,6 +75,12 @@ class Budget:
         """Seconds left before the deadline; infinite without one."""
         return float("inf") if self.deadline is None else self.deadline - self.clock()
 
+    def add(self, other: "Budget") -> None:
+        """Count what another budget used as used here."""
+        self.expanded += other.expanded
+        self.generated += other.generated
+        self.evaluated += other.evaluated
+
     def check(self) -> None:
         """Raise `Stopped` if the time is up or the caller cancelled."""
         if self.cancel is not None and self.cancel.is_set():

@@ -5,9 +5,10 @@ state stay landmarks of its child unless they contain the action in between, so 
 from what its parent found (Pommerening and Helmert, "Incremental LM-Cut", 2013).
 """
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
-from agents.planning.relaxed import Relaxed
+from agents.planning.task import Lists, Task
 
 __all__ = ["Landmark", "LmCut"]
 
@@ -20,9 +21,9 @@ _INFINITE = 1 << 200
 class LmCut:
     """The heuristic for one task and one cost of each operator."""
 
-    def __init__(self, relaxed: Relaxed, costs: list[int]) -> None:
-        self.relaxed = relaxed
-        self.costs = costs
+    def __init__(self, task: Task, costs: Sequence[int]) -> None:
+        self.lists = task.lists
+        self.costs = list(costs)
 
     def evaluate(
         self, state: int, inherited: tuple[Landmark, ...] = ()
@@ -42,9 +43,9 @@ class LmCut:
             total += amount
             for op in ops:
                 costs[op] -= amount
-        labels = _Labels(self.relaxed, costs, state)
+        labels = _Labels(self.lists, costs, state)
         found = list(inherited)
-        goals = self.relaxed.goals
+        goals = self.lists.goals
         value = labels.value
         while True:
             top, target = 0, -1
@@ -67,22 +68,22 @@ class LmCut:
 class _Labels:
     """The h_max value of each atom and the costliest need of each operator, kept up to date."""
 
-    def __init__(self, relaxed: Relaxed, costs: list[int], state: int) -> None:
-        self.pre = relaxed.pre
-        self.adds = relaxed.adds
-        self.needed_by = relaxed.needed_by
-        self.added_by = relaxed.added_by
+    def __init__(self, lists: Lists, costs: list[int], state: int) -> None:
+        self.pre = lists.pre
+        self.adds = lists.adds
+        self.needed_by = lists.needed_by
+        self.added_by = lists.added_by
         self.costs = costs
-        self.value = [_INFINITE] * relaxed.atoms
+        self.value = [_INFINITE] * lists.atoms
         self.supporter = [-1] * len(costs)
-        self._explore(relaxed, state)
+        self._explore(lists, state)
 
-    def _explore(self, relaxed: Relaxed, state: int) -> None:
+    def _explore(self, lists: Lists, state: int) -> None:
         value, supporter, costs = self.value, self.supporter, self.costs
         adds, needed_by = self.adds, self.needed_by
-        waiting = relaxed.pre_count[:]
+        waiting = lists.pre_count[:]
         # Few distinct values occur, so atoms wait in one list per value.
-        layers: dict[int, list[int]] = {0: relaxed.true_in(state)}
+        layers: dict[int, list[int]] = {0: lists.true_in(state)}
         values = [0]
         for atom in layers[0]:
             value[atom] = 0

@@ -5,22 +5,23 @@ to (Vidal, "A Lookahead Strategy for Heuristic Search Planning", 2004). What the
 not to need is taken out afterwards.
 """
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
-from agents.planning.compile import Task
 from agents.planning.limits import Budget
-from agents.planning.relaxed import Relaxed
+from agents.planning.relaxed import relaxed_plan
+from agents.planning.task import Task
 
-__all__ = ["first_plan", "without_waste"]
+__all__ = ["first_plan", "follow", "without_waste"]
 
 
 def first_plan(
-    relaxed: Relaxed, costs: list[int], budget: Budget, *, evaluations: int
+    task: Task, costs: Sequence[int], budget: Budget, *, evaluations: int
 ) -> list[int] | None:
     """A plan, not necessarily a cheap one, or `None` if none was found in time.
 
     Args:
-        relaxed: The task.
+        task: The problem.
         costs: What each operator costs here.
         budget: Checked before every evaluation.
         evaluations: After so many relaxed plans the search gives up.
@@ -28,19 +29,18 @@ def first_plan(
     Raises:
         Stopped: At a limit of the budget.
     """
-    task = relaxed.task
     parents: dict[int, tuple[int, tuple[int, ...]] | None] = {task.start: None}
     queue: list[tuple[int, int, int]] = [(0, 0, task.start)]
     count = 0
     while queue and evaluations > 0:
         _, _, state = heappop(queue)
-        found = relaxed.plan(state, costs)
+        found = relaxed_plan(task, state, costs)
         evaluations -= 1
         budget.check()
         if found is None:
             continue
         estimate, order = found
-        end, taken = _follow(task, state, order)
+        end, taken = follow(task, state, order)
         if end not in parents:
             parents[end] = (state, tuple(taken))
             if not task.goal & ~end:
@@ -59,7 +59,7 @@ def first_plan(
     return None
 
 
-def _follow(task: Task, state: int, order: list[int]) -> tuple[int, list[int]]:
+def follow(task: Task, state: int, order: list[int]) -> tuple[int, list[int]]:
     """Apply what applies, in turns, until nothing of the relaxed plan does any more."""
     taken: list[int] = []
     rest = order
@@ -92,7 +92,7 @@ def _path(parents: dict[int, tuple[int, tuple[int, ...]] | None], state: int) ->
     return [op for part in reversed(parts) for op in part]
 
 
-def without_waste(task: Task, plan: list[int], costs: list[int]) -> list[int]:
+def without_waste(task: Task, plan: list[int], costs: Sequence[int]) -> list[int]:
     """The plan without actions it can do without, the costliest first.
 
     Taking one action out can make others useless; they go with it (Nakhost and Müller,

@@ -8,13 +8,13 @@ over the cap, by an LM-cut bound of its own.
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from agents.planning.compile import Task, exact, scaled
+from agents.planning.compile import exact, scaled
 from agents.planning.limits import Budget, Stopped
 from agents.planning.lmcut import Landmark, LmCut
-from agents.planning.relaxed import Relaxed
 from agents.planning.search import Found, search
 from agents.planning.space import StateSpace, lost_with
 from agents.planning.stubborn import StubbornSets
+from agents.planning.task import Task
 
 __all__ = ["Affordable", "search_within"]
 
@@ -67,8 +67,7 @@ def _both(
     task: Task, prices: tuple[int, ...], cap: int, budget: Budget, answer: Affordable
 ) -> None:
     """Search both dimensions, below the affordable plan in hand."""
-    relaxed = Relaxed(task)
-    space = CappedSpace(task, relaxed, prices, cap, budget)
+    space = CappedSpace(task, prices, cap, budget)
     below = None if answer.plan is None else task.price(answer.plan)
     answer.stopped_by = ""
     try:
@@ -91,23 +90,20 @@ class CappedSpace(StateSpace):
 
     Args:
         task: The problem; its costs are what is minimised.
-        relaxed: The adjacency lists of the task.
         prices: What each operator costs in money, whole numbers.
         cap: What may be spent at most, in the same unit.
         budget: What the search may use.
     """
 
-    def __init__(
-        self, task: Task, relaxed: Relaxed, prices: tuple[int, ...], cap: int, budget: Budget
-    ) -> None:
+    def __init__(self, task: Task, prices: tuple[int, ...], cap: int, budget: Budget) -> None:
         costs = list(task.cost)
-        super().__init__(task, costs, LmCut(relaxed, costs), budget, StubbornSets(task))
+        super().__init__(task, costs, LmCut(task, costs), budget, StubbornSets(task))
         self.prices = prices
         self.cap = cap
         self._width = len(task.atoms)
         self._state_bits = (1 << self._width) - 1
         self._expanded: dict[int, list[tuple[int, int]]] = {}
-        self._price_bound = LmCut(relaxed, list(prices))
+        self._price_bound = LmCut(task, prices)
         self._to_spend: dict[int, int] = {}
 
     def _children(self, key: int, estimate: int, landmarks: tuple[Landmark, ...]) -> dict[int, int]:

@@ -8,7 +8,7 @@ already. With every link kept safe, every linear order of the result is a valid 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.planning.compile import Task, bits
+from agents.planning.task import Task, bits
 
 __all__ = ["PartialOrder", "partial_order"]
 

@@ -135,8 +135,7 @@ class PlanResult:
         edges: The order that is needed, with the reasons.
         goal: What was asked for.
         missing: For `UNREACHABLE`: what would have to be supplied.
-        digest: The same for the same plan of the same world: goal, steps, and the values it
-            starts from. Neither the order of mappings nor irrelevant actions change it.
+        world: The values the plan starts from, of the facts it and the goal mention.
         stats: What the answer took.
         cheapest: For `OVER_BUDGET`: the plan that costs least money.
     """
@@ -150,7 +149,7 @@ class PlanResult:
     edges: Edges = field(default_factory=dict)
     goal: tuple[Condition, ...] = ()
     missing: tuple[Missing, ...] = ()
-    digest: str = ""
+    world: tuple[Condition, ...] = ()
     stats: Stats = field(default_factory=Stats, compare=False)
     cheapest: "PlanResult | None" = None
 
@@ -163,6 +162,23 @@ class PlanResult:
         if not self:
             return math.inf
         return (self.cost - self.lower_bound) / self.cost if self.cost else 0.0
+
+    @cached_property
+    def digest(self) -> str:
+        """The same for the same plan of the same world, on every machine.
+
+        Neither the order of mappings nor irrelevant actions change it.
+        """
+        return digest_of(
+            [
+                "plan" if self else self.status.value,
+                sorted([fact, canonical(value)] for fact, value in self.world),
+                sorted([fact, canonical(value)] for fact, value in self.goal),
+                [_step_content(step) for step in self.steps],
+                sorted([m.fact, canonical(m.value), *sorted(m.needed_by)] for m in self.missing),
+                canonical(self.usd),
+            ]
+        )
 
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":
@@ -211,6 +227,17 @@ class PlanResult:
                 for m in self.missing
             ],
         }
+
+
+def _step_content(step: Step) -> list[object]:
+    return [
+        step.id,
+        sorted([fact, canonical(value)] for fact, value in step.needs),
+        sorted([fact, canonical(value)] for fact, value in step.effect),
+        [canonical(number) for number in (step.cost, step.seconds, step.usd)],
+        list(step.after),
+        list(step.resources),
+    ]
 
 
 def _finite(number: float) -> float | None:

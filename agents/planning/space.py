@@ -13,10 +13,10 @@ from itertools import pairwise
 
 import networkx as nx
 
-from agents.planning.compile import Task
 from agents.planning.limits import Budget
 from agents.planning.lmcut import Landmark, LmCut
 from agents.planning.stubborn import StubbornSets
+from agents.planning.task import Task
 
 __all__ = ["StateSpace"]
 

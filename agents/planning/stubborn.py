@@ -7,9 +7,9 @@ applies all operators that interfere with it. Expanding only the applicable oper
 set keeps an optimal plan in the graph.
 """
 
-from agents.planning.compile import Task
 from agents.planning.facts import compatible
 from agents.planning.lmcut import Landmark
+from agents.planning.task import Task
 
 __all__ = ["Entry", "StubbornSets"]
 
