@@ -1,0 +1,64 @@
+"""Records: ADRs, learnings and run reports that say what the ledger measured, and nothing else.
+
+The records are a pure function of the ledger, the templates and what is in the repository:
+the same three give the same bytes. What renders and what talks to git is imported late, because
+`outdated` is asked before every plan.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agents.events import Event
+from agents.records.history import something_to_record
+
+if TYPE_CHECKING:
+    from agents.records.git import RepositoryState
+    from agents.records.merge import Edited
+    from agents.records.write import Change
+
+__all__ = ["outdated", "repository_state", "write_records"]
+
+
+def outdated(events: Sequence[Event], repo: Path) -> "list[Change]":
+    """The records that do not say what the ledger says; empty when everything is documented.
+
+    A region that a person edited counts too: the change then shows what `write_records` refuses
+    to overwrite.
+
+    Raises:
+        ActionFailed: An event lacks a fact that a record needs (``fact_missing``).
+    """
+    if not something_to_record(events):
+        return []
+    from agents.records.write import draft  # noqa: PLC0415 - Jinja only when there is a record
+
+    return draft(events, repo).changes()
+
+
+def write_records(
+    events: Sequence[Event], repo: Path, *, commit: bool = False, edited: "Edited" = "refuse"
+) -> "list[Change]":
+    """Make the records say what the ledger says; a second call changes nothing.
+
+    Args:
+        events: The ledger, oldest first.
+        repo: Root of the records: ``plans/`` and ``agents-docs/`` are in it.
+        commit: Commit the records, and nothing else; otherwise they stay uncommitted.
+        edited: ``refuse`` generated text that a person edited, ``adopt`` or ``force`` it.
+
+    Raises:
+        ActionFailed: ``edited_by_hand``, ``fact_missing`` or ``commit_refused``.
+    """
+    if not something_to_record(events):
+        return []
+    from agents.records.write import write  # noqa: PLC0415
+
+    return write(events, repo, commit=commit, edited=edited)
+
+
+def repository_state(repo: Path) -> "RepositoryState | None":
+    """Commit, dirty flag and branch of the repository around ``repo``; None where there is none."""
+    from agents.records.git import repository_state as state  # noqa: PLC0415
+
+    return state(repo)

@@ -1,0 +1,261 @@
+"""The text of one generated ADR, from its decision and from the file as it is."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from agents.records.documents import AdrDocument, read_document
+from agents.records.evidence import DecisionRecord, Evidence
+from agents.records.markdown import Safe, number, text
+from agents.records.merge import Merger
+from agents.records.regions import Region
+from agents.records.render import render
+
+__all__ = [
+    "AdrLink",
+    "AdrPlan",
+    "compose_adr",
+    "confirmation_body",
+    "decision_body",
+    "evidence_body",
+    "run_link",
+]
+
+FAILED_VERDICT = "**failed**"
+_PROSE_NUMBER = re.compile(r"(?<![\w.:/#-])\d[\d,]*(?:\.\d+)?(?![\w-])")
+_KEPT_STATUSES = ("accepted", "rejected", "deprecated", "superseded")
+
+
+@dataclass(frozen=True)
+class AdrLink:
+    """Another ADR, as it is named in links."""
+
+    number: int
+    path: str
+
+    @property
+    def markdown(self) -> str:
+        """``[ADR-007](ADR-007-promote-tiny.md)``."""
+        return f"[ADR-{self.number:03d}]({self.path.rpartition('/')[2]})"
+
+
+@dataclass(frozen=True)
+class AdrPlan:
+    """What one ADR shall say.
+
+    Attributes:
+        record: The decision as far as this ledger knows it.
+        existing: The ADR as it is on disk; None for a new one.
+        superseded_by: The ADR that replaced it, as far as this ledger or the file knows.
+    """
+
+    record: DecisionRecord
+    number: int
+    path: str
+    existing: AdrDocument | None
+    supersedes: AdrLink | None
+    superseded_by: AdrLink | None
+
+
+def compose_adr(plan: AdrPlan, merger: Merger) -> None:
+    """Put everything the decision says into the text of ``merger``."""
+    if plan.existing is None:
+        merger.text = "## Evidence\n\n## Confirmation\n"
+    opening_is_ours = _opening_is_ours(plan)
+    for evidence in plan.record.evidence:
+        name = evidence.source.event
+        attributes = {"run": evidence.run.id, "at": evidence.at}
+        merger.put(
+            f"evidence/{name}",
+            evidence_body(evidence),
+            attributes,
+            at=merger.after("evidence/", heading="## Evidence"),
+        )
+        merger.put(
+            f"confirmation/{name}",
+            confirmation_body(evidence),
+            attributes,
+            at=merger.after("confirmation/", heading="## Confirmation"),
+        )
+    if opening_is_ours:
+        _put_text(plan, merger)
+    _put_header(plan, merger, opening_is_ours)
+
+
+def evidence_body(evidence: Evidence, *, heading: bool = True) -> str:
+    """What one run measured, every number with its event and file."""
+    provenance = [
+        ("goal", evidence.run.goal),
+        ("tool version", evidence.run.version),
+        ("commit", _commit(evidence)),
+        *((name.replace("_", " "), value) for name, value in evidence.provenance),
+    ]
+    link = run_link(evidence) if heading else ""
+    values = {"evidence": evidence, "run_link": link, "provenance": provenance}
+    return render("evidence", values)
+
+
+def confirmation_body(evidence: Evidence) -> str:
+    """Gate, threshold, value and verdict of one run."""
+    return render("confirmation", {"evidence": evidence, "verdicts": list(_gates(evidence))})
+
+
+def decision_body(record: DecisionRecord) -> str:
+    """Context, decision, consequences and alternatives."""
+    decision = record.decision
+    sections = [
+        ("Positive", decision.positive),
+        ("Negative", decision.negative),
+        ("Neutral", decision.neutral),
+    ]
+    return render(
+        "decision",
+        {
+            "decision": decision,
+            "consequences": [(name, items) for name, items in sections if items],
+            "unsourced": _unsourced(record),
+            "run": record.opening.run.id,
+        },
+    )
+
+
+def run_link(evidence: Evidence) -> Safe:
+    """A link from an ADR to the record of the run; only its name where there is no record."""
+    shown = text(evidence.run.id)
+    if not dict(evidence.provenance).get("training_key"):
+        return shown
+    return Safe(f"[{shown}](../agents-docs/runs/{run_file_name(evidence.run.id)})")
+
+
+def run_file_name(run: str) -> str:
+    """The file name of the record of a run, whatever its id holds."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", run) + ".md"
+
+
+def _put_text(plan: AdrPlan, merger: Merger) -> None:
+    accepted = plan.existing is not None and plan.existing.status.lower().startswith(
+        ("accepted", "superseded")
+    )
+    references = plan.record.decision.references
+    bodies = {"decision": decision_body(plan.record)}
+    if references:
+        bodies["references"] = render("references", {"references": references})
+    for name, body in bodies.items():
+        region = plan.existing.regions.get(name) if plan.existing else None
+        if accepted and region is not None and region.intact:
+            continue  # accepted text is frozen, whatever the templates say by now
+        at = merger.after("header") if name == "decision" else len(merger.text.rstrip())
+        if name == "decision" and plan.existing is None:
+            at = 0
+        merger.put(name, body, at=at)
+
+
+def _put_header(plan: AdrPlan, merger: Merger, opening_is_ours: bool) -> None:
+    record, existing = plan.record, plan.existing
+    region = existing.regions.get("header") if existing else None
+    values: dict[str, object] = {
+        "label": f"ADR-{plan.number:03d}",
+        "title": record.decision.title,
+        "date": record.opening.date,
+        "authors": f"goap-modal-agents {record.opening.run.version}, from its ledger",
+        "status": _status(plan, merger),
+        "related": _related(plan),
+    }
+    attributes = {
+        "key": record.key,
+        "event": record.opening.source.event,
+        "decision": record.digest,
+    }
+    if region is not None and not opening_is_ours:
+        attributes = dict(region.attributes)
+        values |= _fields_of(region)
+    merger.put("header", render("header", values), attributes, at=0)
+
+
+def _opening_is_ours(plan: AdrPlan) -> bool:
+    region = plan.existing.regions.get("header") if plan.existing else None
+    return region is None or region.attribute("event") == plan.record.opening.source.event
+
+
+def _fields_of(header: Region) -> Mapping[str, object]:
+    """Title, date, authors and links of a header that another ledger wrote."""
+    lines = header.body.splitlines()
+    fields = {
+        name: Safe(value)
+        for name, _, value in (line[2:].partition(":** ") for line in lines if line[:2] == "**")
+    }
+    kept = {"date": fields.get("Date"), "authors": fields.get("Authors")}
+    title = Safe(lines[0].partition(": ")[2]) if lines else Safe("")
+    return {
+        "title": title,
+        "related": fields.get("Related", Safe("")),
+        **{name: value for name, value in kept.items() if value is not None},
+    }
+
+
+def _status(plan: AdrPlan, merger: Merger) -> Safe:
+    """Derived: superseded by links, accepted by a person unless a gate failed, else proposed."""
+    if plan.superseded_by is not None:
+        return Safe(f"Superseded by {plan.superseded_by.markdown}")
+    status = plan.existing.status if plan.existing else ""
+    if any_gate_failed(merger.text) and status.lower().startswith("accepted"):
+        return Safe("Proposed (a gate failed)")
+    if status.lower().startswith(_KEPT_STATUSES):
+        return Safe(status)
+    return Safe("Proposed")
+
+
+def any_gate_failed(document: str) -> bool:
+    """Whether any confirmation in the text of an ADR holds a failed gate."""
+    regions = read_document("", document).regions.starting("confirmation/")
+    return any(FAILED_VERDICT in region.body for region in regions)
+
+
+def _related(plan: AdrPlan) -> Safe:
+    parts = [f"supersedes {plan.supersedes.markdown}"] if plan.supersedes else []
+    if dict(plan.record.opening.provenance).get("training_key"):
+        parts.append(f"run {run_link(plan.record.opening)}")
+    return Safe(", ".join(parts))
+
+
+def _gates(evidence: Evidence) -> Iterator[dict[str, object]]:
+    for verdict in evidence.verdicts:
+        rounded_alike = number(verdict.value) == number(verdict.threshold)
+        yield {
+            "name": verdict.name,
+            "metric": verdict.metric,
+            "value": verdict.value,
+            "direction": verdict.direction,
+            "threshold": verdict.threshold,
+            # six digits are enough unless they would hide on which side the value is
+            "exact": rounded_alike and verdict.value != verdict.threshold,
+            "passed": verdict.passed,
+            "sequence": verdict.source.sequence,
+        }
+
+
+def _commit(evidence: Evidence) -> str:
+    if not evidence.run.commit:
+        return "none"
+    return evidence.run.commit + (", with uncommitted changes" if evidence.run.dirty else "")
+
+
+def _unsourced(record: DecisionRecord) -> list[str]:
+    """Numbers in the prose that stand in no measurement, gate or provenance of the opening."""
+    decision, opening = record.decision, record.opening
+    prose = [
+        decision.title,
+        decision.context,
+        decision.decision,
+        *decision.positive,
+        *decision.negative,
+        *decision.neutral,
+        *(part for pair in decision.alternatives for part in pair),
+    ]
+    backed = {str(number(each.value)) for each in opening.numbers}
+    for verdict in opening.verdicts:
+        backed |= {str(number(verdict.value)), str(number(verdict.threshold))}
+    named = [value for _, value in (*opening.provenance, *opening.run.params)]
+    backed |= {found for value in named for found in _PROSE_NUMBER.findall(value)}
+    found = (token for part in prose for token in _PROSE_NUMBER.findall(part))
+    return [token for token in dict.fromkeys(found) if token.replace(",", "") not in backed]

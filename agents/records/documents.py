@@ -1,0 +1,185 @@
+"""Reading ADRs of any style; nothing here writes.
+
+Understood: ``**Status:** …`` lines (with or without list marks, colon inside or outside the
+stars), a ``## Status`` section, and YAML front matter as MADR uses it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from agents.records.regions import Parsed, parse
+
+__all__ = ["ADR_FOLDER", "AdrDocument", "adr_number", "read_adrs", "read_document", "read_text"]
+
+ADR_FOLDER = "plans"
+
+_FILE = re.compile(r"^(?:ADR[-_ ])?0*(\d{1,5})[-_ ].*\.md$", re.IGNORECASE)
+_FIELD = re.compile(r"^\s*(?:[-*]\s+)?\*{0,2}([A-Za-z][\w -]{1,30}?)(?::\*\*|\*\*:|:)\s*(.*?)\s*$")
+_HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
+_TITLE = re.compile(r"^(?:ADR[-_ ]?0*(\d+)|0*(\d+)[.:])\s*[:.\u2013-]?\s*(.*)$", re.IGNORECASE)
+_SUPERSEDED = re.compile(r"super[sc]eded\s+by\b[: ]*(.*)", re.IGNORECASE)
+_SUPERSEDES = re.compile(r"\bsuper[sc]edes\b[: ]*(.*)", re.IGNORECASE)
+_REFERENCE = re.compile(r"ADR[-_ ]?0*(\d+)|\b0*(\d+)-[\w.-]+\.md|\[0*(\d+)\.\s", re.IGNORECASE)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True)
+class AdrDocument:
+    """One ADR as it is on disk.
+
+    Attributes:
+        path: Relative to the repository, with forward slashes.
+        number: From the file name.
+        heading_number: From the first heading; None where it names none.
+        supersedes: Numbers this ADR says it replaces.
+        superseded_by: Numbers it says it was replaced by.
+    """
+
+    path: str
+    text: str
+    number: int
+    heading_number: int | None
+    title: str
+    status: str
+    date: str
+    supersedes: tuple[int, ...]
+    superseded_by: tuple[int, ...]
+
+    @property
+    def regions(self) -> Parsed:
+        """The generated regions of the file."""
+        return parse(self.text)
+
+    @property
+    def key(self) -> str:
+        """The decision key of a generated ADR; empty for one that a person wrote."""
+        header = self.regions.get("header")
+        return header.attribute("key") if header else ""
+
+    @property
+    def label(self) -> str:
+        """``ADR-007``."""
+        return f"ADR-{self.number:03d}"
+
+
+def adr_number(name: str) -> int | None:
+    """The number in the file name of an ADR; None where it is not the name of one."""
+    found = _FILE.match(PurePosixPath(name).name)
+    return int(found[1]) if found else None
+
+
+def read_text(path: Path) -> str:
+    """The text of a file with its own line ends."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read()
+
+
+def read_adrs(repo: Path, changed: Mapping[str, str] | None = None) -> list[AdrDocument]:
+    """All ADRs of a repository by number and name, as they are or with ``changed`` texts."""
+    folder = repo / ADR_FOLDER
+    names = [path.name for path in folder.glob("*.md")] if folder.is_dir() else []
+    texts = {f"{ADR_FOLDER}/{name}": "" for name in names if adr_number(name) is not None}
+    for path in texts:
+        if path not in (changed or {}):
+            texts[path] = read_text(repo / path)
+    texts.update(changed or {})
+    documents = [
+        read_document(path, text)
+        for path, text in texts.items()
+        if adr_number(path) is not None and path.startswith(f"{ADR_FOLDER}/")
+    ]
+    return sorted(documents, key=lambda each: (each.number, each.path))
+
+
+def read_document(path: str, text: str) -> AdrDocument:
+    """One ADR, understood."""
+    lines = list(_outside_fences(text.splitlines()))
+    heading_number, title = _title(lines)
+    fields = _fields(lines)
+    status = fields.get("status", "") or _section(lines, "status")
+    relations = [status, *_relation_lines(lines, fields)]
+    found = _DATE.search(fields.get("date", "") or _section(lines, "date"))
+    return AdrDocument(
+        path=path,
+        text=text,
+        number=adr_number(path) or 0,
+        heading_number=heading_number,
+        title=title,
+        status=status,
+        date=found[0] if found else "",
+        supersedes=_numbers(_SUPERSEDES, relations),
+        superseded_by=_numbers(_SUPERSEDED, relations),
+    )
+
+
+def _outside_fences(lines: Iterable[str]) -> Iterable[str]:
+    fence = ""
+    for line in lines:
+        mark = line.lstrip()[:3]
+        if fence:
+            fence = "" if mark == fence else fence
+        elif mark in ("```", "~~~"):
+            fence = mark
+        elif not line.startswith("<!--"):
+            yield line
+
+
+def _title(lines: list[str]) -> tuple[int | None, str]:
+    for line in lines:
+        heading = _HEADING.match(line)
+        if heading and len(heading[1]) == 1:
+            numbered = _TITLE.match(heading[2])
+            if numbered is None:
+                return None, heading[2]
+            return int(numbered[1] or numbered[2]), numbered[3]
+    return None, ""
+
+
+def _fields(lines: list[str]) -> dict[str, str]:
+    """Metadata before the first section: ``name: value`` lines of the known styles."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        heading = _HEADING.match(line)
+        if heading and len(heading[1]) > 1:
+            break
+        field = _FIELD.match(line)
+        if field:
+            fields.setdefault(field[1].lower(), field[2].strip("\"'"))
+    return fields
+
+
+def _section(lines: list[str], name: str) -> str:
+    """The first line of text in the section of that name."""
+    inside = False
+    for line in lines:
+        heading = _HEADING.match(line)
+        if heading:
+            inside = heading[2].lower().rstrip(":") == name
+        elif inside and line.strip():
+            return line.strip().strip("*_ ")
+    return ""
+
+
+def _relation_lines(lines: list[str], fields: Mapping[str, str]) -> list[str]:
+    """Lines that may say what supersedes what: metadata, and sections made for it."""
+    said = [f"{name}: {value}" for name, value in fields.items() if name != "status"]
+    inside = False
+    for line in lines:
+        heading = _HEADING.match(line)
+        if heading:
+            words = heading[2].lower()
+            inside = words in ("status", "related", "links", "related decisions")
+        elif inside:
+            said.append(line)
+    return said
+
+
+def _numbers(relation: re.Pattern[str], lines: Iterable[str]) -> tuple[int, ...]:
+    found: list[int] = []
+    for line in lines:
+        for match in relation.finditer(line):
+            rest = re.split(r"super[sc]ede", match[1], flags=re.IGNORECASE)[0]
+            found.extend(int(a or b or c) for a, b, c in _REFERENCE.findall(rest.split(";")[0]))
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,65 @@
+"""`plans/INDEX.md`: all ADRs in a table and what supersedes what in a graph."""
+
+from collections.abc import Sequence
+
+from agents.records.documents import AdrDocument
+from agents.records.markdown import Safe
+from agents.records.render import render
+
+__all__ = ["INDEX_PATH", "NEW_INDEX", "index_body"]
+
+INDEX_PATH = "plans/INDEX.md"
+NEW_INDEX = "# Decisions\n"
+
+
+def index_body(documents: Sequence[AdrDocument]) -> str:
+    """The table and the graph; the graph shows only ADRs that supersede or are superseded."""
+    edges = _edges(documents)
+    shown = {number for edge in edges for number in edge}
+    return render(
+        "index",
+        {
+            "records": [_row(document) for document in documents],
+            "nodes": [
+                {"id": f"n{each.number}", "label": f"{each.label}: {_plain(each.title)}"}
+                for each in _first_of_each_number(documents)
+                if each.number in shown
+            ],
+            "edges": [(f"n{newer}", f"n{older}") for newer, older in edges],
+        },
+    )
+
+
+def _edges(documents: Sequence[AdrDocument]) -> list[tuple[int, int]]:
+    known = {document.number for document in documents}
+    pairs = {(each.number, older) for each in documents for older in each.supersedes}
+    pairs |= {(newer, each.number) for each in documents for newer in each.superseded_by}
+    return sorted(pair for pair in pairs if set(pair) <= known)
+
+
+def _first_of_each_number(documents: Sequence[AdrDocument]) -> list[AdrDocument]:
+    return list({document.number: document for document in reversed(documents)}.values())[::-1]
+
+
+def _row(document: AdrDocument) -> dict[str, object]:
+    name = document.path.rpartition("/")[2]
+    return {
+        "link": Safe(f"[{document.label}](<{name.replace('<', '').replace('>', '')}>)"),
+        "title": _plain(document.title),
+        "status": _plain(_without_links(document.status)) or "not given",
+        "date": document.date or "not given",
+    }
+
+
+def _plain(markdown: str) -> str:
+    """A title or status as plain text: what Markdown escaped is unescaped before it is again."""
+    plain = markdown
+    for escaped in "\\`*[]|~$_{}#%":
+        plain = plain.replace(f"\\{escaped}", escaped)
+    return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _without_links(status: str) -> str:
+    head, bracket, rest = status.partition("[")
+    label, closed, tail = rest.partition("](")
+    return f"{head}{label}{tail.partition(')')[2]}" if bracket and closed else status

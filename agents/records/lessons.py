@@ -1,0 +1,117 @@
+"""What failures that were got past, and outcomes with a lesson, taught."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from agents.events import Event
+from agents.records.evidence import Learning, Occurrence, Source, StepTaken
+from agents.records.history import Failed, Finished, RunLog, normalised, numbers_of
+
+__all__ = ["learnings"]
+
+
+def learnings(logs: Iterable[RunLog]) -> list[Learning]:
+    """The learnings, in the order they were first seen; a repetition only adds an occurrence."""
+    seen = [learning for log in logs for learning in (*_got_past(log), *_taught(log))]
+    merged: dict[str, Learning] = {}
+    for learning in sorted(seen, key=lambda each: each.opening.sequence):
+        known = merged.get(learning.fingerprint)
+        if known is None:
+            merged[learning.fingerprint] = learning
+        else:
+            both = (*known.occurrences, *learning.occurrences)
+            merged[learning.fingerprint] = known.model_copy(update={"occurrences": both})
+    return list(merged.values())
+
+
+def _got_past(log: RunLog) -> Iterator[Learning]:
+    """Failures after which the same action finished in the same run."""
+    for failure in log.failed:
+        success = _success_after(log, failure)
+        if success is None:
+            continue
+        between = [
+            _taken(step)
+            for step in log.finished
+            if failure.event.sequence < step.event.sequence < success.event.sequence
+            and step.action != failure.action
+        ]
+        yield Learning(
+            fingerprint=_fingerprint(
+                failure.action, failure.failure_class, normalised(failure.message)
+            ),
+            kind="failure",
+            title=f"{failure.action} failed: {failure.name.replace('_', ' ')}",
+            action=failure.action,
+            failure_class=failure.failure_class,
+            failure_name=failure.name,
+            message=failure.message,
+            advice=failure.fix,
+            between=tuple(between),
+            success=_taken(success),
+            occurrences=(_occurrence(failure.event),),
+        )
+
+
+def _taught(log: RunLog) -> Iterator[Learning]:
+    """Outcomes that say what a person should remember."""
+    for step in log.finished:
+        outcome = step.outcome
+        if not outcome.lesson:
+            continue
+        key = outcome.decision.key if outcome.decision else ""
+        yield Learning(
+            fingerprint=_fingerprint(step.action, key or normalised(outcome.summary)),
+            kind="lesson",
+            title=_first_sentence(outcome.lesson),
+            action=step.action,
+            lesson=outcome.lesson,
+            decision_key=key,
+            success=_taken(step),
+            numbers=tuple(numbers_of(step)),
+            occurrences=(_occurrence(step.event),),
+        )
+
+
+def _success_after(log: RunLog, failure: Failed) -> Finished | None:
+    """The next time the action finished and was not judged a failure afterwards."""
+    failures = [each for each in log.failed if each.action == failure.action]
+    for step in log.finished:
+        if step.action != failure.action or step.event.sequence < failure.event.sequence:
+            continue
+        # a step whose gate or promise fails is in the ledger twice: as finished, then as failed
+        next_failure = min(
+            (f.event.sequence for f in failures if f.event.sequence > step.event.sequence),
+            default=None,
+        )
+        next_finish = min(
+            (
+                s.event.sequence
+                for s in log.finished
+                if s.action == step.action and s.event.sequence > step.event.sequence
+            ),
+            default=None,
+        )
+        undone = next_failure is not None and (next_finish is None or next_failure < next_finish)
+        if step.outcome.passed and not undone:
+            return step
+    return None
+
+
+def _taken(step: Finished) -> StepTaken:
+    event = step.event
+    source = Source(run=event.run, event=event.id, sequence=event.sequence)
+    return StepTaken(action=step.action, seconds=step.seconds, source=source, at=event.time)
+
+
+def _occurrence(event: Event) -> Occurrence:
+    return Occurrence(run=event.run, event=event.id, sequence=event.sequence, at=event.time)
+
+
+def _first_sentence(text: str) -> str:
+    sentence = " ".join(text.split()).split(". ")[0].rstrip(".")
+    return sentence if len(sentence) <= 90 else f"{sentence[:89].rstrip()}…"
+
+
+def _fingerprint(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

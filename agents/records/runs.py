@@ -1,0 +1,64 @@
+"""The record of one run that trained something."""
+
+from agents.records.adr import confirmation_body, evidence_body, run_file_name
+from agents.records.evidence import Evidence
+from agents.records.history import RunLog, trainings
+from agents.records.markdown import Safe, number
+from agents.records.render import render
+
+__all__ = ["RUNS_FOLDER", "run_body", "run_path"]
+
+RUNS_FOLDER = "agents-docs/runs"
+
+
+def run_path(log: RunLog) -> str:
+    """Where the record of a run is."""
+    return f"{RUNS_FOLDER}/{run_file_name(log.facts.id)}"
+
+
+def run_body(log: RunLog) -> str:
+    """What the run did until its last training was handled, and what it measured.
+
+    Later events of the run are left out on purpose: the step that writes this is one of them.
+    """
+    found = trainings(log)
+    last = max(step.event.sequence for step in log.finished if step.training_key)
+    return render(
+        "run",
+        {
+            "run": log.facts,
+            "steps": _steps(log, last),
+            "trainings": [_training(evidence) for evidence in found],
+        },
+    )
+
+
+def _steps(log: RunLog, last: int) -> list[dict[str, object]]:
+    steps: list[dict[str, object]] = [
+        {
+            "action": step.action,
+            "result": step.outcome.summary,
+            "seconds": number(step.seconds),
+            "sequence": step.event.sequence,
+        }
+        for step in log.finished
+    ]
+    steps += [
+        {
+            "action": failure.action,
+            "result": f"failed, {failure.name}: {failure.message}",
+            "seconds": "not measured",
+            "sequence": failure.event.sequence,
+        }
+        for failure in log.failed
+    ]
+    until = [step for step in steps if int(str(step["sequence"])) <= last]
+    return sorted(until, key=lambda step: int(str(step["sequence"])))
+
+
+def _training(evidence: Evidence) -> dict[str, object]:
+    return {
+        "key": dict(evidence.provenance).get("training_key", ""),
+        "evidence": Safe(evidence_body(evidence, heading=False)),
+        "confirmation": Safe(confirmation_body(evidence)),
+    }

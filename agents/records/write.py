@@ -1,0 +1,262 @@
+"""What the records should say, what they say, and making them say it."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents.errors import ActionFailed, FailureClass
+from agents.events import Event
+from agents.records.adr import AdrLink, AdrPlan, compose_adr
+from agents.records.documents import AdrDocument, adr_number, read_adrs, read_document, read_text
+from agents.records.git import check_committable, commit_paths
+from agents.records.history import RunLog, decisions, run_logs
+from agents.records.index import INDEX_PATH, NEW_INDEX, index_body
+from agents.records.learnings import LEARNINGS_PATH, NEW_FILE, compose_learnings
+from agents.records.lessons import learnings
+from agents.records.merge import Conflict, Edited, Merger
+from agents.records.numbering import numbering_lock, path_on_branches, taken_numbers
+from agents.records.regions import parse, region_text, replace, without_regions
+from agents.records.resolve import Numbers, resolve
+from agents.records.runs import run_body, run_path
+
+__all__ = ["Change", "Draft", "draft", "write", "write_file"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file that does not say what the ledger says.
+
+    Attributes:
+        path: Relative to the repository.
+        before: The text as it is; None where there is no file.
+        after: The text as it should be.
+        reason: Why, for people.
+    """
+
+    path: Path
+    before: str | None
+    after: str
+    reason: str
+
+
+@dataclass
+class Draft:
+    """All records of a ledger in one repository, as they are and as they should be.
+
+    Attributes:
+        repo: Root of the records.
+        edited: What to do with regions that a person edited.
+        before: Path → text on disk, for every record that is there.
+        after: Path → text as it should be, for every record.
+        conflicts: Regions a person edited.
+    """
+
+    repo: Path
+    edited: Edited = "refuse"
+    before: dict[str, str] = field(default_factory=dict)
+    after: dict[str, str] = field(default_factory=dict)
+    conflicts: list[Conflict] = field(default_factory=list)
+
+    def changes(self) -> list[Change]:
+        """The files that differ, by path."""
+        edited = {conflict.path for conflict in self.conflicts}
+        return [
+            Change(Path(path), self.before.get(path), text, _reason(path, self.before, edited))
+            for path, text in sorted(self.after.items())
+            if self.before.get(path) != text
+        ]
+
+    def open(self, path: str, empty: str = "") -> Merger:
+        """The text of a record to put regions in."""
+        if path not in self.after:
+            file = self.repo / path
+            if file.is_file():
+                self.before[path] = read_text(file)
+            self.after[path] = self.before.get(path, empty)
+        return Merger(path, self.after[path], self.edited)
+
+    def close(self, merger: Merger) -> None:
+        """Keep what was put."""
+        self.after[merger.path] = merger.text
+        self.conflicts.extend(merger.conflicts)
+
+
+def draft(events: Iterable[Event], repo: Path, *, edited: Edited = "refuse") -> Draft:
+    """What every record should say.
+
+    Raises:
+        ActionFailed: An event lacks a fact that a record needs.
+    """
+    logs = run_logs(events)
+    made = Draft(repo, edited)
+    _draft_adrs(made, logs)
+    _draft_learnings(made, logs)
+    for log in logs:
+        if log.trained:
+            merger = made.open(run_path(log))
+            merger.put("run", run_body(log), {"run": log.facts.id}, at=0)
+            made.close(merger)
+    _draft_index(made)
+    return made
+
+
+def write(
+    events: Iterable[Event], repo: Path, *, commit: bool = False, edited: Edited = "refuse"
+) -> list[Change]:
+    """Make the records say what the ledger says; returns what was changed.
+
+    Args:
+        events: The ledger, oldest first.
+        repo: Root of the records.
+        commit: Commit the records, and nothing else.
+        edited: What to do with generated regions that a person edited.
+
+    Raises:
+        ActionFailed: A region was edited (``edited_by_hand``, with a diff), a fact is missing
+            (``fact_missing``), or git refused (``commit_refused``).
+    """
+    repo.mkdir(parents=True, exist_ok=True)
+    with numbering_lock(repo):
+        made = draft(events, repo, edited=edited)
+        if made.conflicts:
+            raise _edited(made.conflicts)
+        if commit and made.after:
+            _check_committable(made)
+        changes = made.changes()
+        for change in changes:
+            write_file(repo / change.path, change.after)
+        if commit and made.after:
+            commit_paths(repo, sorted(made.after), _message(made))
+    return changes
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace a file in one step; a reader sees the old text or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(text)
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+
+
+def _draft_adrs(made: Draft, logs: list[RunLog]) -> None:
+    records = decisions(logs)
+    if not records:
+        return
+    documents = read_adrs(made.repo)
+    numbers = Numbers(
+        taken=lambda: taken_numbers(made.repo),
+        elsewhere=lambda marker: path_on_branches(made.repo, marker),
+    )
+    plans = resolve(records, documents, numbers)
+    for plan in plans:
+        merger = made.open(plan.path)
+        compose_adr(plan, merger)
+        made.close(merger)
+    own = {plan.path for plan in plans}
+    for plan in plans:
+        for document in documents:
+            if _supersedes_foreign(plan, document, own):
+                _supersede_foreign(made, document, plan)
+
+
+def _supersedes_foreign(plan: AdrPlan, document: AdrDocument, own: set[str]) -> bool:
+    older = plan.supersedes
+    return older is not None and older.path == document.path and document.path not in own
+
+
+def _supersede_foreign(made: Draft, document: AdrDocument, plan: AdrPlan) -> None:
+    """The other side of a supersession, in an ADR that another ledger wrote."""
+    header = document.regions.get("header")
+    if header is None or document.superseded_by:
+        return
+    link = AdrLink(plan.number, plan.path).markdown
+    lines = [
+        f"**Status:** Superseded by {link}" if line.startswith("**Status:**") else line
+        for line in header.body.splitlines()
+    ]
+    merger = made.open(document.path)
+    generated = region_text("header", "\n".join(lines), dict(header.attributes))
+    merger.text = replace(merger.text, header, generated)
+    made.close(merger)
+
+
+def _draft_learnings(made: Draft, logs: list[RunLog]) -> None:
+    found = learnings(logs)
+    if not found:
+        return
+    by_key = {
+        read_document(path, text).key: path
+        for path, text in made.after.items()
+        if adr_number(path) is not None
+    }
+    trained = {log.facts.id: run_path(log) for log in logs if log.trained}
+    related = {}
+    for learning in found:
+        links = []
+        adr = by_key.get(learning.decision_key, "") if learning.decision_key else ""
+        if adr:
+            links.append(f"[ADR-{adr_number(adr):03d}](../{adr})")
+        run = trained.get(learning.opening.run)
+        if run:
+            links.append(f"[run {learning.opening.run}]({run.partition('/')[2]})")
+        related[learning.fingerprint] = ", ".join(links)
+    merger = made.open(LEARNINGS_PATH, NEW_FILE)
+    compose_learnings(found, related, merger)
+    made.close(merger)
+
+
+def _draft_index(made: Draft) -> None:
+    """The index is generated when there is a generated ADR; a person's own index is left alone."""
+    file = made.repo / INDEX_PATH
+    if not any(adr_number(path) is not None for path in made.after):
+        return
+    if file.is_file() and parse(read_text(file)).get("index") is None:
+        return
+    merger = made.open(INDEX_PATH, NEW_INDEX)
+    adrs = {path: text for path, text in made.after.items() if adr_number(path) is not None}
+    merger.put("index", index_body(read_adrs(made.repo, adrs)), at=merger.after("index"))
+    made.close(merger)
+
+
+def _check_committable(made: Draft) -> None:
+    def is_ours(path: str, version: str, committed: str | None) -> bool:
+        base = committed if committed is not None else made.after[path]
+        return without_regions(version) == without_regions(base)
+
+    check_committable(made.repo, sorted(made.after), is_ours)
+
+
+def _reason(path: str, before: Mapping[str, str], edited: set[str]) -> str:
+    if path in edited:
+        return "a generated part was edited by hand"
+    return "not written yet" if path not in before else "the ledger says more than the file"
+
+
+def _message(made: Draft) -> str:
+    """Subject and list of files; read before the files are written."""
+    changes = made.changes()
+    numbers = [adr_number(change.path.name) for change in changes]
+    adrs = ", ".join(f"ADR-{number:03d}" for number in numbers if number is not None)
+    subject = f"Record what was measured ({adrs})" if adrs else "Record what was measured"
+    return "\n".join([subject, "", *(f"- {change.path.as_posix()}" for change in changes)]).strip()
+
+
+def _edited(conflicts: list[Conflict]) -> ActionFailed:
+    told = "\n".join(f"{each.path}, region {each.region}:\n{each.diff}" for each in conflicts)
+    return ActionFailed(
+        f"generated text was edited by hand, and would be lost:\n{told}",
+        fix="python -m agents adr adopt keeps the edit, adr force generates the text again",
+        failure_class=FailureClass.PERMANENT,
+        name="edited_by_hand",
+    )

@@ -1,0 +1,1 @@
+"""Jinja templates of the records: one file per generated region or document."""
