@@ -29,6 +29,8 @@ def first_plan(
     Raises:
         Stopped: At a limit of the budget.
     """
+    if not task.goal & ~task.start:
+        return []
     parents: dict[int, tuple[int, tuple[int, ...]] | None] = {task.start: None}
     queue: list[tuple[int, int, int]] = [(0, 0, task.start)]
     count = 0

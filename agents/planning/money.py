@@ -78,7 +78,7 @@ def _both(
         return
     finally:
         budget.stage_done("money")
-    answer.plan = better or answer.plan
+    answer.plan = answer.plan if better is None else better
     if answer.plan is None:
         answer.over_budget = True
     else:

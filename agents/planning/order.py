@@ -62,7 +62,7 @@ class _Builder:
                 if undoer != supplier:
                     self._threat(undoer, supplier, atom)
         for atom in bits(delete):
-            for consumer in self.relying.pop(atom, ()):
+            for consumer in self.relying.get(atom, ()):
                 if consumer != position:
                     self._threat(consumer, position, atom)
             self.undone.setdefault(atom, []).append(position)

@@ -147,7 +147,7 @@ def _search_below(task: Task, budget: Budget, found: Found) -> None:
     finally:
         found.bound = max(found.bound, space.bound)
         budget.stage_done("search")
-    found.plan = better or found.plan
+    found.plan = found.plan if better is None else better
     if found.plan is None:
         found.unreachable = True
     else:
@@ -171,12 +171,12 @@ def _settle_ties(task: Task, weights: list[int], budget: Budget, plan: list[int]
     )
     space = StateSpace(task, weights, costs_less, tie_budget, StubbornSets(task))
     try:
-        return space.cheapest(price, seeds) or plan
+        better = space.cheapest(price, seeds)
     except Stopped:
-        return plan
-    finally:
-        budget.add(tie_budget)
-        budget.stage_done("ties")
+        better = None
+    budget.add(tie_budget)
+    budget.stage_done("ties")
+    return plan if better is None else better
 
 
 def unary_landmarks(task: Task, costs: Sequence[int]) -> tuple[Landmark, ...]:
