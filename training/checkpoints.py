@@ -10,11 +10,10 @@ Importing this module imports neither torch nor safetensors.
 import fcntl
 import json
 import os
-import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +30,15 @@ from training.checkpoint_entry import (
     step_name,
     verify_files,
 )
-from training.durable import disk_errors, sync_directory, write_whole
+from training.durable import (
+    IF_FREE,
+    TEMPORARY,
+    directory_lock,
+    disk_errors,
+    sync_directory,
+    temporary_directory,
+    write_whole,
+)
 from training.errors import CheckpointError
 from training.tensorfile import hash_pieces, read_tensors, tensor_pieces, write_pieces
 
@@ -53,9 +60,7 @@ Tensors: TypeAlias = Mapping[str, Mapping[str, "Tensor"]]
 Report: TypeAlias = Callable[[Path, str], None]
 
 _SUFFIX = ".safetensors"
-_TEMPORARY = ".tmp-"
 _REPLACED = ".old-"
-_IF_DEAD = fcntl.LOCK_EX | fcntl.LOCK_NB
 # Writing waits for the disk while hashing uses a core; more threads than this only add switches.
 _THREADS = 4
 
@@ -194,7 +199,7 @@ class CheckpointStore:
         import torch  # noqa: PLC0415
 
         self.clean()
-        with disk_errors(self.root), self._temporary(step) as temporary:
+        with disk_errors(self.root), temporary_directory(self.root, step_name(step)) as temporary:
             files = _write_files(temporary, tensors, state)
             manifest = CheckpointManifest(
                 step=step,
@@ -220,8 +225,8 @@ class CheckpointStore:
         """
         done = []
         for path in self._directories():
-            if path.name.startswith((_TEMPORARY, _REPLACED)):
-                with suppress(BlockingIOError, FileNotFoundError), _locked(path, _IF_DEAD):
+            if path.name.startswith((TEMPORARY, _REPLACED)):
+                with suppress(BlockingIOError, FileNotFoundError), directory_lock(path, IF_FREE):
                     self._clear(path)
                     done.append(path)
         return tuple(done)
@@ -242,22 +247,6 @@ class CheckpointStore:
             return []
         return [self.root / name for name in sorted(names)]
 
-    @contextmanager
-    def _temporary(self, step: int) -> Iterator[Path]:
-        """A new directory, locked as long as its writer lives; gone afterwards."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        path = self.root / f"{_TEMPORARY}{step_name(step)}-{os.getpid()}-{secrets.token_hex(4)}"
-        while True:
-            path.mkdir()
-            with _locked(path, fcntl.LOCK_SH):
-                if not path.exists():
-                    continue  # a cleaner met it before it was locked
-                try:
-                    yield path
-                finally:
-                    shutil.rmtree(path, ignore_errors=True)
-                return
-
     def _publish(self, temporary: Path, final: Path) -> None:
         """Give the complete directory its final name."""
         aside = final.with_name(_REPLACED + final.name)
@@ -265,7 +254,7 @@ class CheckpointStore:
             temporary.rename(final)
             sync_directory(self.root)
             return
-        with _locked(final, fcntl.LOCK_SH):
+        with directory_lock(final, fcntl.LOCK_SH):
             final.rename(aside)
             temporary.rename(final)
             sync_directory(self.root)
@@ -290,14 +279,3 @@ def _write_files(
             name: FileRecord(sha256=hashed[name].result(), bytes=sizes[name])
             for name in sorted(order)
         }
-
-
-@contextmanager
-def _locked(path: Path, how: int) -> Iterator[None]:
-    """Hold a lock on a directory itself; it is released at the latest when the process dies."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, how)
-        yield
-    finally:
-        os.close(descriptor)

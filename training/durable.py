@@ -1,6 +1,7 @@
 """Files that are whole or absent: written aside, synced, renamed; and their checksums."""
 
 import errno
+import fcntl
 import hashlib
 import os
 import secrets
@@ -11,9 +12,24 @@ from pathlib import Path
 
 from training.errors import DiskFull
 
-__all__ = ["disk_errors", "sha256_of", "sync_directory", "write_whole"]
+__all__ = [
+    "IF_FREE",
+    "NO_ROOM",
+    "TEMPORARY",
+    "directory_lock",
+    "disk_errors",
+    "remove_abandoned",
+    "replace_directory",
+    "sha256_of",
+    "sync_directory",
+    "temporary_directory",
+    "write_whole",
+]
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+TEMPORARY = ".tmp-"
+IF_FREE = fcntl.LOCK_EX | fcntl.LOCK_NB
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _CHUNK = 1 << 20
 
 
@@ -27,7 +43,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in NO_ROOM:
             raise
         free = _free_bytes(path)
         raise DiskFull(
@@ -81,3 +97,53 @@ def sha256_of(path: Path) -> str:
         while piece := file.read(_CHUNK):
             digest.update(piece)
     return digest.hexdigest()
+
+
+@contextmanager
+def directory_lock(path: Path, how: int) -> Iterator[None]:
+    """Hold a lock (`fcntl.LOCK_…`) on a directory itself; the latest end is that of the process.
+
+    Raises:
+        BlockingIOError: Another process holds it and `how` does not wait.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def temporary_directory(root: Path, stem: str) -> Iterator[Path]:
+    """A new directory below `root`, locked as long as its writer lives; gone afterwards."""
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / f"{TEMPORARY}{stem}-{os.getpid()}-{secrets.token_hex(4)}"
+    while True:
+        path.mkdir()
+        with directory_lock(path, fcntl.LOCK_SH):
+            if not path.exists():
+                continue  # a cleaner met it before it was locked
+            try:
+                yield path
+            finally:
+                shutil.rmtree(path, ignore_errors=True)
+            return
+
+
+def replace_directory(temporary: Path, final: Path) -> None:
+    """Give a complete directory its final name; what had the name before is removed."""
+    aside = final.with_name(f"{TEMPORARY}old-{final.name}-{secrets.token_hex(4)}")
+    with suppress(FileNotFoundError):
+        final.rename(aside)
+    temporary.rename(final)
+    sync_directory(final.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_abandoned(root: Path) -> None:
+    """Remove the temporary directories below `root` whose writers died."""
+    for path in sorted(root.glob(f"{TEMPORARY}*")):
+        if path.is_dir() and not path.is_symlink():
+            with suppress(BlockingIOError, FileNotFoundError), directory_lock(path, IF_FREE):
+                shutil.rmtree(path, ignore_errors=True)

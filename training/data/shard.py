@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from training.data.origin import Kind, origin_of
 from training.durable import sha256_of
 from training.errors import DatasetError
 
@@ -27,7 +28,9 @@ __all__ = [
     "DatasetManifest",
     "Kind",
     "Skipped",
+    "content_digest",
     "dataset_directory",
+    "is_current",
     "load",
     "read_manifest",
     "verify",
@@ -37,8 +40,6 @@ IMAGES_FILE = "images.npy"
 LABELS_FILE = "labels.npy"
 MANIFEST_FILE = "manifest.json"
 VALIDATION_SHARE = 0.1
-
-Kind = Literal["folder", "pets", "synthetic"]
 
 
 class Skipped(BaseModel):
@@ -130,6 +131,19 @@ def read_manifest(volume_root: Path, name: str) -> DatasetManifest | None:
         return DatasetManifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def is_current(manifest: DatasetManifest, source: str | Path | None) -> bool:
+    """True when `manifest` was made of `source` as it is now, by names, sizes and dates of files.
+
+    Args:
+        manifest: Of a prepared dataset.
+        source: As for `training.data.prepare.prepare`.
+    """
+    origin = origin_of(source)
+    return (manifest.kind, manifest.source) == (origin.kind, origin.name) and (
+        manifest.source_fingerprint == origin.fingerprint()
+    )
 
 
 def load(volume_root: Path, name: str) -> Dataset:

@@ -1,0 +1,102 @@
+"""Reading a prepared dataset: the split, the default, the speed of asking whether it is current."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.data import synthetic
+from training.data.folder import listing
+from training.data.shard import Dataset
+
+
+def dataset(labels: list[int], digest: str = "00ff" * 16) -> Dataset:
+    images = np.zeros((len(labels), 8, 8, 3), dtype=np.uint8)
+    classes = tuple(f"c{number}" for number in range(max(labels) + 1))
+    return Dataset("x", "folder", digest, images, np.array(labels, dtype=np.int64), classes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "held"),
+    [
+        ([0], 1),
+        ([0, 0], 1),
+        ([0, 1], 0),
+        ([0] * 10, 1),
+        ([0] * 100 + [1] * 20 + [2], 12),
+    ],
+)
+def test_a_tenth_of_each_class_is_held_out(labels: list[int], held: int) -> None:
+    data = dataset(labels)
+    train, valid = data.split()
+    if len(labels) == 1 or held == 0:
+        assert train.tolist() == valid.tolist() == list(range(len(labels)))
+    else:
+        assert len(valid) == held
+        assert sorted([*train, *valid]) == list(range(len(labels)))
+
+
+def test_the_split_depends_on_the_content_alone() -> None:
+    labels = [0] * 50 + [1] * 50
+    first, same, other = dataset(labels), dataset(labels), dataset(labels, "abcd" * 16)
+    assert first.split()[1].tolist() == same.split()[1].tolist()
+    assert first.split()[1].tolist() != other.split()[1].tolist()
+
+
+def test_each_drawn_breed_is_drawn_the_same_way_again_and_unlike_the_others() -> None:
+    again = [synthetic.draw(breed, 3, 32) for breed in synthetic.BREEDS]
+    assert all(
+        np.array_equal(image, synthetic.draw(breed, 3, 32))
+        for image, breed in zip(again, synthetic.BREEDS, strict=True)
+    )
+    means = {}
+    for breed in synthetic.BREEDS:
+        faces = np.stack([synthetic.draw(breed, number, 16) for number in range(6)])
+        assert len(np.unique(faces.reshape(6, -1), axis=0)) == 6
+        means[breed.name] = faces[:, 3:13, 3:13].astype(float).mean(0)
+    correct = 0
+    for breed in synthetic.BREEDS:
+        for number in range(6, 12):
+            face = synthetic.draw(breed, number, 16)[3:13, 3:13].astype(float)
+            nearest = min(means, key=lambda name: float(np.square(means[name] - face).mean()))
+            correct += nearest == breed.name
+    assert correct >= 6 * len(synthetic.BREEDS) * 0.8
+
+
+def test_a_changed_file_is_noticed_by_its_size_and_date(tmp_path: Path) -> None:
+    for number in range(200):
+        (tmp_path / f"Bengal_{number}.jpg").write_bytes(b"x")
+    before = listing(tmp_path).fingerprint
+    (tmp_path / "Bengal_7.jpg").write_bytes(b"xy")
+    assert listing(tmp_path).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "checkpoints",
+        "compute",
+        "config",
+        "data.shard",
+        "errors",
+        "image",
+        "keys",
+        "logs",
+        "result",
+        "retention",
+        "volume",
+    ],
+)
+def test_what_the_command_line_imports_is_light(module: str) -> None:
+    code = (
+        f"import sys, training.{module}\n"
+        "heavy = {'torch', 'modal', 'numpy', 'PIL', 'safetensors'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,66 @@
+"""Where photos come from: a folder, the Oxford-IIIT pets, or the generator of drawn cats.
+
+Importing this module imports neither numpy nor PIL.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from training.data import pets, synthetic
+from training.data.folder import listing
+from training.errors import DatasetError
+
+__all__ = ["Kind", "Origin", "dataset_name", "origin_of"]
+
+Kind = Literal["folder", "pets", "synthetic"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A source as it was resolved; `name` is what a manifest calls it."""
+
+    kind: Kind
+    name: str
+    folder: Path | None = None
+
+    def fingerprint(self) -> str:
+        """Changes when the photos may have changed; reads no photo.
+
+        Raises:
+            DatasetError: The folder is gone.
+        """
+        if self.folder is not None:
+            return listing(self.folder).fingerprint
+        return pets.SHA256 if self.kind == "pets" else f"synthetic-{synthetic.VERSION}"
+
+
+def origin_of(source: str | Path | None) -> Origin:
+    """What a source means: nothing or ``synthetic``, ``pets``, or the path of a folder.
+
+    Raises:
+        DatasetError: The path is empty.
+    """
+    if source is None or source == "synthetic":
+        return Origin("synthetic", "synthetic")
+    if source == "pets":
+        return Origin("pets", "pets")
+    if not str(source).strip():
+        raise DatasetError(
+            "the source of the photos is empty",
+            fix="source=PATH of a folder, source=pets, or source=synthetic",
+            code="dataset_no_source",
+        )
+    folder = Path(source).expanduser().resolve()
+    return Origin("folder", str(folder), folder)
+
+
+def dataset_name(source: str | Path | None, image_size: int) -> str:
+    """The name that a source has as a dataset of this size, such as ``catfaces64-32px``."""
+    origin = origin_of(source)
+    if origin.folder is None:
+        stem = {"pets": "oxford-pets", "synthetic": "synthetic-cats"}[origin.kind]
+    else:
+        stem = re.sub(r"[^a-z0-9]+", "-", origin.folder.name.lower()).strip("-") or "photos"
+    return f"{stem}-{image_size}px"

@@ -1,0 +1,152 @@
+"""The Oxford-IIIT Pet photos (https://www.robots.ox.ac.uk/~vgg/data/pets/), cats only.
+
+The archive is downloaded in a way that can be interrupted at any byte, proved by its checksum
+before it is opened, and unpacked with nothing outside its folder. File names of cats begin with a
+capital letter, those of dogs do not. Importing this module imports nothing heavy.
+"""
+
+import http.client
+import re
+import tarfile
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from training.durable import NO_ROOM, disk_errors, replace_directory, sha256_of, temporary_directory
+from training.errors import DatasetError, FailureClass
+
+__all__ = ["ARCHIVE", "SHA256", "Archive", "fetch_cats"]
+
+SHA256: Final = "67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d"
+_CAT = re.compile(r"(?:.*/)?[A-Z][^/]*_\d+\.jpg")
+_PIECE = 1 << 20
+_UNPACKED = "oxford-pets"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A tar file on the web, and the proof that it is the right one."""
+
+    url: str
+    bytes: int
+    sha256: str
+
+
+ARCHIVE: Final = Archive(
+    "https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz", 791_918_971, SHA256
+)
+
+
+def fetch_cats(
+    downloads: Path,
+    *,
+    archive: Archive = ARCHIVE,
+    progress: Callable[[str, int, int], None] | None = None,
+    timeout: float = 30.0,
+) -> Path:
+    """The folder of cat photos (``Breed_123.jpg``), downloaded and unpacked if it is not there.
+
+    Args:
+        downloads: Directory for the archive and for the photos.
+        archive: Where it is and what it must be.
+        progress: Called with a word, what is done and what there is to do.
+        timeout: Seconds that the server may be silent.
+
+    Raises:
+        DatasetError: The server can't be reached (the next call continues), or sent another file.
+        DiskFull: There is no room.
+    """
+    folder = downloads / _UNPACKED
+    if folder.is_dir():
+        return folder
+    with disk_errors(downloads):
+        downloads.mkdir(parents=True, exist_ok=True)
+        file = downloads / archive.url.rsplit("/", 1)[1]
+        if not file.exists():
+            _download(file, archive, progress, timeout)
+        with temporary_directory(downloads, _UNPACKED) as temporary:
+            _unpack(file, temporary)
+            replace_directory(temporary, folder)
+        file.unlink()
+    return folder
+
+
+def _download(
+    file: Path,
+    archive: Archive,
+    progress: Callable[[str, int, int], None] | None,
+    timeout: float,
+) -> None:
+    """Continue the partial file until it is whole; it gets its name once it is proved."""
+    part = file.with_name(file.name + ".part")
+    part.touch()
+    before, error = -1, None
+    # As long as each connection brings something, the next one is worth trying.
+    while before < part.stat().st_size < archive.bytes:
+        before, error = part.stat().st_size, None
+        try:
+            _receive(part, archive, progress, timeout)
+        except (OSError, http.client.HTTPException) as caught:
+            if isinstance(caught, OSError) and caught.errno in NO_ROOM:
+                raise
+            error = caught
+    found = part.stat().st_size
+    if found < archive.bytes:
+        raise _unreachable(archive, error or f"it ended after {found:,} bytes") from error
+    if found != archive.bytes or sha256_of(part) != archive.sha256:
+        part.unlink()
+        raise DatasetError(
+            f"{archive.url} sent {found:,} bytes that are not the expected archive",
+            fix="run the same command again; if it stays, the archive was changed: "
+            "download photos yourself and give source=PATH",
+            code="dataset_wrong_archive",
+        )
+    part.rename(file)
+
+
+def _receive(
+    part: Path,
+    archive: Archive,
+    progress: Callable[[str, int, int], None] | None,
+    timeout: float,
+) -> None:
+    """Append what the server sends after the bytes that are there."""
+    start = part.stat().st_size
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    request = urllib.request.Request(archive.url, headers=headers)  # noqa: S310 - constant address
+    with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
+        continues = answer.status == http.client.PARTIAL_CONTENT
+        with part.open("ab" if continues else "wb") as out:
+            while piece := answer.read(_PIECE):
+                out.write(piece)
+                if progress is not None:
+                    progress("download", out.tell(), archive.bytes)
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    """The cats' photos, flat in `folder`."""
+    try:
+        with tarfile.open(file) as archive:
+            for member in archive:
+                if member.isfile() and _CAT.fullmatch(member.name):
+                    member.name = member.name.rsplit("/", 1)[-1]
+                    archive.extract(member, folder, filter="data")
+    except (tarfile.TarError, EOFError) as error:
+        raise DatasetError(
+            f"{file} cannot be unpacked: {error}",
+            fix=f"rm {file} and run the same command again",
+            code="dataset_wrong_archive",
+        ) from error
+
+
+def _unreachable(archive: Archive, error: Exception | str) -> DatasetError:
+    reason = getattr(error, "reason", None) or error
+    return DatasetError(
+        f"{archive.url} cannot be downloaded: {reason}",
+        fix="check the network and run the same command again (it continues where it stopped), "
+        "or use source=PATH of a folder of photos, or source=synthetic",
+        code="dataset_unreachable",
+        failure_class=FailureClass.TRANSIENT,
+    )
