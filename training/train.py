@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import torch
 
+from training.adjustments import read_adjustments
 from training.attempt import Attempt, Run
 from training.checkpoints import MANIFEST_FILE
 from training.classifier import ClassifierTask
@@ -62,7 +63,7 @@ def train(
     """
     directory = TrainingDirectory(volume_root, key)
     config, dataset = _what_to_train(directory)
-    execution = execution or Execution()
+    execution = execution or read_adjustments(directory)
     done = directory.read_result()
     if done is not None and done.status == "completed":
         return done

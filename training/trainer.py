@@ -148,7 +148,12 @@ class Trainer:
         self._watch.observe(self._learner.step, *self._window.totals())
         row = self._window.close(self._run.group)
         self.attempt.metrics |= row
-        self.attempt.metrics["loss_ratio"] = row["loss"] / (self._watch.start or 1.0)
+        start = self._watch.start or row["loss"]
+        self.attempt.metrics |= {
+            "loss_first": start,
+            "loss_final": row["loss"],
+            "loss_ratio": row["loss"] / start,
+        }
         return row
 
     def _save(self) -> None:

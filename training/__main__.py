@@ -1,0 +1,89 @@
+"""`python -m training COMMAND`: train, look at what there is, and take it out.
+
+Exit codes: 0 done; 1 failed, or a gate was not passed; 2 usage; 3 no memory or no disk; 7 another
+process trains this; 75 interrupted, start it again to go on.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.errors import TrainingError
+
+EXIT_FAILED = 1
+EXIT_RESOURCE = 3
+EXIT_LOCKED = 7
+EXIT_INTERRUPTED = 75
+
+_EXIT_CODES = {"resource": EXIT_RESOURCE, "interrupted": EXIT_INTERRUPTED}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    from training import commands  # noqa: PLC0415 - `--help` should not wait for torch
+
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = getattr(commands, f"{options.command}_command")(options)
+    except TrainingError as error:
+        sys.stderr.write(f"error: {error}\n")
+        if error.code == "already_running":
+            return EXIT_LOCKED
+        return _EXIT_CODES.get(error.failure_class, EXIT_FAILED)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description="Train TinyDiT or the breed classifier."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    volume = argparse.ArgumentParser(add_help=False)
+    volume.add_argument("--volume", type=Path, default=Path("volume"), help="default: ./volume")
+    one = argparse.ArgumentParser(add_help=False, parents=[volume])
+    one.add_argument("--key", required=True, help="the training key")
+    _add_train(commands, volume)
+    prepare = commands.add_parser("prepare", parents=[volume], help="turn photos into a dataset")
+    prepare.add_argument("source", nargs="?", default="synthetic", help="folder, pets or synthetic")
+    prepare.add_argument("--image-size", type=int, default=32)
+    commands.add_parser("list", parents=[volume], help="trainings and their checkpoints")
+    verify = commands.add_parser("verify", parents=[volume], help="check every byte")
+    verify.add_argument("--key", help="one training; all of them without it")
+    prune = commands.add_parser("prune", parents=[one], help="delete checkpoints not to be kept")
+    prune.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    export = commands.add_parser("export", parents=[one], help="write the averaged weights alone")
+    export.add_argument("out", type=Path, help="a .safetensors file")
+    export.add_argument("--average", default="ema", help="which average; default: ema")
+    _add_sample(commands, one)
+    commands.add_parser("stop", parents=[one], help="ask a running training to save and end")
+    return parser
+
+
+def _add_train(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", volume: argparse.ArgumentParser
+) -> None:
+    train = commands.add_parser("train", parents=[volume], help="train, or go on training")
+    train.add_argument("--key", help="a training on the volume; without it one is made from:")
+    train.add_argument("--model", choices=("dit", "classifier"), default="dit")
+    train.add_argument("--preset", default="tiny")
+    train.add_argument("--data", default="synthetic", help="folder, pets or synthetic")
+    train.add_argument("--lock-fd", type=int, help="descriptor of the lock the parent has taken")
+    train.add_argument("--deadline", type=float, help="save and end after so many seconds")
+    train.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="changes to the preset")
+
+
+def _add_sample(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", one: argparse.ArgumentParser
+) -> None:
+    sample = commands.add_parser("sample", parents=[one], help="draw cats with a trained model")
+    sample.add_argument("out", type=Path, help="a .png file")
+    sample.add_argument("--count", type=int, default=16)
+    sample.add_argument("--seed", type=int, default=0)
+    sample.add_argument("--label", help="a class; all in turn without it")
+    sample.add_argument("--guidance", type=float)
+    sample.add_argument("--steps", type=int)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

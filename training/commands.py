@@ -1,0 +1,173 @@
+"""What each command of `python -m training` does."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+from training.adjustments import read_adjustments
+from training.checkpoints import CheckpointStore
+from training.compute import LocalCompute
+from training.config import resolve
+from training.data import shard
+from training.data.prepare import prepare
+from training.errors import CheckpointError, ConfigError, DatasetError, FailureClass
+from training.keys import source_digest, training_key
+from training.lock import holding
+from training.result import Result, TrainingDirectory
+
+EXIT_OK, EXIT_FAILED, EXIT_RESOURCE, EXIT_INTERRUPTED = 0, 1, 3, 75
+
+
+def train_command(options: Namespace) -> int:
+    """Train a key of the volume, or one made from a preset and its changes."""
+    directory = TrainingDirectory(options.volume, options.key or _new_training(options))
+    if options.key and options.settings:
+        raise ConfigError(
+            f"the settings of {options.key} are on the volume and cannot be changed",
+            fix="leave out the settings, or leave out --key to make another training",
+        )
+    # Only the first of several processes (torchrun) holds the lock.
+    first = _rank() == 0
+    with holding(directory, options.lock_fd) if first else nullcontext():
+        from training.train import train  # noqa: PLC0415 - imports torch
+
+        execution = read_adjustments(directory)
+        if options.deadline is not None:
+            execution = execution.model_copy(update={"deadline_seconds": options.deadline})
+        return exit_code(train(options.volume, directory.key, execution=execution))
+
+
+def exit_code(result: Result) -> int:
+    """Return 0 for a training that reached its target and passed its gates."""
+    if result.status == "interrupted":
+        return EXIT_INTERRUPTED
+    if result.failure is not None and result.failure.failure_class is FailureClass.RESOURCE:
+        return EXIT_RESOURCE
+    return EXIT_OK if result.passed else EXIT_FAILED
+
+
+def prepare_command(options: Namespace) -> int:
+    """Turn photos into a dataset on the volume."""
+    manifest = prepare(options.source, options.volume, options.image_size)
+    _say(f"{manifest.name}: {manifest.images} images, {len(manifest.classes)} classes")
+    for skipped in manifest.skipped:
+        _say(f"  skipped {skipped.file}: {skipped.reason}")
+    return EXIT_OK
+
+
+def list_command(options: Namespace) -> int:
+    """Show the trainings of a volume and their checkpoints."""
+    for directory in _trainings(options.volume):
+        config, result = directory.read_config(), directory.read_result()
+        if config is None:
+            continue
+        state = LocalCompute(options.volume).status(directory.key).state
+        _say(f"{directory.key}  {config.model} {config.preset}  {state}")
+        for entry in CheckpointStore(directory.checkpoints_path(config.model)).entries():
+            size = sum(file.bytes for file in entry.manifest.files.values())
+            _say(f"  {entry.path.name}  {size / 1e6:.1f} MB")
+        for gate in result.gates if result else ():
+            _say(f"  gate {gate.name} {'passed' if gate.passed else 'FAILED'}: {gate.value:.4g}")
+    return EXIT_OK
+
+
+def verify_command(options: Namespace) -> int:
+    """Compare every byte of checkpoints and datasets with what their manifests say."""
+    damaged = 0
+    for path, why in _damage(options.volume, options.key):
+        damaged += bool(why)
+        _say(f"{path.relative_to(options.volume)}: {why or 'as written'}")
+    return EXIT_FAILED if damaged else EXIT_OK
+
+
+def _damage(volume: Path, key: str | None) -> Iterator[tuple[Path, str]]:
+    """Give each checkpoint and dataset, with what is wrong with it; nothing for a whole one."""
+    passed_over: list[tuple[Path, str]] = []
+    for directory in _trainings(volume, key):
+        config = directory.read_config()
+        if config is None:
+            continue
+        store = CheckpointStore(directory.checkpoints_path(config.model))
+        entries = store.entries(lambda path, why: passed_over.append((path, why)))
+        for entry in entries:
+            try:
+                store.verify(entry)
+            except CheckpointError as error:
+                yield entry.path, error.message
+            else:
+                yield entry.path, ""
+    yield from passed_over
+    for path in sorted((volume / "datasets").glob("*")) if key is None else ():
+        try:
+            shard.verify(volume, path.name)
+        except DatasetError as error:
+            yield path, error.message
+        else:
+            yield path, ""
+
+
+def stop_command(options: Namespace) -> int:
+    """Ask a running training to finish its step, save and end."""
+    if LocalCompute(options.volume).stop(options.key):
+        _say(f"{options.key} was asked to save and end")
+        return EXIT_OK
+    _say(f"{options.key} is not running")
+    return EXIT_FAILED
+
+
+def export_command(options: Namespace) -> int:
+    """Write the averaged weights of the newest checkpoint, with what is needed to use them."""
+    from training.export import export  # noqa: PLC0415 - imports torch
+
+    step = export(TrainingDirectory(options.volume, options.key), options.out, options.average)
+    _say(f"{options.out}: {options.average} of step {step}")
+    return EXIT_OK
+
+
+def sample_command(options: Namespace) -> int:
+    """Draw cats with the averaged weights of the newest checkpoint."""
+    from training.export import draw  # noqa: PLC0415 - imports torch
+
+    directory = TrainingDirectory(options.volume, options.key)
+    step = draw(
+        directory,
+        options.out,
+        count=options.count,
+        seed=options.seed,
+        label=options.label,
+        guidance=options.guidance,
+        steps=options.steps,
+    )
+    _say(f"{options.out}: {options.count} samples of step {step}")
+    return EXIT_OK
+
+
+def _new_training(options: Namespace) -> str:
+    """Prepare the data, write the configuration of a new training and return its key."""
+    pairs = [setting.partition("=") for setting in options.settings]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise ConfigError(f"{name} is no setting", fix="write it as NAME=VALUE")
+    config = resolve(options.model, options.preset, {name: value for name, _, value in pairs})
+    manifest = prepare(options.data, options.volume, config.image_size)
+    key = training_key(config, manifest.digest, source_digest())
+    TrainingDirectory(options.volume, key).write_config(config, manifest.name)
+    _say(f"training {key} on {manifest.name} ({manifest.images} images)")
+    return key
+
+
+def _trainings(volume: Path, key: str | None = None) -> Iterator[TrainingDirectory]:
+    for path in sorted((volume / "trainings").glob(key or "*")):
+        yield TrainingDirectory(volume, path.name)
+
+
+def _rank() -> int:
+
+    return int(os.environ.get("RANK", "0"))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
