@@ -1,13 +1,12 @@
 """Recoveries that change how the next attempt runs: smaller pieces, or a lower rate from before."""
 
-from training.adjustments import adjust, read_adjustments
-
 from actions.job import Job, job_of, training_params
 from actions.ports import translated
 from agents.actions import Context, action
 from agents.errors import ActionFailed, FailureClass
 from agents.outcome import Outcome
 from goals.world import F
+from training.adjustments import adjust, adjustments_of
 from training.result import Result
 
 __all__ = ["halve_micro_batch", "roll_back"]
@@ -24,7 +23,7 @@ def _trains(params: object) -> bool:
 def halve_micro_batch(context: Context) -> Outcome:
     """After running out of memory: half as many images at once, accumulated over more passes."""
     job, result = _failed(context)
-    now = read_adjustments(job.volume, job.key, training_params(context).execution())
+    now = adjustments_of(job.volume, job.key, training_params(context).execution())
     current = now.micro_batch or job.config.batch
     if current == 1:
         raise ActionFailed(
@@ -42,7 +41,7 @@ def halve_micro_batch(context: Context) -> Outcome:
 def roll_back(context: Context) -> Outcome:
     """After the loss diverged: back to the last good checkpoint, with half the learning rate."""
     job, result = _failed(context)
-    now = read_adjustments(job.volume, job.key, training_params(context).execution())
+    now = adjustments_of(job.volume, job.key, training_params(context).execution())
     scale = now.lr_scale / 2
     if scale < SMALLEST_SCALE:
         raise ActionFailed(

@@ -1,7 +1,5 @@
 """commit-volume: what training produced is durable, proven by reading it again."""
 
-from training.volume import commit_training, read_commit
-
 from actions.job import Job, job_of
 from actions.ports import translated
 from agents.actions import Context, action, sensor
@@ -9,6 +7,7 @@ from agents.errors import ActionFailed, FailureClass
 from agents.facts import Condition, Reading
 from agents.outcome import Artifact, Measurement, Outcome
 from goals.world import F
+from training.volume import commit_training, read_commit
 
 __all__ = ["commit_volume", "volume_committed"]
 

@@ -3,8 +3,6 @@
 import shutil
 from pathlib import Path
 
-from training.retention import KeepBest, KeepLast
-
 from actions.job import training_params
 from actions.ports import ports_of
 from actions.prune_checkpoints import prune_stores
@@ -14,6 +12,7 @@ from agents.errors import ActionFailed, FailureClass
 from agents.facts import Reading
 from agents.outcome import Measurement, Outcome
 from goals.world import F
+from training.retention import KeepBest, KeepLast
 
 __all__ = ["free_mb", "free_space"]
 

@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.prepare import dataset_name
-from training.volume import Volume
-
 from actions.ports import ports_of
 from agents.actions import Context
 from goals.parameters import TrainingParameters
 from training.config import TrainingConfig
+from training.data.origin import dataset_name, origin_of
 from training.data.shard import DatasetManifest
 from training.keys import source_digest, training_key
 from training.result import Result
+from training.volume import Volume
 
-__all__ = ["Job", "job_of", "manifest_of", "training_params"]
+__all__ = ["Job", "is_current", "job_of", "manifest_of", "training_params"]
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,25 @@ def manifest_of(context: Context) -> DatasetManifest | None:
     return DatasetManifest.model_validate_json(volume.read_bytes(path))
 
 
+def is_current(manifest: DatasetManifest, source: str) -> bool:
+    """Whether the dataset was made from the photos as they are now; no photo is read.
+
+    Raises:
+        DatasetError: The folder is gone.
+    """
+    origin = origin_of(source)
+    return (manifest.kind, manifest.source, manifest.source_fingerprint) == (
+        origin.kind,
+        origin.name,
+        origin.fingerprint(),
+    )
+
+
 def job_of(context: Context) -> Job | None:
     """The training the parameters ask for; None while its dataset, and so its key, is not known."""
-    manifest = manifest_of(context)
-    if manifest is None:
+    params, manifest = training_params(context), manifest_of(context)
+    if manifest is None or not is_current(manifest, params.dataset):
         return None
-    params = training_params(context)
     config = params.config()
     key = training_key(config, manifest.digest, source_digest())
     return Job(key, params.model, config, manifest, ports_of(context).volume)

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.compute import Compute, LocalCompute
-from training.volume import LocalVolume, Volume
-
 from agents.actions import Context
 from agents.errors import ActionFailed, FailureClass, Interrupted, Transient, Unauthenticated
 from training import errors as training_errors
+from training.compute import Compute, LocalCompute
 from training.errors import TrainingError
+from training.volume import LocalVolume, Volume
 
 __all__ = ["Ports", "connect", "ports_of", "translated"]
 

@@ -1,14 +1,15 @@
 """prepare-data: photos become one checksummed shard on the volume."""
 
-from training.data.prepare import is_current, prepare
-
-from actions.job import manifest_of, training_params
+from actions.job import is_current, manifest_of, training_params
 from actions.ports import ports_of, translated
 from agents.actions import Context, Progress, action, sensor
+from agents.errors import Interrupted
 from agents.facts import Reading
 from agents.outcome import Artifact, Measurement, Outcome
 from goals.world import F
+from training.data.prepare import prepare
 from training.data.shard import DatasetManifest
+from training.errors import DatasetError
 
 __all__ = ["dataset_ready", "prepare_data"]
 
@@ -20,7 +21,10 @@ def dataset_ready(context: Context) -> Reading:
     manifest = manifest_of(context)
     if manifest is None:
         return Reading(False, f"{params.dataset} is not on the volume yet")
-    current = is_current(manifest, params.dataset)
+    try:
+        current = is_current(manifest, params.dataset)
+    except DatasetError as error:
+        return Reading(False, error.message)
     if not current:
         return Reading(False, f"{params.dataset} changed since it was prepared")
     return Reading(True, _describe(manifest))
@@ -31,8 +35,10 @@ def prepare_data(context: Context) -> Outcome:
     """Turn a folder of photos into one checksummed shard; bad files are skipped and counted."""
     params, ports = training_params(context), ports_of(context)
 
-    def progress(done: int, total: int) -> None:
-        context.progress(Progress(done, total, "photos"))
+    def progress(what: str, done: int, total: int) -> None:
+        if context.cancelled.is_set():
+            raise Interrupted("preparing the photos was stopped", fix="run the same command again")
+        context.progress(Progress(done, total, what))
 
     with translated():
         manifest = prepare(

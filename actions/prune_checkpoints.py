@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from training.retention import Policy, PrunePlan, execute, plan_prune, policy_of
-
 from actions.job import job_of, training_params
 from actions.ports import ports_of, translated
 from agents.actions import Context, action, sensor
@@ -12,6 +10,7 @@ from agents.facts import Condition, Reading
 from agents.outcome import Measurement, Outcome
 from goals.world import F
 from training.checkpoints import CheckpointStore
+from training.retention import Policy, PrunePlan, execute, plan_prune, policy_of
 
 __all__ = ["checkpoints_pruned", "prune_checkpoints", "prune_stores"]
 

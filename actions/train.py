@@ -4,18 +4,17 @@ The training is a process (or a Modal call) of its own that outlives this one. F
 reading what it writes to the volume; being interrupted means letting it go on.
 """
 
-from training.adjustments import read_adjustments
-from training.compute import TrainingStatus
-
 from actions.job import Job, job_of, training_params
 from actions.ports import Ports, ports_of, translated
 from actions.training_cost import disk_mb, training_seconds
 from actions.training_outcome import outcome_of
 from agents.actions import Context, Cost, Progress, action
 from agents.errors import ActionFailed, FailureClass, Interrupted
-from agents.facts import Condition
+from agents.facts import Condition, Fact
 from agents.outcome import Outcome
 from goals.world import F
+from training.adjustments import adjustments_of
+from training.compute import TrainingStatus
 from training.result import Result
 
 __all__ = ["train"]
@@ -23,7 +22,7 @@ __all__ = ["train"]
 POLL_SECONDS = 0.5
 
 
-def _needs(params: object) -> tuple[object, ...]:
+def _needs(params: object) -> tuple[Fact | Condition, ...]:
     ready = (F.auth_valid, F.image_built, F.dataset_ready, F.fits_memory, F.loss_finite)
     room = (F.free_mb >= disk_mb(params),) if getattr(params, "compute", "") == "local" else ()
     return (*ready, F.objective_sound, *room)
@@ -73,7 +72,7 @@ def _launch(context: Context, ports: Ports, job: Job) -> None:
     # the intent is durable before the launch: a crash between the two is seen by the next run
     context.note({"training": job.key, "launch": "intended"})
     execution = training_params(context).execution()
-    adjusted = read_adjustments(job.volume, job.key, execution)
+    adjusted = adjustments_of(job.volume, job.key, execution)
     with translated():
         launch = ports.compute.launch(job.key, job.config, job.dataset.name, adjusted)
     word = "re-attached to" if launch.attached else "launched"

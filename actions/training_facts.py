@@ -1,12 +1,11 @@
 """Sensors of the facts about training; everything is read from the volume."""
 
-from training.adjustments import answered_attempts
-
 from actions.job import Job, job_of
 from actions.ports import ports_of
 from agents.actions import Context, Sensor, sensor
 from agents.facts import Fact, Reading
 from goals.world import F
+from training.adjustments import adjustments_of
 from training.result import Result
 
 __all__ = ["classifier_trained", "dit_trained", "fits_memory", "loss_finite", "objective_sound"]
@@ -50,7 +49,7 @@ def _trained_reading(context: Context, job: Job) -> Reading:
         f"{result.checkpoint.path}/manifest.json"
     ):
         return Reading(False, f"the checkpoint of training {job.key} is gone from the volume")
-    loss = result.metrics.get("loss_final")
+    loss = result.metrics.get("loss")
     shown = "" if loss is None else f", loss {loss:.4f}"
     return Reading(True, f"training {job.key}: step {result.step:,}{shown}, gates passed")
 
@@ -88,7 +87,7 @@ def _no_failure(context: Context, names: tuple[str, ...], fine: str) -> Reading:
     failed = _failed(job)
     if job is None or failed is None or failed.failure is None or failed.failure.name not in names:
         return Reading(True, fine)
-    if answered_attempts(job.volume, job.key) >= failed.attempts:
+    if adjustments_of(job.volume, job.key).after_attempt >= failed.attempts:
         return Reading(True, f"attempt {failed.attempts} failed; the next one was adjusted")
     return Reading(False, f"training {job.key}: {failed.failure.message}")
 

@@ -33,7 +33,7 @@ def outcome_of(job: Job, result: Result, compute: str) -> Outcome:
 
 
 def _summary(job: Job, result: Result) -> str:
-    loss = result.metrics.get("loss_final")
+    loss = result.metrics.get("loss")
     shown = "" if loss is None else f", loss {loss:.4f}"
     data = " on SYNTHETIC cats" if job.dataset.kind == "synthetic" else f" on {job.dataset.name}"
     verdict = "all gates passed" if result.passed else "a gate failed"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import networkx as nx
 from pydantic import BaseModel, ValidationError
@@ -12,6 +12,8 @@ from agents.errors import UsageError
 from agents.facts import Condition, Facts, nearest
 
 __all__ = ["Catalogue"]
+
+Declared = TypeVar("Declared")
 
 
 class Catalogue:
@@ -34,12 +36,12 @@ class Catalogue:
         sensors: tuple[Sensor, ...],
         actions: tuple[Action, ...],
         goals: tuple[Goal, ...],
-        ports: Callable[[Any, Path], object] = lambda _params, _state: None,
+        ports: Callable[[BaseModel, Path], object] = lambda _params, _state: None,
     ) -> None:
         self.facts = facts
-        self.sensors = _by_name("sensor", {}, [(each.fact, each) for each in sensors])
-        self.actions = _by_name("action", {}, [(each.name, each) for each in actions])
-        self.goals = _by_name("goal", {}, [(each.name, each) for each in goals])
+        self.sensors = _by_name("sensor", [(each.fact, each) for each in sensors])
+        self.actions = _by_name("action", [(each.name, each) for each in actions])
+        self.goals = _by_name("goal", [(each.name, each) for each in goals])
         self.ports = ports
         for fact in self.sensors:
             facts[fact]
@@ -108,7 +110,8 @@ class Catalogue:
         return self.sensors[fact].needs
 
 
-def _by_name(kind: str, found: dict[str, Any], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _by_name(kind: str, pairs: list[tuple[str, Declared]]) -> dict[str, Declared]:
+    found: dict[str, Declared] = {}
     for name, each in pairs:
         if name in found:
             raise UsageError(f"two {kind}s are called {name!r}")

@@ -42,17 +42,22 @@ POLL_SECONDS = 0.1
 _HERE = Path(__file__).resolve().parent
 _CLIENT_SIDE = ("modal_", "loopback")
 
-# Runs in the clean interpreter. The finder comes first in line, so that what is installed beside
-# the requirements, such as the client's own packages, does not exist there.
+# Runs in the clean interpreter. The finders are wrapped, so that what is installed beside the
+# requirements, such as the client's own packages, is not found there.
 _PROGRAM = """
 import json, sys, importlib
 asked = json.loads(sys.argv[1])
 allowed = set(asked["allowed"]) | set(sys.stdlib_module_names)
-class OnlyRequirements:
+class Only:
+    def __init__(self, finder):
+        self.finder = finder
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] not in allowed:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, OnlyRequirements())
+        top = name.partition(".")[0]
+        if top in allowed or top.startswith("_sysconfigdata"):
+            return self.finder.find_spec(name, path, target)
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+sys.meta_path[:] = [Only(finder) for finder in sys.meta_path]
 sys.path.insert(0, asked["copy"])
 for name in asked["modules"]:
     try:

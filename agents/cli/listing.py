@@ -56,7 +56,7 @@ def facts_command(context: click.Context, as_json: bool) -> None:
     for action in offered(catalogue):
         for fact in action["supplies"]:
             suppliers.setdefault(fact, []).append(action["name"])
-    data = [
+    data: list[dict[str, Any]] = [
         {
             "name": name,
             "description": fact.description,

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -32,7 +32,7 @@ def progress_text(progress: Progress) -> str:
 def describe(event: Event) -> str | None:
     """One line for a person about an event, or None when it is not worth one."""
     data = event.data
-    describers = {
+    describers: dict[str, Callable[[dict[str, Any]], str | None]] = {
         "facts.observed": _observed,
         "plan.made": _planned,
         "step.finished": _finished,

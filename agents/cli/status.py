@@ -35,14 +35,12 @@ def status_command(context: click.Context, words: tuple[str, ...], as_json: bool
             for fact, reading in world.readings.items()
         ],
     }
-    marks = {True: paint("✓", "green"), False: paint("✗", "red")}
 
     def text() -> str:
         width = max(len(each["name"]) for each in data["facts"])
         lines = []
         for fact, reading in world.readings.items():
-            unknown = reading.value is UNKNOWN
-            mark = paint("?", "cyan") if unknown else marks.get(_truth(reading.value), "·")
+            mark = _mark(reading.value)
             value = show_value(reading.value)
             lines.append(
                 f"  {mark} {fact:<{width}}  {value:<10} {paint(reading.evidence, dim=True)}"
@@ -53,5 +51,9 @@ def status_command(context: click.Context, words: tuple[str, ...], as_json: bool
     emit("status", data, text, json_wanted=as_json)
 
 
-def _truth(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
+def _mark(value: object) -> str:
+    if value is UNKNOWN:
+        return paint("?", "cyan")
+    if isinstance(value, bool):
+        return paint("✓", "green") if value else paint("✗", "red")
+    return "·"
