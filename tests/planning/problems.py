@@ -14,7 +14,7 @@ def action(
     needs: dict[str, Any],
     effect: dict[str, Any],
     cost: float = 1,
-    **more: Any,  # noqa: ANN401 - passed on as declared
+    **more: Any,
 ) -> dict[str, Any]:
     return {"name": name, "needs": needs, "effect": effect, "cost": cost, **more}
 
