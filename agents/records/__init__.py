@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.events import Event
-from agents.records.history import something_to_record
+from agents.records.relevance import something_to_record
 
 if TYPE_CHECKING:
+    from agents.events import Event
     from agents.records.git import RepositoryState
     from agents.records.merge import Edited
     from agents.records.write import Change
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["outdated", "repository_state", "write_records"]
 
 
-def outdated(events: Sequence[Event], repo: Path) -> "list[Change]":
+def outdated(events: "Sequence[Event]", repo: Path) -> "list[Change]":
     """The records that do not say what the ledger says; empty when everything is documented.
 
     A region that a person edited counts too: the change then shows what `write_records` refuses
@@ -37,7 +37,7 @@ def outdated(events: Sequence[Event], repo: Path) -> "list[Change]":
 
 
 def write_records(
-    events: Sequence[Event], repo: Path, *, commit: bool = False, edited: "Edited" = "refuse"
+    events: "Sequence[Event]", repo: Path, *, commit: bool = False, edited: "Edited" = "refuse"
 ) -> "list[Change]":
     """Make the records say what the ledger says; a second call changes nothing.
 

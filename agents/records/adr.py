@@ -46,19 +46,26 @@ class AdrPlan:
     Attributes:
         record: The decision as far as this ledger knows it.
         existing: The ADR as it is on disk; None for a new one.
-        superseded_by: The ADR that replaced it, as far as this ledger or the file knows.
+        supersedes: The ADRs it replaced, by this ledger or by a person.
+        superseded_by: The ADR of this ledger that replaced it.
     """
 
     record: DecisionRecord
     number: int
     path: str
     existing: AdrDocument | None
-    supersedes: AdrLink | None
+    supersedes: tuple[AdrLink, ...]
     superseded_by: AdrLink | None
 
 
-def compose_adr(plan: AdrPlan, merger: Merger) -> None:
-    """Put everything the decision says into the text of ``merger``."""
+def compose_adr(plan: AdrPlan, merger: Merger, *, thaw: bool = False) -> None:
+    """Put everything the decision says into the text of ``merger``.
+
+    Args:
+        plan: What to say.
+        merger: Holds the file as it is.
+        thaw: Generate accepted text too, which is frozen otherwise.
+    """
     if plan.existing is None:
         merger.text = "## Evidence\n\n## Confirmation\n"
     opening_is_ours = _opening_is_ours(plan)
@@ -78,7 +85,7 @@ def compose_adr(plan: AdrPlan, merger: Merger) -> None:
             at=merger.after("confirmation/", heading="## Confirmation"),
         )
     if opening_is_ours:
-        _put_text(plan, merger)
+        _put_text(plan, merger, thaw=thaw)
     _put_header(plan, merger, opening_is_ours)
 
 
@@ -132,7 +139,7 @@ def run_file_name(run: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "-", run) + ".md"
 
 
-def _put_text(plan: AdrPlan, merger: Merger) -> None:
+def _put_text(plan: AdrPlan, merger: Merger, *, thaw: bool) -> None:
     accepted = plan.existing is not None and plan.existing.status.lower().startswith(
         ("accepted", "superseded")
     )
@@ -142,7 +149,7 @@ def _put_text(plan: AdrPlan, merger: Merger) -> None:
         bodies["references"] = render("references", {"references": references})
     for name, body in bodies.items():
         region = plan.existing.regions.get(name) if plan.existing else None
-        if accepted and region is not None and region.intact:
+        if accepted and not thaw and region is not None and region.intact:
             continue  # accepted text is frozen, whatever the templates say by now
         at = merger.after("header") if name == "decision" else len(merger.text.rstrip())
         if name == "decision" and plan.existing is None:
@@ -169,7 +176,7 @@ def _put_header(plan: AdrPlan, merger: Merger, opening_is_ours: bool) -> None:
     if region is not None and not opening_is_ours:
         attributes = dict(region.attributes)
         values |= _fields_of(region)
-    merger.put("header", render("header", values), attributes, at=0)
+    merger.put("header", render("header", values), attributes, at=0, adoptable=False)
 
 
 def _opening_is_ours(plan: AdrPlan) -> bool:
@@ -197,7 +204,10 @@ def _status(plan: AdrPlan, merger: Merger) -> Safe:
     """Derived: superseded by links, accepted by a person unless a gate failed, else proposed."""
     if plan.superseded_by is not None:
         return Safe(f"Superseded by {plan.superseded_by.markdown}")
-    status = plan.existing.status if plan.existing else ""
+    header = plan.existing.regions.get("header") if plan.existing else None
+    # accepting takes a command: a status somebody typed in does not count
+    trusted = plan.existing is not None and header is not None and header.intact
+    status = plan.existing.status if plan.existing and trusted else ""
     if any_gate_failed(merger.text) and status.lower().startswith("accepted"):
         return Safe("Proposed (a gate failed)")
     if status.lower().startswith(_KEPT_STATUSES):
@@ -212,7 +222,7 @@ def any_gate_failed(document: str) -> bool:
 
 
 def _related(plan: AdrPlan) -> Safe:
-    parts = [f"supersedes {plan.supersedes.markdown}"] if plan.supersedes else []
+    parts = [f"supersedes {link.markdown}" for link in plan.supersedes]
     if dict(plan.record.opening.provenance).get("training_key"):
         parts.append(f"run {run_link(plan.record.opening)}")
     return Safe(", ".join(parts))

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from agents.records.regions import Parsed, parse
+from agents.records.text import read_text
 
-__all__ = ["ADR_FOLDER", "AdrDocument", "adr_number", "read_adrs", "read_document", "read_text"]
+__all__ = ["ADR_FOLDER", "AdrDocument", "adr_number", "read_adrs", "read_document"]
 
 ADR_FOLDER = "plans"
 
@@ -68,12 +69,6 @@ def adr_number(name: str) -> int | None:
     """The number in the file name of an ADR; None where it is not the name of one."""
     found = _FILE.match(PurePosixPath(name).name)
     return int(found[1]) if found else None
-
-
-def read_text(path: Path) -> str:
-    """The text of a file with its own line ends."""
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return file.read()
 
 
 def read_adrs(repo: Path, changed: Mapping[str, str] | None = None) -> list[AdrDocument]:

@@ -1,13 +1,12 @@
-"""From events to evidence: the only reader of the ledger among the records.
+"""The runs of a ledger, typed: the only reader of events among the records.
 
 Everything here is a pure function of events that come before the last training or decision of
 their run, so that the step that writes the records, and runs that train nothing, change nothing.
 """
 
-import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,31 +14,19 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agents.errors import ActionFailed, FailureClass
 from agents.events import Event
-from agents.outcome import Decision, Outcome
-from agents.records.evidence import (
-    DecisionRecord,
-    Evidence,
-    FileEvidence,
-    Number,
-    RunFacts,
-    Source,
-    Verdict,
-)
+from agents.outcome import Outcome
+from agents.records.evidence import RunFacts
+from agents.records.relevance import RECORDING_ACTIONS, something_to_record
 
 __all__ = [
-    "RECORDING_ACTIONS",
+    "TRAINING_FACTS",
+    "Failed",
     "Finished",
     "RunLog",
-    "decision_digest",
-    "decisions",
+    "fact_missing",
     "normalised",
     "run_logs",
-    "something_to_record",
-    "trainings",
 ]
-
-RECORDING_ACTIONS = frozenset({"update_docs"})
-"""Actions that write records; what they do is never evidence."""
 
 TRAINING_FACTS = ("config_digest", "dataset_digest", "source_digest", "device", "started", "ended")
 """What the provenance of a training must hold besides its ``training_key``."""
@@ -143,16 +130,6 @@ class RunLog:
         return self.trained or any(step.outcome.decision for step in self.finished)
 
 
-def something_to_record(events: Iterable[Event]) -> bool:
-    """Whether any event holds a training or a decision; cheap enough to ask before planning."""
-    for event in events:
-        if event.type == "step.finished" and event.data.get("action") not in RECORDING_ACTIONS:
-            outcome = event.data.get("outcome") or {}
-            if outcome.get("decision") or (outcome.get("provenance") or {}).get("training_key"):
-                return True
-    return False
-
-
 def run_logs(events: Iterable[Event]) -> list[RunLog]:
     """The runs in which something was trained or decided, in the order they started.
 
@@ -166,41 +143,6 @@ def run_logs(events: Iterable[Event]) -> list[RunLog]:
     logs = [_run_log(run, own) for run, own in by_run.items() if something_to_record(own)]
     _drop_repetitions(logs)
     return [log for log in logs if log.recorded]
-
-
-def trainings(log: RunLog) -> list[Evidence]:
-    """One evidence per training key of the run, as of the last step that measured it."""
-    last = {step.training_key: step for step in log.finished if step.trained}
-    return [_evidence(log, step) for step in last.values()]
-
-
-def decisions(logs: Iterable[RunLog]) -> list[DecisionRecord]:
-    """The decisions, in the order they were made.
-
-    A decision is made by an outcome whose gates pass. Later outcomes with the same key add
-    evidence, passing or not, as long as they decide the same; one that passes and decides
-    otherwise makes a new decision.
-    """
-    made: list[tuple[str, Decision, list[Evidence]]] = []
-    current: dict[str, int] = {}
-    for decision, evidence in _deciding(logs):
-        place = current.get(decision.key)
-        if place is not None and decision_digest(made[place][1]) == decision_digest(decision):
-            made[place][2].append(evidence)
-        elif evidence.passed:
-            current[decision.key] = len(made)
-            made.append((decision.key, decision, [evidence]))
-    return [
-        DecisionRecord(
-            key=key, decision=decision, digest=decision_digest(decision), evidence=tuple(evidence)
-        )
-        for key, decision, evidence in made
-    ]
-
-
-def decision_digest(decision: Decision) -> str:
-    """What was decided, as a digest: another sentence is another decision."""
-    return _short_digest(" ".join(decision.decision.split()))
 
 
 def normalised(message: str) -> str:
@@ -224,24 +166,10 @@ def _drop_repetitions(logs: list[RunLog]) -> None:
         log.finished = [step for step in log.finished if run_of[step.identity] == log.facts.id]
 
 
-def _short_digest(content: str) -> str:
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def _deciding(logs: Iterable[RunLog]) -> list[tuple[Decision, Evidence]]:
-    pairs = [
-        (step.outcome.decision, _evidence(log, step))
-        for log in logs
-        for step in log.finished
-        if step.outcome.decision is not None
-    ]
-    return sorted(pairs, key=lambda pair: pair[1].source.sequence)
-
-
 def _run_log(run: str, events: list[Event]) -> RunLog:
     started = next((event for event in events if event.type == "run.started"), None)
     if started is None:
-        raise _missing(f"run {run} has no event run.started")
+        raise fact_missing(f"run {run} has no event run.started")
     log = RunLog(_run_facts(run, started))
     for event in events:
         if event.data.get("action") in RECORDING_ACTIONS:
@@ -289,94 +217,6 @@ def _failed(event: Event) -> Failed:
     )
 
 
-def _evidence(log: RunLog, step: Finished) -> Evidence:
-    """What the run had measured for the training of ``step`` when ``step`` finished."""
-    steps = [
-        other
-        for other in log.finished
-        if other.event.sequence < step.event.sequence
-        and step.training_key
-        and other.training_key == step.training_key
-    ]
-    steps.append(step)
-    provenance: dict[str, str] = {}
-    for each in steps:
-        provenance.update(each.outcome.provenance)
-    _require_provenance(step, provenance)
-    return Evidence(
-        run=log.facts,
-        source=_source(step),
-        at=step.event.time,
-        action=step.action,
-        seconds=step.seconds,
-        summary=step.outcome.summary,
-        numbers=_unique(number for each in steps for number in numbers_of(each)),
-        verdicts=_unique(verdict for each in steps for verdict in _verdicts(each)),
-        files=_unique(file for each in steps for file in _files(each)),
-        provenance=tuple(sorted((name, value) for name, value in provenance.items() if value)),
-    )
-
-
-def _require_provenance(step: Finished, provenance: Mapping[str, str]) -> None:
-    if not step.training_key:
-        return
-    missing = [name for name in TRAINING_FACTS if not provenance.get(name)]
-    if missing:
-        raise _missing(
-            f"the outcome of {step.action} in run {step.event.run} (event {step.event.sequence}) "
-            f"says no {', '.join(missing)} in its provenance"
-        )
-
-
-def _source(step: Finished, measured_in: str = "") -> Source:
-    file = measured_in.partition("#")[0]
-    digests = {artifact.path: artifact.sha256 for artifact in step.outcome.artifacts}
-    return Source(
-        run=step.event.run,
-        event=step.event.id,
-        sequence=step.event.sequence,
-        file=measured_in,
-        sha256=digests.get(file, ""),
-    )
-
-
-def numbers_of(step: Finished) -> Iterator[Number]:
-    """The measurements of one step, each with its source."""
-    for measured in step.outcome.measurements:
-        yield Number(
-            name=measured.name,
-            value=measured.value,
-            unit=measured.unit,
-            source=_source(step, measured.source),
-        )
-
-
-def _verdicts(step: Finished) -> Iterator[Verdict]:
-    for gate in step.outcome.gates:
-        yield Verdict(
-            name=gate.name,
-            metric=gate.metric,
-            threshold=gate.threshold,
-            direction=gate.direction,
-            value=gate.value,
-            source=_source(step),
-        )
-
-
-def _files(step: Finished) -> Iterator[FileEvidence]:
-    for artifact in step.outcome.artifacts:
-        yield FileEvidence(**artifact.model_dump(), source=_source(step))
-
-
-def _unique(items: Iterable[Any]) -> tuple[Any, ...]:
-    """Items without those that say the same as an earlier one, whichever step said it."""
-    seen: dict[str, Any] = {}
-    for item in items:
-        content = item.model_dump(mode="json", exclude={"source": {"event", "sequence"}})
-        seen.setdefault(json.dumps(content, sort_keys=True), item)
-    return tuple(seen.values())
-
-
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
@@ -387,12 +227,13 @@ def _read(model: type[_Model], event: Event, data: dict[str, Any]) -> _Model:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _missing(
+        raise fact_missing(
             f"event {event.sequence} ({event.type}) of run {event.run}: {where}: {first['msg']}"
         ) from error
 
 
-def _missing(message: str) -> ActionFailed:
+def fact_missing(message: str) -> ActionFailed:
+    """The error for a fact that a record needs and no event holds."""
     return ActionFailed(
         f"a record cannot be written: {message}",
         fix="the action must put this fact into its outcome; a record never guesses",

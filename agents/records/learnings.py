@@ -2,19 +2,36 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from agents.records.evidence import Learning
 from agents.records.markdown import Safe, code, text
 from agents.records.merge import Merger
-from agents.records.regions import Parsed, Region, parse
+from agents.records.numbering import numbering_lock
+from agents.records.regions import Region, parse
 from agents.records.render import render
+from agents.records.text import read_text, write_file
 
-__all__ = ["LEARNINGS_PATH", "compose_learnings", "learning_body", "month"]
+__all__ = [
+    "ARCHIVE_PATH",
+    "LEARNINGS_PATH",
+    "NEW_ARCHIVE",
+    "NEW_FILE",
+    "Entry",
+    "archive_learnings",
+    "compose_learnings",
+    "learning_body",
+    "list_learnings",
+    "month",
+]
 
 LEARNINGS_PATH = "agents-docs/learnings.md"
+ARCHIVE_PATH = "agents-docs/learnings-archive.md"
 HEADING = "## Key Learnings"
 NEW_FILE = f"# Learnings\n\n{HEADING}\n"
+NEW_ARCHIVE = f"# Archived learnings\n\n{HEADING}\n"
 
 _MONTHS = (
     "January",
@@ -30,7 +47,82 @@ _MONTHS = (
     "November",
     "December",
 )
+_HEADING = re.compile(r"^### +([^\r\n]*?) *\r?$", re.MULTILINE)
+_DATE = re.compile(r"\*\*Date(?::\*\*|\*\*:) *(\d{4}-\d{2}-\d{2})")
 _OCCURRENCE = re.compile(r"^- .*<!-- (?P<event>[\w.-]+) -->$")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a learnings file.
+
+    Attributes:
+        title: As its heading says.
+        date: From its ``Date`` line; empty where there is none.
+        generated: Whether it comes from a ledger.
+        seen: How often it was seen; 1 for entries of people.
+        last_seen: Day it was seen last; the date for entries of people.
+        fingerprint: Identity of a generated entry; empty for entries of people.
+    """
+
+    title: str
+    date: str
+    generated: bool
+    seen: int
+    last_seen: str
+    fingerprint: str
+
+
+def list_learnings(repo: Path) -> list[Entry]:
+    """All entries in the order of the file: ``python -m agents learnings list``."""
+    file = repo / LEARNINGS_PATH
+    if not file.is_file():
+        return []
+    text, found = read_text(file), list[Entry]()
+    parsed = parse(text)
+    headings = list(_HEADING.finditer(text))
+    ends = [heading.start() for heading in headings[1:]] + [len(text)]
+    for heading, end in zip(headings, ends, strict=True):
+        owner = next(
+            (each for each in parsed.regions if each.start < heading.start() < each.end), None
+        )
+        dated = _DATE.search(text, heading.end(), end)
+        date_ = dated[1] if dated else ""
+        if owner is None:
+            found.append(Entry(heading[1], date_, False, 1, date_, ""))
+        elif owner.name.startswith("learning/"):
+            fingerprint = owner.name.partition("/")[2]
+            days = _days(parsed.get(f"seen/{fingerprint}"))
+            last = days[-1] if days else date_
+            found.append(Entry(heading[1], date_, True, len(days), last, fingerprint))
+    return found
+
+
+def archive_learnings(repo: Path, *, before: date) -> list[Entry]:
+    """Move generated entries last seen before a day to the archive file.
+
+    ``python -m agents learnings archive before=2026-01-01``. An entry that is seen again is
+    counted on in the archive. Entries of people stay where they are.
+    """
+    with numbering_lock(repo):
+        moved = [
+            each
+            for each in list_learnings(repo)
+            if each.generated and each.last_seen < before.isoformat()
+        ]
+        if not moved:
+            return []
+        text = read_text(repo / LEARNINGS_PATH)
+        file = repo / ARCHIVE_PATH
+        archive = Merger(ARCHIVE_PATH, read_text(file) if file.is_file() else NEW_ARCHIVE)
+        for entry in reversed(moved):
+            for name in (f"learning/{entry.fingerprint}", f"seen/{entry.fingerprint}"):
+                region = parse(text).get(name)
+                if region is not None:
+                    text = _move(text, region, archive)
+        write_file(file, archive.text)
+        write_file(repo / LEARNINGS_PATH, text)
+    return moved
 
 
 def compose_learnings(
@@ -77,6 +169,22 @@ def month(at: str) -> str:
     return f"{_MONTHS[day.month - 1]} {day.year}"
 
 
+def _move(text: str, region: Region, archive: Merger) -> str:
+    """Take a region, byte for byte, out of ``text`` and into the archive."""
+    at = _top(archive)
+    if region.name.startswith("seen/"):
+        at = archive.after(f"learning/{region.name.partition('/')[2]}")
+    archive.insert(text[region.start : region.end], at)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    before, after = text[: region.start].rstrip("\r\n"), text[region.end :].lstrip("\r\n")
+    return f"{before}{newline * 2}{after}" if after else f"{before}{newline}"
+
+
+def _days(seen: Region | None) -> list[str]:
+    lines = seen.body.splitlines() if seen is not None else []
+    return sorted(line[2:12] for line in lines if _OCCURRENCE.match(line))
+
+
 def _seen_body(learning: Learning, existing: Region | None) -> str:
     """How often and when, together with what other ledgers have seen."""
     own = {
@@ -100,8 +208,3 @@ def _top(merger: Merger) -> int:
     if HEADING not in (line.strip() for line in merger.text.splitlines()):
         merger.text = f"{merger.text.rstrip()}\n\n{HEADING}\n".lstrip()
     return Merger(merger.path, merger.text).after(heading=HEADING)
-
-
-def entries(parsed: Parsed) -> list[Region]:
-    """The generated entries of a learnings file, newest first."""
-    return parsed.starting("learning/")

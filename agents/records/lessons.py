@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from agents.events import Event
 from agents.records.evidence import Learning, Occurrence, Source, StepTaken
-from agents.records.history import Failed, Finished, RunLog, normalised, numbers_of
+from agents.records.history import Failed, Finished, RunLog, normalised
+from agents.records.measured import numbers_of
 
 __all__ = ["learnings"]
 

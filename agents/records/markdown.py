@@ -4,13 +4,14 @@ Templates print through `text` unless a filter below made the value `Safe`, so t
 escape is not possible.
 """
 
+import json
 import math
 import re
 import unicodedata
 
 from agents.records.evidence import Number
 
-__all__ = ["Safe", "code", "diagram_label", "number", "prose", "quantity", "slug", "text"]
+__all__ = ["Safe", "code", "diagram_label", "number", "prose", "quantity", "quoted", "slug", "text"]
 
 _MOST_CHARACTERS = 600
 _PLAIN_CODE = re.compile(r"[\w ./:@=,+#%()\[\]'\"!?;^-]+")
@@ -67,6 +68,11 @@ def quantity(measured: Number) -> Safe:
     """A measured value with its unit."""
     shown = number(measured.value)
     return Safe(f"{shown} {text(measured.unit)}") if measured.unit else shown
+
+
+def quoted(value: object) -> Safe:
+    """``value`` as a quoted scalar of YAML (JSON strings are YAML)."""
+    return Safe(json.dumps(_one_line(str(value)), ensure_ascii=False))
 
 
 def diagram_label(value: object) -> Safe:

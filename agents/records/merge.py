@@ -43,15 +43,25 @@ class Merger:
     conflicts: list[Conflict] = field(default_factory=list)
 
     def put(
-        self, name: str, body: str, attributes: Mapping[str, str] | None = None, *, at: int
+        self,
+        name: str,
+        body: str,
+        attributes: Mapping[str, str] | None = None,
+        *,
+        at: int,
+        adoptable: bool = True,
     ) -> None:
-        """Make the region say ``body``; a new one is inserted at offset ``at``."""
+        """Make the region say ``body``; a new one is inserted at offset ``at``.
+
+        A region that is not ``adoptable`` carries the identity of the record: a person cannot
+        take it over, only have it generated again.
+        """
         region = parse(self.text).get(name)
         generated = region_text(name, body, attributes)
         if region is None:
-            self._insert(generated, at)
+            self.insert(generated, at)
         elif not region.adopted:
-            self._update(region, generated, body, dict(attributes or {}))
+            self._update(region, generated, (body, dict(attributes or {})), adoptable)
 
     def after(self, *prefixes: str, heading: str = "") -> int:
         """Offset behind the last region with one of these prefixes.
@@ -68,30 +78,35 @@ class Merger:
                 return place - len(line) + len(line.rstrip("\r\n"))
         return len(self.text.rstrip())
 
-    def _update(
-        self, region: Region, generated: str, body: str, attributes: dict[str, str]
-    ) -> None:
-        same = region.body == body and dict(region.attributes) == attributes
-        if same and region.intact:
-            return
-        if not same and not region.intact:
-            if self.edited == "adopt":
-                generated = adopted_text(region.name, f"{ADOPTED_NOTE}\n\n{region.body}")
-            elif self.edited == "refuse":
-                diff = _diff(region.body, body)
-                self.conflicts.append(Conflict(self.path, region.name, diff))
-        self.text = replace(self.text, region, generated)
-
-    def _insert(self, generated: str, at: int) -> None:
+    def insert(self, generated: str, at: int) -> None:
+        """Insert a block at an offset, with empty lines around it."""
         newline = "\r\n" if "\r\n" in self.text else "\n"
         before, after = self.text[:at].rstrip("\r\n"), self.text[at:].lstrip("\r\n")
         parts = [before] if before else []
-        parts.append(generated.replace("\n", newline))
+        parts.append(generated.replace("\r\n", "\n").replace("\n", newline))
         if after:
             parts.append(after)
         else:
             parts[-1] += newline
         self.text = (newline * 2).join(parts)
+
+    def _update(
+        self,
+        region: Region,
+        generated: str,
+        wanted: tuple[str, dict[str, str]],
+        adoptable: bool,
+    ) -> None:
+        same = (region.body, dict(region.attributes)) == wanted
+        if same and region.intact:
+            return
+        if not same and not region.intact:
+            if self.edited == "adopt" and adoptable:
+                generated = adopted_text(region.name, f"{ADOPTED_NOTE}\n\n{region.body}")
+            elif self.edited != "force":
+                diff = _diff(region.body, wanted[0])
+                self.conflicts.append(Conflict(self.path, region.name, diff))
+        self.text = replace(self.text, region, generated)
 
 
 def _diff(edited: str, generated: str) -> str:

@@ -66,6 +66,7 @@ def environment() -> ImmutableSandboxedEnvironment:
         number=markdown.number,
         prose=markdown.prose,
         quantity=markdown.quantity,
+        quoted=markdown.quoted,
         diagram_label=markdown.diagram_label,
     )
     # the filters of Jinja that make their input trusted have no place here

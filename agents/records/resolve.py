@@ -44,16 +44,18 @@ def resolve(
     for record in records:
         by_key.setdefault(record.key, []).append(record)
     plans = [
-        plan
-        for key, own in by_key.items()
-        for plan in _resolve_key(own, [each for each in documents if each.key == key], numbers)
+        plan for key, own in by_key.items() for plan in _resolve_key(own, key, documents, numbers)
     ]
     return sorted(plans, key=lambda plan: plan.record.opening.source.sequence)
 
 
 def _resolve_key(
-    records: Sequence[DecisionRecord], documents: Sequence[AdrDocument], numbers: Numbers
+    records: Sequence[DecisionRecord],
+    key: str,
+    everything: Sequence[AdrDocument],
+    numbers: Numbers,
 ) -> list[AdrPlan]:
+    documents = [each for each in everything if each.key == key]
     matched = [_holder_of(record, documents) for record in records]
     foreign = [each for each in documents if each not in matched and not each.superseded_by]
     if matched[-1] is None and foreign and _decides(foreign[-1]) == records[-1].digest:
@@ -65,10 +67,11 @@ def _resolve_key(
     links = [AdrLink(number, path) for number, path in places]
     plans = []
     for index, (record, existing) in enumerate(zip(records, matched, strict=True)):
-        previous = links[index - 1] if index else _link_before(existing, foreign, documents)
+        previous = [links[index - 1]] if index else _link_before(existing, foreign)
+        previous += _links_by_hand(existing, everything, {link.number for link in previous})
         following = links[index + 1] if index + 1 < len(links) else None
         number, path = places[index]
-        plans.append(AdrPlan(record, number, path, existing, previous, following))
+        plans.append(AdrPlan(record, number, path, existing, tuple(previous), following))
     return plans
 
 
@@ -88,16 +91,19 @@ def _decides(document: AdrDocument) -> str:
     return header.attribute("decision") if header else ""
 
 
-def _link_before(
-    existing: AdrDocument | None,
-    foreign: Sequence[AdrDocument],
-    documents: Sequence[AdrDocument],
-) -> AdrLink | None:
-    """What the first decision of this ledger supersedes: an ADR that another ledger wrote."""
-    if existing is None:
-        return AdrLink(foreign[-1].number, foreign[-1].path) if foreign else None
-    older = [each for each in documents if each.number in existing.supersedes]
-    return AdrLink(older[-1].number, older[-1].path) if older else None
+def _link_before(existing: AdrDocument | None, foreign: Sequence[AdrDocument]) -> list[AdrLink]:
+    """What a new first decision of this ledger supersedes: an ADR that another ledger wrote."""
+    if existing is not None or not foreign:
+        return []
+    return [AdrLink(foreign[-1].number, foreign[-1].path)]
+
+
+def _links_by_hand(
+    existing: AdrDocument | None, documents: Sequence[AdrDocument], known: set[int]
+) -> list[AdrLink]:
+    """What the ADR on disk says it supersedes besides; a person's command may have said so."""
+    wanted = set(existing.supersedes) - known if existing else set()
+    return [AdrLink(each.number, each.path) for each in documents if each.number in wanted]
 
 
 def _place(

@@ -2,8 +2,9 @@
 
 from agents.records.adr import confirmation_body, evidence_body, run_file_name
 from agents.records.evidence import Evidence
-from agents.records.history import RunLog, trainings
+from agents.records.history import RunLog
 from agents.records.markdown import Safe, number
+from agents.records.measured import trainings
 from agents.records.render import render
 
 __all__ = ["RUNS_FOLDER", "run_body", "run_path"]

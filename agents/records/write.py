@@ -1,28 +1,27 @@
 """What the records should say, what they say, and making them say it."""
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.errors import ActionFailed, FailureClass
 from agents.events import Event
 from agents.records.adr import AdrLink, AdrPlan, compose_adr
-from agents.records.documents import AdrDocument, adr_number, read_adrs, read_document, read_text
+from agents.records.documents import AdrDocument, adr_number, read_adrs, read_document
 from agents.records.git import check_committable, commit_paths
-from agents.records.history import RunLog, decisions, run_logs
+from agents.records.history import RunLog, run_logs
 from agents.records.index import INDEX_PATH, NEW_INDEX, index_body
-from agents.records.learnings import LEARNINGS_PATH, NEW_FILE, compose_learnings
+from agents.records.learnings import ARCHIVE_PATH, LEARNINGS_PATH, NEW_FILE, compose_learnings
 from agents.records.lessons import learnings
+from agents.records.measured import decisions
 from agents.records.merge import Conflict, Edited, Merger
 from agents.records.numbering import numbering_lock, path_on_branches, taken_numbers
 from agents.records.regions import parse, region_text, replace, without_regions
 from agents.records.resolve import Numbers, resolve
 from agents.records.runs import run_body, run_path
+from agents.records.text import read_text, write_file
 
-__all__ = ["Change", "Draft", "draft", "write", "write_file"]
+__all__ = ["Change", "Draft", "draft", "write"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Draft:
     Attributes:
         repo: Root of the records.
         edited: What to do with regions that a person edited.
+        thaw: Generate accepted text again, to compare it.
         before: Path → text on disk, for every record that is there.
         after: Path → text as it should be, for every record.
         conflicts: Regions a person edited.
@@ -56,6 +56,7 @@ class Draft:
 
     repo: Path
     edited: Edited = "refuse"
+    thaw: bool = False
     before: dict[str, str] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
@@ -84,14 +85,16 @@ class Draft:
         self.conflicts.extend(merger.conflicts)
 
 
-def draft(events: Iterable[Event], repo: Path, *, edited: Edited = "refuse") -> Draft:
+def draft(
+    events: Iterable[Event], repo: Path, *, edited: Edited = "refuse", thaw: bool = False
+) -> Draft:
     """What every record should say.
 
     Raises:
         ActionFailed: An event lacks a fact that a record needs.
     """
     logs = run_logs(events)
-    made = Draft(repo, edited)
+    made = Draft(repo, edited, thaw)
     _draft_adrs(made, logs)
     _draft_learnings(made, logs)
     for log in logs:
@@ -133,22 +136,6 @@ def write(
     return changes
 
 
-def write_file(path: Path, text: str) -> None:
-    """Replace a file in one step; a reader sees the old text or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            file.write(text)
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
-
-
 def _draft_adrs(made: Draft, logs: list[RunLog]) -> None:
     records = decisions(logs)
     if not records:
@@ -161,7 +148,7 @@ def _draft_adrs(made: Draft, logs: list[RunLog]) -> None:
     plans = resolve(records, documents, numbers)
     for plan in plans:
         merger = made.open(plan.path)
-        compose_adr(plan, merger)
+        compose_adr(plan, merger, thaw=made.thaw)
         made.close(merger)
     own = {plan.path for plan in plans}
     for plan in plans:
@@ -171,8 +158,8 @@ def _draft_adrs(made: Draft, logs: list[RunLog]) -> None:
 
 
 def _supersedes_foreign(plan: AdrPlan, document: AdrDocument, own: set[str]) -> bool:
-    older = plan.supersedes
-    return older is not None and older.path == document.path and document.path not in own
+    older = {link.path for link in plan.supersedes}
+    return document.path in older and document.path not in own
 
 
 def _supersede_foreign(made: Draft, document: AdrDocument, plan: AdrPlan) -> None:
@@ -211,9 +198,23 @@ def _draft_learnings(made: Draft, logs: list[RunLog]) -> None:
         if run:
             links.append(f"[run {learning.opening.run}]({run.partition('/')[2]})")
         related[learning.fingerprint] = ", ".join(links)
-    merger = made.open(LEARNINGS_PATH, NEW_FILE)
-    compose_learnings(found, related, merger)
-    made.close(merger)
+    archived = _archived(made.repo)
+    current = [each for each in found if each.fingerprint not in archived]
+    for path, part in (
+        (LEARNINGS_PATH, current),
+        (ARCHIVE_PATH, [each for each in found if each not in current]),
+    ):
+        if part:
+            merger = made.open(path, NEW_FILE)
+            compose_learnings(part, related, merger)
+            made.close(merger)
+
+
+def _archived(repo: Path) -> set[str]:
+    """Fingerprints of the learnings that were moved to the archive."""
+    file = repo / ARCHIVE_PATH
+    regions = parse(read_text(file)).starting("learning/") if file.is_file() else []
+    return {region.name.partition("/")[2] for region in regions}
 
 
 def _draft_index(made: Draft) -> None:

@@ -1,0 +1,139 @@
+"""`adr check`: what is wrong with the ADRs of a repository, by reading alone; changes no byte."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.records.adr import FAILED_VERDICT
+from agents.records.documents import AdrDocument, read_adrs
+from agents.records.regions import parse
+from agents.records.text import read_text
+
+__all__ = ["Finding", "check_adrs", "region_findings"]
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One fault: where, which kind, and in words.
+
+    The kinds: ``duplicate_number``, ``number_mismatch``, ``no_status``, ``one_sided``,
+    ``dangling``, ``circular``, ``edited``, ``broken_region``, ``accepted_failed_gate``,
+    ``same_decision`` from `check_adrs`; ``differs``, ``missing``, ``file_changed`` from verifying.
+    """
+
+    path: str
+    line: int
+    kind: str
+    message: str
+
+
+def check_adrs(repo: Path) -> list[Finding]:
+    """All faults, by file: ``python -m agents adr check``."""
+    documents = read_adrs(repo)
+    findings = [
+        *_duplicates(documents),
+        *_one_sided(documents),
+        *_circular(documents),
+        *_same_decision(documents),
+    ]
+    for document in documents:
+        findings += _alone(document)
+        findings += region_findings(document.path, document.text)
+    for path in ("plans/INDEX.md", "agents-docs/learnings.md"):
+        if (repo / path).is_file():
+            findings += region_findings(path, read_text(repo / path))
+    return sorted(set(findings))
+
+
+def region_findings(path: str, text: str) -> Iterator[Finding]:
+    """Broken markers, and generated regions that somebody edited."""
+    parsed = parse(text)
+    for fault in parsed.faults:
+        yield Finding(path, fault.line, "broken_region", f"marker: {fault.problem}")
+    for region in parsed.regions:
+        if not region.intact and not region.adopted:
+            line = text.count("\n", 0, region.start) + 1
+            yield Finding(path, line, "edited", f"the generated region {region.name} was edited")
+
+
+def _alone(document: AdrDocument) -> Iterator[Finding]:
+    named = document.heading_number
+    if named is not None and named != document.number:
+        yield Finding(
+            document.path,
+            1,
+            "number_mismatch",
+            f"the file is {document.label}, its heading says ADR-{named:03d}",
+        )
+    if not document.status:
+        yield Finding(document.path, 1, "no_status", f"{document.label} states no status")
+    if document.status.lower().startswith("accepted"):
+        for region in document.regions.starting("confirmation/"):
+            if FAILED_VERDICT in region.body:
+                message = f"{document.label} is accepted, but a gate failed in {region.name}"
+                yield Finding(document.path, 1, "accepted_failed_gate", message)
+
+
+def _duplicates(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
+    by_number: dict[int, list[AdrDocument]] = {}
+    for document in documents:
+        by_number.setdefault(document.number, []).append(document)
+    for same in by_number.values():
+        for document in same[1:]:
+            yield Finding(
+                document.path,
+                1,
+                "duplicate_number",
+                f"{document.label} is also {same[0].path}",
+            )
+
+
+def _one_sided(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
+    """Each side of a supersession must name the other; with a doubled number any file may."""
+    numbers = {document.number for document in documents}
+    forward = {(each.number, old) for each in documents for old in each.supersedes}
+    backward = {(new, each.number) for each in documents for new in each.superseded_by}
+    for document in documents:
+        for old in document.supersedes:
+            if old not in numbers:
+                yield _dangling(document, f"supersedes ADR-{old:03d}")
+            elif (document.number, old) not in backward:
+                message = f"supersedes ADR-{old:03d}, which does not say so"
+                yield Finding(document.path, 1, "one_sided", f"{document.label} {message}")
+        for new in document.superseded_by:
+            if new not in numbers:
+                yield _dangling(document, f"is superseded by ADR-{new:03d}")
+            elif (new, document.number) not in forward:
+                message = f"is superseded by ADR-{new:03d}, which does not say so"
+                yield Finding(document.path, 1, "one_sided", f"{document.label} {message}")
+
+
+def _circular(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
+    older = {each.number: set(each.supersedes) for each in documents}
+    for document in documents:
+        reached, waiting = set[int](), set(document.supersedes)
+        while waiting:
+            number = waiting.pop()
+            if number not in reached:
+                reached.add(number)
+                waiting |= older.get(number, set())
+        if document.number in reached:
+            message = f"{document.label} supersedes itself, by way of others"
+            yield Finding(document.path, 1, "circular", message)
+
+
+def _same_decision(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
+    """Two valid ADRs for one decision key, as after merging two branches."""
+    valid: dict[str, AdrDocument] = {}
+    for document in documents:
+        if not document.key or document.superseded_by:
+            continue
+        other = valid.setdefault(document.key, document)
+        if other is not document:
+            message = f"{document.label} and {other.label} both decide {document.key}"
+            yield Finding(document.path, 1, "same_decision", message)
+
+
+def _dangling(document: AdrDocument, message: str) -> Finding:
+    words = f"{document.label} {message}, which is not there"
+    return Finding(document.path, 1, "dangling", words)

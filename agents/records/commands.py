@@ -1,0 +1,217 @@
+"""What a person may tell the records to do: one function per sub-command of ``adr``.
+
+Each returns what it changed, as typed values; the command line only prints them.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from agents.errors import ActionFailed, FailureClass, UsageError
+from agents.events import Event, utc_now
+from agents.records.adr import FAILED_VERDICT, AdrLink, confirmation_body, evidence_body
+from agents.records.documents import ADR_FOLDER, AdrDocument, read_adrs
+from agents.records.history import run_logs
+from agents.records.index import INDEX_PATH, NEW_INDEX, index_body
+from agents.records.markdown import Safe, slug
+from agents.records.measured import decisions
+from agents.records.merge import Edited, Merger
+from agents.records.numbering import numbering_lock, taken_numbers
+from agents.records.regions import parse
+from agents.records.render import render
+from agents.records.status import with_relation, with_status
+from agents.records.text import read_text, write_file
+from agents.records.write import Change
+
+__all__ = ["accept_adr", "list_adrs", "madr_text", "new_adr", "supersede_adr", "write_index"]
+
+
+def list_adrs(repo: Path) -> list[AdrDocument]:
+    """All ADRs by number, whoever wrote them: ``python -m agents adr list``."""
+    return read_adrs(repo)
+
+
+def new_adr(
+    repo: Path,
+    title: str,
+    *,
+    author: str,
+    format: Literal["adr", "madr"] = "adr",  # noqa: A002 - the word of the command line
+    clock: Callable[[], datetime] = utc_now,
+) -> Path:
+    """An empty ADR for a person to fill: ``python -m agents adr new "TITLE" [--format madr]``.
+
+    The number is the next one that no working tree and no branch has; two at once are safe.
+
+    Raises:
+        UsageError: The title is empty.
+    """
+    if not title.strip():
+        raise UsageError("an ADR needs a title", fix='python -m agents adr new "Use SQLite"')
+    with numbering_lock(repo):
+        number = max(taken_numbers(repo), default=0) + 1
+        path = Path(ADR_FOLDER) / f"ADR-{number:03d}-{slug(title)}.md"
+        values = {
+            "label": f"ADR-{number:03d}",
+            "title": title,
+            "date": clock().date().isoformat(),
+            "author": author,
+        }
+        write_file(repo / path, render("new" if format == "adr" else "new_madr", values) + "\n")
+    return path
+
+
+def accept_adr(
+    repo: Path,
+    number: int,
+    *,
+    by: str,
+    policy: bool = False,
+    clock: Callable[[], datetime] = utc_now,
+) -> list[Change]:
+    """Accept an ADR: ``python -m agents adr accept NUMBER [by=NAME]``.
+
+    Args:
+        repo: Root of the records.
+        number: Which ADR.
+        by: The person, or the name of the policy, that accepts.
+        policy: Whether a policy accepts; it needs at least one gate.
+        clock: Gives the date of the acceptance.
+
+    Raises:
+        UsageError: No such ADR, several of that number, or it is superseded.
+        ActionFailed: A gate failed, or a policy has no gate to go by (``not_confirmed``).
+    """
+    with numbering_lock(repo):
+        document = _only(repo, number)
+        if document.superseded_by:
+            raise UsageError(f"{document.label} is superseded; accept its successor instead")
+        confirmations = document.regions.starting("confirmation/")
+        failed = [each.name for each in confirmations if FAILED_VERDICT in each.body]
+        if failed:
+            raise _not_confirmed(f"{document.label} has a failed gate ({failed[0]})")
+        if policy and not any("| passed |" in each.body for each in confirmations):
+            raise _not_confirmed(f"{document.label} has no gate that a policy could go by")
+        if document.status.lower().startswith("accepted"):
+            return []
+        name = " ".join(by.split()).translate(str.maketrans("", "", "|<>[]`*()"))
+        status = f"Accepted ({clock().date().isoformat()}, {'policy ' if policy else ''}{name})"
+        if document.text.lstrip().startswith("---"):
+            status = "accepted"
+        texts = {document.path: with_status(document.text, status, document.path)}
+        return _save(repo, texts, "accepted")
+
+
+def supersede_adr(repo: Path, old: int, new: int) -> list[Change]:
+    """Say on both sides that an ADR is replaced: ``python -m agents adr supersede OLD NEW``.
+
+    Raises:
+        UsageError: No such ADR, several of a number, or both are the same.
+    """
+    if old == new:
+        raise UsageError("an ADR cannot supersede itself", fix="python -m agents adr list")
+    with numbering_lock(repo):
+        older, newer = _only(repo, old), _only(repo, new)
+        by = AdrLink(newer.number, newer.path).markdown
+        link = AdrLink(older.number, older.path).markdown
+        texts = {}
+        if new not in older.superseded_by:
+            status = f"Superseded by {by}"
+            texts[older.path] = with_status(older.text, status, older.path)
+        if old not in newer.supersedes:
+            texts[newer.path] = with_relation(newer.text, f"supersedes {link}", newer.path)
+        return _save(repo, texts, "superseded")
+
+
+def write_index(repo: Path, *, edited: Edited = "refuse") -> list[Change]:
+    """Write ``plans/INDEX.md``, also into one a person began: ``python -m agents adr index``.
+
+    Raises:
+        ActionFailed: The generated part was edited by hand.
+    """
+    with numbering_lock(repo):
+        file = repo / INDEX_PATH
+        before = read_text(file) if file.is_file() else None
+        merger = Merger(INDEX_PATH, before if before is not None else NEW_INDEX, edited)
+        merger.put("index", index_body(read_adrs(repo)), at=merger.after("index"))
+        if merger.conflicts:
+            raise ActionFailed(
+                f"{INDEX_PATH} was edited by hand:\n{merger.conflicts[0].diff}",
+                fix="python -m agents adr index --force",
+                failure_class=FailureClass.PERMANENT,
+                name="edited_by_hand",
+            )
+        if merger.text == before:
+            return []
+        write_file(file, merger.text)
+        return [Change(Path(INDEX_PATH), before, merger.text, "index")]
+
+
+def madr_text(events: Sequence[Event], repo: Path, number: int) -> str:
+    """A generated ADR in MADR 4.0: ``python -m agents adr show NUMBER --format madr``.
+
+    Source of the format: https://adr.github.io/madr/.
+
+    Raises:
+        UsageError: No such ADR, or its decision is not in this ledger.
+    """
+    document = _only(repo, number)
+    names = {region.name for region in document.regions.starting("evidence/")}
+    for record in decisions(run_logs(events)):
+        own = [each for each in record.evidence if f"evidence/{each.source.event}" in names]
+        if own:
+            values = {
+                "label": document.label,
+                "decision": record.decision,
+                "status": document.status.lower(),
+                "date": record.opening.date,
+                "authors": f"goap-modal-agents {record.opening.run.version}",
+                "confirmation": Safe("\n\n".join(confirmation_body(each) for each in own)),
+                "evidence": Safe("\n\n".join(evidence_body(each) for each in own)),
+            }
+            return render("madr", values) + "\n"
+    raise UsageError(
+        f"the decision of {document.label} is not in this ledger",
+        fix="python -m agents adr list says which ADRs are generated",
+    )
+
+
+def _only(repo: Path, number: int) -> AdrDocument:
+    found = [each for each in read_adrs(repo) if each.number == number]
+    if not found:
+        raise UsageError(f"there is no ADR-{number:03d}", fix="python -m agents adr list")
+    if len(found) > 1:
+        raise UsageError(
+            f"ADR-{number:03d} is there {len(found)} times: "
+            + ", ".join(document.path for document in found),
+            fix="rename one of them first",
+        )
+    return found[0]
+
+
+def _save(repo: Path, texts: dict[str, str], reason: str) -> list[Change]:
+    """Write texts, and the index where it is generated."""
+    texts = dict(texts)
+    index = repo / INDEX_PATH
+    if index.is_file() and parse(read_text(index)).get("index") is not None:
+        merger = Merger(INDEX_PATH, read_text(index))
+        merger.put("index", index_body(read_adrs(repo, texts)), at=0)
+        if not merger.conflicts:
+            texts[INDEX_PATH] = merger.text
+    changes = []
+    for path, text in texts.items():
+        before = read_text(repo / path)
+        if text != before:
+            write_file(repo / path, text)
+            changes.append(Change(Path(path), before, text, reason))
+    return changes
+
+
+def _not_confirmed(message: str) -> ActionFailed:
+    return ActionFailed(
+        message,
+        fix="train again until every gate passes; a failed gate can never be accepted",
+        failure_class=FailureClass.PERMANENT,
+        name="not_confirmed",
+    )

@@ -1,0 +1,156 @@
+"""From the log of a run to evidence: trainings and decisions, each number with its source."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from agents.outcome import Decision
+from agents.records.evidence import (
+    DecisionRecord,
+    Evidence,
+    FileEvidence,
+    Number,
+    Source,
+    Verdict,
+)
+from agents.records.history import TRAINING_FACTS, Finished, RunLog, fact_missing
+
+__all__ = ["decision_digest", "decisions", "numbers_of", "trainings"]
+
+
+def trainings(log: RunLog) -> list[Evidence]:
+    """One evidence per training key of the run, as of the last step that measured it."""
+    last = {step.training_key: step for step in log.finished if step.trained}
+    return [_evidence(log, step) for step in last.values()]
+
+
+def decisions(logs: Iterable[RunLog]) -> list[DecisionRecord]:
+    """The decisions, in the order they were made.
+
+    A decision is made by an outcome whose gates pass. Later outcomes with the same key add
+    evidence, passing or not, as long as they decide the same; one that passes and decides
+    otherwise makes a new decision.
+    """
+    made: list[tuple[str, Decision, list[Evidence]]] = []
+    current: dict[str, int] = {}
+    for decision, evidence in _deciding(logs):
+        place = current.get(decision.key)
+        if place is not None and decision_digest(made[place][1]) == decision_digest(decision):
+            made[place][2].append(evidence)
+        elif evidence.passed:
+            current[decision.key] = len(made)
+            made.append((decision.key, decision, [evidence]))
+    return [
+        DecisionRecord(
+            key=key, decision=decision, digest=decision_digest(decision), evidence=tuple(evidence)
+        )
+        for key, decision, evidence in made
+    ]
+
+
+def decision_digest(decision: Decision) -> str:
+    """What was decided, as a digest: another sentence is another decision."""
+    return _short_digest(" ".join(decision.decision.split()))
+
+
+def _short_digest(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _deciding(logs: Iterable[RunLog]) -> list[tuple[Decision, Evidence]]:
+    pairs = [
+        (step.outcome.decision, _evidence(log, step))
+        for log in logs
+        for step in log.finished
+        if step.outcome.decision is not None
+    ]
+    return sorted(pairs, key=lambda pair: pair[1].source.sequence)
+
+
+def _evidence(log: RunLog, step: Finished) -> Evidence:
+    """What the run had measured for the training of ``step`` when ``step`` finished."""
+    steps = [
+        other
+        for other in log.finished
+        if other.event.sequence < step.event.sequence
+        and step.training_key
+        and other.training_key == step.training_key
+    ]
+    steps.append(step)
+    provenance: dict[str, str] = {}
+    for each in steps:
+        provenance.update(each.outcome.provenance)
+    _require_provenance(step, provenance)
+    return Evidence(
+        run=log.facts,
+        source=_source(step),
+        at=step.event.time,
+        action=step.action,
+        seconds=step.seconds,
+        summary=step.outcome.summary,
+        numbers=_unique(number for each in steps for number in numbers_of(each)),
+        verdicts=_unique(verdict for each in steps for verdict in _verdicts(each)),
+        files=_unique(file for each in steps for file in _files(each)),
+        provenance=tuple(sorted((name, value) for name, value in provenance.items() if value)),
+    )
+
+
+def _require_provenance(step: Finished, provenance: Mapping[str, str]) -> None:
+    if not step.training_key:
+        return
+    missing = [name for name in TRAINING_FACTS if not provenance.get(name)]
+    if missing:
+        raise fact_missing(
+            f"the outcome of {step.action} in run {step.event.run} (event {step.event.sequence}) "
+            f"says no {', '.join(missing)} in its provenance"
+        )
+
+
+def _source(step: Finished, measured_in: str = "") -> Source:
+    file = measured_in.partition("#")[0]
+    digests = {artifact.path: artifact.sha256 for artifact in step.outcome.artifacts}
+    return Source(
+        run=step.event.run,
+        event=step.event.id,
+        sequence=step.event.sequence,
+        file=measured_in,
+        sha256=digests.get(file, ""),
+    )
+
+
+def numbers_of(step: Finished) -> Iterator[Number]:
+    """The measurements of one step, each with its source."""
+    for measured in step.outcome.measurements:
+        yield Number(
+            name=measured.name,
+            value=measured.value,
+            unit=measured.unit,
+            source=_source(step, measured.source),
+        )
+
+
+def _verdicts(step: Finished) -> Iterator[Verdict]:
+    for gate in step.outcome.gates:
+        yield Verdict(
+            name=gate.name,
+            metric=gate.metric,
+            threshold=gate.threshold,
+            direction=gate.direction,
+            value=gate.value,
+            source=_source(step),
+        )
+
+
+def _files(step: Finished) -> Iterator[FileEvidence]:
+    for artifact in step.outcome.artifacts:
+        yield FileEvidence(**artifact.model_dump(), source=_source(step))
+
+
+def _unique(items: Iterable[Any]) -> tuple[Any, ...]:
+    """Items without those that say the same as an earlier one, whichever step said it."""
+    seen: dict[str, Any] = {}
+    for item in items:
+        content = item.model_dump(mode="json", exclude={"source": {"event", "sequence"}})
+        seen.setdefault(json.dumps(content, sort_keys=True), item)
+    return tuple(seen.values())

@@ -1,0 +1,236 @@
+"""`adr verify`: every generated number recomputed from the ledger, and from the files it names."""
+
+import difflib
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.events import Event
+from agents.records.check import Finding, region_findings
+from agents.records.documents import read_adrs
+from agents.records.evidence import Evidence, Number
+from agents.records.history import run_logs
+from agents.records.index import INDEX_PATH
+from agents.records.learnings import ARCHIVE_PATH, LEARNINGS_PATH
+from agents.records.measured import decisions, trainings
+from agents.records.regions import Region, parse
+from agents.records.runs import RUNS_FOLDER
+from agents.records.text import read_text
+from agents.records.write import draft
+
+__all__ = ["Verification", "verify_records"]
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What verifying found.
+
+    Attributes:
+        findings: Every difference, by file and line; empty when all that was said is measured.
+        numbers: How many numbers were recomputed from the ledger and are the same.
+        files: How many files were hashed again and are the same.
+        unseen_files: Files a record names that are not below any of the given roots.
+        unknown: Regions whose events this ledger does not hold: only their digest was checked.
+        adopted: Regions that a person has taken over: not checked.
+    """
+
+    findings: tuple[Finding, ...]
+    numbers: int
+    files: int
+    unseen_files: tuple[str, ...]
+    unknown: tuple[str, ...]
+    adopted: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.findings
+
+
+@dataclass
+class _Tally:
+    findings: list[Finding]
+    numbers: int
+    unknown: list[str]
+    adopted: list[str]
+
+
+def verify_records(
+    events: Sequence[Event], repo: Path, *, roots: Sequence[Path] = ()
+) -> Verification:
+    """Compare every generated region with the ledger: ``python -m agents adr verify``.
+
+    ``learnings verify`` is the same, shown for ``agents-docs/learnings.md`` alone.
+
+    Args:
+        events: The ledger, oldest first.
+        repo: Root of the records.
+        roots: Directories below which the files that records name may lie, such as the volume.
+
+    Raises:
+        ActionFailed: An event lacks a fact that a record needs.
+    """
+    made = draft(events, repo, edited="force", thaw=True)
+    tally = _Tally([], 0, [], [])
+    for path in sorted({*_record_paths(repo), *made.after}):
+        if not (repo / path).is_file():
+            tally.findings.append(Finding(path, 1, "missing", "the record is not there"))
+            continue
+        _compare(path, read_text(repo / path), made.after.get(path), tally)
+    logs = run_logs(events)
+    measured = [each for log in logs for each in trainings(log)]
+    measured += [each for record in decisions(logs) for each in record.evidence]
+    found, hashed, unseen = _check_files(measured, roots)
+    return Verification(
+        findings=tuple(sorted({*tally.findings, *found})),
+        numbers=tally.numbers,
+        files=hashed,
+        unseen_files=tuple(unseen),
+        unknown=tuple(tally.unknown),
+        adopted=tuple(tally.adopted),
+    )
+
+
+def _record_paths(repo: Path) -> list[str]:
+    """Files that hold generated regions, or might."""
+    runs = repo / RUNS_FOLDER
+    others = (INDEX_PATH, LEARNINGS_PATH, ARCHIVE_PATH)
+    return [
+        *(document.path for document in read_adrs(repo)),
+        *(f"{RUNS_FOLDER}/{path.name}" for path in sorted(runs.glob("*.md"))),
+        *(path for path in others if (repo / path).is_file()),
+    ]
+
+
+def _compare(path: str, text: str, generated: str | None, tally: _Tally) -> None:
+    found, wanted = parse(text), parse(generated or "")
+    for finding in region_findings(path, text):
+        if finding.kind == "broken_region":
+            tally.findings.append(finding)
+    for region in wanted.regions:
+        if found.get(region.name) is None:
+            message = f"the region {region.name} is not there"
+            tally.findings.append(Finding(path, 1, "missing", message))
+    for region in found.regions:
+        expected = wanted.get(region.name)
+        name = f"{path}: {region.name}"
+        if region.adopted:
+            tally.adopted.append(name)
+        elif expected is not None and _says(region, expected):
+            tally.numbers += len(_NUMBER.findall(region.body))
+        else:
+            tally.findings.extend(_differences(path, text, region, expected))
+            if region.intact and expected is None:
+                tally.unknown.append(name)
+
+
+def _says(region: Region, expected: Region) -> bool:
+    """Whether a region is what the ledger says, apart from the wording of frozen text."""
+    if region.intact and (region.body, region.attributes) == (expected.body, expected.attributes):
+        return True
+    frozen = region.name in ("decision", "references")
+    return (
+        frozen and region.intact and _NUMBER.findall(region.body) == _NUMBER.findall(expected.body)
+    )
+
+
+def _differences(
+    path: str, text: str, region: Region, expected: Region | None
+) -> Iterator[Finding]:
+    first = text.count("\n", 0, region.body_start) + 1
+    named = 0
+    if expected is not None:
+        for offset, found, wanted in _changed_lines(region.body, expected.body):
+            named += 1
+            yield Finding(path, first + offset, "differs", _told(region.name, found, wanted))
+    if not named and (not region.intact or expected is not None):
+        words = "does not fit its digest, or its marker was changed"
+        yield Finding(path, first - 1, "differs", f"region {region.name} {words}")
+
+
+def _changed_lines(found: str, wanted: str) -> Iterator[tuple[int, str, str]]:
+    left, right = found.splitlines(), wanted.splitlines()
+    matcher = difflib.SequenceMatcher(a=left, b=right, autojunk=False)
+    for kind, a, b, c, d in matcher.get_opcodes():
+        if kind != "equal":
+            for step in range(max(b - a, d - c)):
+                yield (
+                    min(a + step, max(b - 1, a)),
+                    left[a + step] if a + step < b else "",
+                    right[c + step] if c + step < d else "",
+                )
+
+
+def _told(region: str, found: str, wanted: str) -> str:
+    """The numbers that differ in one line, or the line where none does."""
+    here, there = _NUMBER.findall(found), _NUMBER.findall(wanted)
+    if len(here) == len(there) and here != there:
+        pairs = [(a, b) for a, b in zip(here, there, strict=True) if a != b]
+        told = ", ".join(f"{a} where the ledger says {b}" for a, b in pairs)
+        return f"{region} says {told}: {found.strip()}"
+    if not wanted:
+        return f"{region} says what the ledger does not: {found.strip()}"
+    return f"{region} says {found.strip()!r}, the ledger says {wanted.strip()!r}"
+
+
+def _check_files(
+    measured: Sequence[Evidence], roots: Sequence[Path]
+) -> tuple[list[Finding], int, list[str]]:
+    findings, hashed, unseen = [], set[str](), list[str]()
+    for evidence in measured:
+        where = f"run {evidence.run.id}, event {evidence.source.sequence}"
+        for file in evidence.files:
+            found = _locate(file.path, roots)
+            if found is None or not file.sha256:
+                unseen.append(file.path)
+            elif _sha256(found) != file.sha256:
+                message = f"{where}: its sha256 is not {file.sha256[:12]}… any more"
+                findings.append(Finding(file.path, 1, "file_changed", message))
+            else:
+                hashed.add(file.path)
+        for number in evidence.numbers:
+            read = _read_again(number, roots)
+            if read is not None and not _same(read, number.value):
+                message = f"{where}: {number.name} is {read} in the file, {number.value} there"
+                findings.append(Finding(number.source.file, 1, "file_changed", message))
+    return findings, len(hashed), sorted(set(unseen))
+
+
+def _locate(path: str, roots: Sequence[Path]) -> Path | None:
+    for root in roots:
+        file = root / path.partition("#")[0]
+        if file.is_file() and file.resolve().is_relative_to(root.resolve()):
+            return file
+    return None
+
+
+def _read_again(number: Number, roots: Sequence[Path]) -> float | None:
+    """The number as its file has it now; None where file or number cannot be found."""
+    path, _, _ = number.source.file.partition("#")
+    file = _locate(path, roots) if path.endswith(".json") else None
+    if file is None:
+        return None
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    for holder in (content, content.get("metrics")) if isinstance(content, dict) else ():
+        value = holder.get(number.name) if isinstance(holder, dict) else None
+        if isinstance(value, int | float):
+            return float(value)
+    return None
+
+
+def _same(left: float, right: float) -> bool:
+    return left == right or (math.isnan(left) and math.isnan(right))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
