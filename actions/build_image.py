@@ -23,7 +23,6 @@ def image_built(context: Context) -> Reading:
     needs=F.auth_valid,
     effect=F.image_built,
     cost=lambda params: Cost(10 if getattr(params, "compute", "local") == "local" else 300),
-    resources={"cpu": 1},
     timeout=1800,
 )
 def build_image(context: Context) -> Outcome:

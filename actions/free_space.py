@@ -12,7 +12,7 @@ from agents.errors import ActionFailed, FailureClass
 from agents.facts import Reading
 from agents.outcome import Measurement, Outcome
 from goals.world import F
-from training.retention import KeepBest, KeepLast
+from training.retention import AnyOf, KeepBest, KeepLast
 
 __all__ = ["free_mb", "free_space"]
 
@@ -42,7 +42,8 @@ def free_space(context: Context) -> Outcome:
     if root is None:
         return Outcome(summary="a Modal Volume needs no room made")
     stores = sorted(path for path in root.glob("checkpoints/*/*") if path.is_dir())
-    freed, deleted = prune_stores(context, stores, KeepLast(1) | KeepBest())
+    best = (KeepBest("validation_loss"), KeepBest("accuracy", lowest=False))
+    freed, deleted = prune_stores(context, stores, AnyOf((KeepLast(1), *best)))
     free = _free(root)
     if free < needed:
         raise ActionFailed(

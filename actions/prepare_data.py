@@ -30,7 +30,7 @@ def dataset_ready(context: Context) -> Reading:
     return Reading(True, _describe(manifest))
 
 
-@action(needs=F.auth_valid, effect=F.dataset_ready, seconds=5, resources={"cpu": 1}, timeout=7200)
+@action(needs=F.auth_valid, effect=F.dataset_ready, seconds=5, timeout=7200)
 def prepare_data(context: Context) -> Outcome:
     """Turn a folder of photos into one checksummed shard; bad files are skipped and counted."""
     params, ports = training_params(context), ports_of(context)

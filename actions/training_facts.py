@@ -49,7 +49,7 @@ def _trained_reading(context: Context, job: Job) -> Reading:
         f"{result.checkpoint.path}/manifest.json"
     ):
         return Reading(False, f"the checkpoint of training {job.key} is gone from the volume")
-    loss = result.metrics.get("loss")
+    loss = result.metrics.get("loss_final")
     shown = "" if loss is None else f", loss {loss:.4f}"
     return Reading(True, f"training {job.key}: step {result.step:,}{shown}, gates passed")
 

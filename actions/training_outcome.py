@@ -6,6 +6,9 @@ from training.result import Result
 
 __all__ = ["outcome_of"]
 
+# figures of the last few steps, which say nothing about the whole
+_OF_THE_WINDOW = ("loss", "lr", "grad_norm", "window", "steps_per_second", "images_per_second")
+
 _UNITS = {"seconds": "s", "images_per_second": "images/s", "step": "steps"}
 
 
@@ -16,7 +19,7 @@ def outcome_of(job: Job, result: Result, compute: str) -> Outcome:
         "steps": float(result.step),
         "seconds": result.seconds,
         "images_per_second": result.images_per_second,
-        **result.metrics,
+        **{name: value for name, value in result.metrics.items() if name not in _OF_THE_WINDOW},
     }
     return Outcome(
         summary=_summary(job, result),
@@ -33,7 +36,7 @@ def outcome_of(job: Job, result: Result, compute: str) -> Outcome:
 
 
 def _summary(job: Job, result: Result) -> str:
-    loss = result.metrics.get("loss")
+    loss = result.metrics.get("loss_final")
     shown = "" if loss is None else f", loss {loss:.4f}"
     data = " on SYNTHETIC cats" if job.dataset.kind == "synthetic" else f" on {job.dataset.name}"
     verdict = "all gates passed" if result.passed else "a gate failed"

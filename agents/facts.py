@@ -187,7 +187,11 @@ def show_value(value: object) -> str:
         return str(value).lower()
     if isinstance(value, enum.Enum):
         return str(value.value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1000 else _whole(value)
+
+
+def _whole(value: object) -> str:
+    return f"{value:,.0f}" if isinstance(value, float) else str(value)
 
 
 def _domain(world: type[BaseModel], name: str) -> tuple[object, ...] | None:

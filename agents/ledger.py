@@ -15,6 +15,7 @@ from typing import Any, Self
 from agents.errors import ActionFailed, FailureClass, LedgerDamaged
 from agents.events import Event
 from agents.migrations import MIGRATIONS, apply_migrations, pending_migrations
+from agents.redaction import redact
 
 __all__ = ["Ledger"]
 
@@ -58,7 +59,7 @@ class Ledger:
             self._connection = None
 
     def append(self, event: Event) -> Event:
-        """Make the event durable and return it with its sequence number.
+        """Make the event durable, without secrets, and return it as it was stored.
 
         An event whose (source, id) is already there is not written again; the stored one is
         returned, so appending is idempotent.
@@ -76,7 +77,7 @@ class Ledger:
                         event.time,
                         event.subject,
                         event.run,
-                        json.dumps(event.data, sort_keys=True, ensure_ascii=False),
+                        redact(json.dumps(event.data, sort_keys=True, ensure_ascii=False)),
                     ),
                 )
             row = connection.execute(

@@ -110,6 +110,9 @@ class Pursuit:
     _memory: FailureMemory = field(default_factory=FailureMemory)
     _done: list[str] = field(default_factory=list)
     _plans: int = 0
+    _world: WorldState = field(default_factory=lambda: WorldState({}))
+    # steps that run at the same time are verified at the same time
+    _looking: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.run_id = self.run_id or new_run_id(self.clock)
@@ -161,7 +164,7 @@ class Pursuit:
                 self._learn(failures)
 
     def _observe(self) -> WorldState:
-        world = observe(self.catalogue, self._relevant, self._context())
+        world = self._world = observe(self.catalogue, self._relevant, self._context())
         readings = {
             fact: {"value": show_value(reading.value), "evidence": reading.evidence}
             for fact, reading in world.readings.items()
@@ -273,7 +276,10 @@ class Pursuit:
     def _verify(self, step: Step, context: Context) -> list[str]:
         relied_on = {fact for fact, _ in step.why}
         promised = [Condition(*pair) for pair in step.effect if pair[0] in relied_on]
-        world = observe(self.catalogue, [each.fact for each in promised], context)
+        facts = [each.fact for each in promised]
+        world = observe(self.catalogue, facts, context, known=self._world)
+        with self._looking:
+            self._world = self._world.updated({fact: world.readings[fact] for fact in facts})
         seen = {
             each.fact: {
                 "value": show_value(world[each.fact]),

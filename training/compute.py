@@ -214,11 +214,11 @@ class LocalCompute:
         return TrainingStatus(
             state=state,
             owner=_owner(directory) if running else "",
-            step=result.step if result else _number(last, "step", int),
+            step=result.step if result else _step(last),
             target=target,
-            loss=_number(last, "loss", float),
-            images_per_second=_number(last, "images_per_second", float),
-            steps_per_second=_number(last, "steps_per_second", float),
+            loss=_number(last, "loss"),
+            images_per_second=_number(last, "images_per_second"),
+            steps_per_second=_number(last, "steps_per_second"),
         )
 
     def stop(self, key: str) -> bool:
@@ -283,6 +283,11 @@ def _target(directory: TrainingDirectory) -> int | None:
     return None if config is None else config.steps
 
 
-def _number(row: dict[str, object], name: str, kind: Callable[[object], float]) -> "float | None":
+def _step(row: dict[str, object]) -> int | None:
+    step = _number(row, "step")
+    return None if step is None else int(step)
+
+
+def _number(row: dict[str, object], name: str) -> float | None:
     value = row.get(name)
-    return kind(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) else None

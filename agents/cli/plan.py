@@ -1,5 +1,7 @@
 """``plan``: observe, and show what would be done; nothing is changed."""
 
+import shlex
+
 import click
 
 from agents.cli.output import emit, json_option
@@ -47,7 +49,7 @@ def plan_command(
         emit(
             "plan",
             plan_data(deliberation),
-            lambda: plan_text(deliberation),
+            lambda: plan_text(deliberation, shlex.join(words)),
             json_wanted=as_json,
         )
     if deliberation.result:

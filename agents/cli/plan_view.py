@@ -38,12 +38,12 @@ def plan_data(deliberation: Deliberation) -> dict[str, Any]:
     }
 
 
-def plan_text(deliberation: Deliberation) -> str:
-    """The plan for a person."""
+def plan_text(deliberation: Deliberation, words: str) -> str:
+    """The plan for a person; ``words`` are what they typed, to run it."""
     data = plan_data(deliberation)
     lines = [_title(data), "", *_fact_lines(data)]
     if data["steps"]:
-        lines += ["", *_step_lines(data), "", *_total_lines(deliberation, data)]
+        lines += ["", *_step_lines(data), "", *_total_lines(deliberation, data, words)]
     elif deliberation.result:
         lines += ["", f"Nothing to do: {data['goal']} holds."]
     else:
@@ -126,36 +126,33 @@ def _step_lines(data: dict[str, Any]) -> list[str]:
         stage = step["stage"]
         cost = "~" + duration(step["cost"]["seconds"])
         usd = f" {money(step['cost']['usd'])}" if step["cost"]["usd"] else ""
-        reasons = sorted({f"{each['fact']} for {each['for']}" for each in step["why"]})
-        why = paint(", ".join(reasons), dim=True)
+        why = paint("; ".join(_reasons(step["why"])), dim=True)
         lines.append(f"  {head:<8} {step['id']:<{width}}  {cost + usd:<14}  {why}")
     return lines
 
 
-def _total_lines(deliberation: Deliberation, data: dict[str, Any]) -> list[str]:
+def _reasons(why: list[dict[str, str]]) -> list[str]:
+    consumers: dict[str, list[str]] = {}
+    for each in why:
+        consumers.setdefault(each["fact"], []).append(each["for"])
+    return [f"{fact} for {', '.join(sorted(names))}" for fact, names in sorted(consumers.items())]
+
+
+def _total_lines(deliberation: Deliberation, data: dict[str, Any], words: str) -> list[str]:
     seconds = {step["id"]: step["cost"]["seconds"] for step in data["steps"]}
     critical = sum(seconds[id_] for id_ in data["critical_path"])
     proof = {
         "optimal": "the cheapest there is, proved",
         "bounded": f"at most {deliberation.result.gap:.1%} above the cheapest",
     }.get(data["status"], data["status"])
-    words = [
-        f"goal={data['goal']}",
-        *(f"{key}={value}" for key, value in _chosen(deliberation).items()),
-    ]
     return [
         (
             f"  about {duration(critical)} along {' → '.join(data['critical_path'])}; "
             f"{money(data['usd'])}; {proof}"
         ),
         f"  digest {data['digest'][:12]}",
-        f"  run it: python -m agents run {' '.join(words)}",
+        f"  run it: python -m agents run {words}",
     ]
-
-
-def _chosen(deliberation: Deliberation) -> dict[str, Any]:
-    given = deliberation.params.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    return {key: value for key, value in given.items() if key != "model"}
 
 
 def _missing_lines(data: dict[str, Any]) -> list[str]:

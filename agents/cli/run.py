@@ -4,6 +4,7 @@ import importlib.metadata
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from agents.cli.plan import plan_command
 from agents.cli.words import Request, request
 from agents.ledger import Ledger
 from agents.lock import exclusive
+from agents.observe import observe
 from agents.pursue import Pursuit, RunResult, close_lost_runs, new_run_id
 from agents.records import repository_state
 
@@ -40,6 +42,10 @@ def run_command(
         code = context.invoke(plan_command, words=words, graph=None, as_json=as_json)
         return int(code)
     asked = request(context, words)
+    holding = _holds_already(asked)
+    if holding is not None:
+        _tell(holding, json_wanted=as_json)
+        return 0
     run = new_run_id()
     with (
         exclusive(asked.state, {"run": run, "goal": asked.goal.name}),
@@ -48,11 +54,25 @@ def run_command(
         for lost in close_lost_runs(ledger):
             say(f"the run {lost} was killed; continuing from what is true now")
         result = _pursue(asked, ledger, run)
-    if as_json:
+    _tell(result, json_wanted=as_json)
+    return 0
+
+
+def _tell(result: RunResult, *, json_wanted: bool) -> None:
+    if json_wanted:
         click.echo(json_document("run", _data(result)))
     else:
         say(_ending(result))
-    return 0
+
+
+def _holds_already(asked: Request) -> RunResult | None:
+    """The result of a goal that holds before anything is done: no run, no lock, no file touched."""
+    began = time.monotonic()
+    facts = asked.catalogue.relevant(asked.goal, asked.params)
+    world = observe(asked.catalogue, facts, asked.looking())
+    if not all(world.holds(each) for each in asked.goal.conditions(asked.params)):
+        return None
+    return RunResult("", asked.goal.name, "nothing to do", time.monotonic() - began, (), world)
 
 
 def _pursue(asked: Request, ledger: Ledger, run: str) -> RunResult:
@@ -101,7 +121,7 @@ def _provenance(asked: Request) -> dict[str, Any]:
 
 def _data(result: RunResult) -> dict[str, Any]:
     return {
-        "run": result.run,
+        "run": result.run or None,
         "goal": result.goal,
         "status": result.status,
         "seconds": round(result.seconds, 3),

@@ -1,0 +1,219 @@
+"""The command line over a small world: exit codes, the JSON envelope, and what a person reads."""
+
+import json
+
+import pytest
+
+from agents.cli.main import COMMANDS, cli, invoke
+from agents.errors import ActionFailed
+
+
+@pytest.fixture
+def call(kit, capsys):
+    def call(*words, code=0):
+        given = list(words)
+        if given and given[0] in ("plan", "run", "status", "runs", "show", "explain", "doctor"):
+            given.append(f"state={kit.state}")
+        assert invoke(lambda: kit.catalogue, given) == code
+        return capsys.readouterr()
+
+    return call
+
+
+def data_of(printed):
+    document = json.loads(printed.out)
+    assert set(document) == {"schema", "ok", "data", "error"}
+    assert document["ok"] is True
+    assert document["error"] is None
+    return document["data"]
+
+
+def error_of(printed):
+    document = json.loads(printed.out)
+    assert document["ok"] is False
+    assert document["data"] is None
+    assert set(document["error"]) == {"code", "message", "fix", "retryable"}
+    return document["error"]
+
+
+def test_every_command_has_the_help_its_row_in_the_table_promises():
+    context = cli.make_context("agents", ["goals"], resilient_parsing=True)
+    for name, (_, text) in COMMANDS.items():
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str(limit=200) == text
+
+
+def test_plan_shows_facts_as_a_diff_with_evidence_and_changes_nothing(kit, call):
+    kit.tea.make("water")
+    shown = call("plan", "goal=served").out
+    assert "= water" in shown
+    assert "+ hot" in shown
+    assert "water exists" in shown
+    assert "stage 1" in shown
+    assert "the cheapest there is, proved" in shown
+    assert kit.tea.calls == []
+    assert not kit.state.exists()
+
+
+def test_plan_as_json_has_everything_an_agent_needs(kit, call):
+    data = data_of(call("plan", "goal=served", "--json"))
+    assert {"goal", "status", "cost", "lower_bound", "digest", "facts", "steps", "missing"} <= set(
+        data
+    )
+    assert data["status"] == "optimal"
+    assert data["cost"] == data["lower_bound"] == 14
+    fact = {each["name"]: each for each in data["facts"]}["hot"]
+    assert (fact["value"], fact["will_be"], fact["sign"]) == ("false", "true", "+")
+    brew = {each["id"]: each for each in data["steps"]}["brew"]
+    assert sorted(brew["after"]) == ["boil", "shop"]
+    assert brew["stage"] == 2
+    assert brew["cost"] == {"seconds": 4, "usd": 0}
+    assert brew["needs"] == ["hot", "leaves"]
+    assert brew["effect"] == ["tea"]
+    assert brew["why"] == [{"fact": "tea", "for": "goal"}]
+
+
+def test_the_same_world_gives_the_same_digest_and_a_changed_one_another(kit, call):
+    first = data_of(call("plan", "goal=served", "--json"))["digest"]
+    assert data_of(call("plan", "goal=served", "--json"))["digest"] == first
+    kit.tea.make("water")
+    assert data_of(call("plan", "goal=served", "--json"))["digest"] != first
+
+
+def test_run_reaches_the_goal_and_says_how_to_read_its_story(kit, call):
+    printed = call("run", "goal=served")
+    assert printed.out == ""
+    assert "✓ brew" in printed.err
+    assert "done: served holds; 4 steps" in printed.err
+    ledger = (kit.state / "ledger.db").read_bytes()
+    again = call("run", "goal=served", "--json")
+    assert data_of(again)["status"] == "nothing to do"
+    assert (kit.state / "ledger.db").read_bytes() == ledger
+
+
+def test_a_dry_run_is_a_plan(kit, call):
+    assert call("run", "goal=served", "--dry-run").out == call("plan", "goal=served").out
+    assert kit.tea.calls == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["plan", "goal=servd"], "did you mean 'served'?"),
+        (["plan"], "no goal given; the goals are: served"),
+        (["plan", "served"], "'served' is not of the form key=value"),
+        (["plan", "goal=served", "suger=1"], "did you mean 'sugar'?"),
+        (["plan", "goal=served", "sugar=lots"], "sugar='lots'"),
+        (["plan", "goal=served", "sugar=-1"], "greater than or equal to 0"),
+        (["plan", "goal=served", "goal=served"], "goal= is given twice"),
+        (["plan", "goal=served", "max_cots=1"], "did you mean 'max_cost'?"),
+        (["plan", "goal=served", "max_cost=cheap"], "not a number of dollars"),
+        (["plan", "goal=served", "max_cost=nan"], "not a number of dollars"),
+        (["plann", "goal=served"], "did you mean 'plan'?"),
+        (["explain", "brw"], "did you mean 'brew'?"),
+        (["runs", "gaol=served"], "did you mean 'goal'?"),
+        (["plan", "goal=served", "--graph", "png"], "'png' is not one of"),
+        (["plan", "goal=served", "--jason"], "No such option"),
+    ],
+)
+@pytest.mark.parametrize("json_wanted", [False, True])
+def test_a_wrong_word_ends_with_exit_code_2_and_the_nearest_right_one(
+    call, words, said, json_wanted
+):
+    printed = call(*words, *(["--json"] if json_wanted else []), code=2)
+    text = error_of(printed)["message"] if json_wanted else printed.err
+    assert said in text
+    if not json_wanted:
+        assert printed.out == ""
+
+
+def test_an_unreachable_goal_ends_with_exit_code_4_and_says_what_is_missing(kit, call):
+    del kit.catalogue.actions["fill"]
+    assert "water" in call("plan", "goal=served", code=4).out
+    missing = data_of(call("plan", "goal=served", "--json", code=4))["missing"]
+    assert [(each["fact"], each["needed_by"]) for each in missing] == [
+        ("water", ["boil", "make_fire"])
+    ]
+    assert "nothing can make this true: water" in call("run", "goal=served", code=4).err
+
+
+def test_a_failed_step_ends_with_exit_code_1_and_the_fix(kit, call):
+    def broken(_context):
+        raise ActionFailed("the cup is broken", fix="buy a cup", name="broken")
+
+    kit.tea.fail("brew", broken)
+    error = error_of(call("run", "goal=served", "--json", code=1))
+    assert (error["message"], error["fix"]) == ("the cup is broken", "buy a cup")
+    story = call("show", "last").out
+    assert "✗ brew  unknown: broken  the cup is broken" in story
+    assert "ended: action_failed (exit 1): the cup is broken" in story
+
+
+def test_runs_and_show_tell_what_happened(kit, call):
+    assert "no runs yet" in call("runs").out
+    call("run", "goal=served")
+    (kit.tea.root / "tea").unlink()
+    call("run", "goal=served")
+    rows = data_of(call("runs", "--json"))
+    assert [(row["status"], row["steps"]) for row in rows] == [("done", 1), ("done", 4)]
+    assert data_of(call("runs", "status=failed", "--json")) == []
+    first = rows[1]["run"]
+    shown = data_of(call("show", first, "--json"))
+    assert [step["status"] for step in shown["steps"]] == ["verified"] * 4
+    assert shown["events"][0]["specversion"] == "1.0"
+    assert "there is no run" in call("show", "nonsense", code=2).err
+
+
+def test_status_explain_and_the_catalogue_describe_the_world(kit, call):
+    kit.tea.make("water")
+    facts = {each["name"]: each for each in data_of(call("status", "--json"))["facts"]}
+    assert facts["water"]["value"] == "true"
+    assert "served does not hold yet" in call("status").out
+    boil = data_of(call("explain", "boil", "--json"))
+    assert boil["in_plan"] is True
+    assert boil["because"] == ["hot for brew"]
+    fill = data_of(call("explain", "fill", "--json"))
+    assert fill["because"] == ["what it supplies is true already: water"]
+    hot = data_of(call("explain", "hot", "--json"))
+    assert hot["supplied_by"] == ["boil", "make_fire"]
+    assert hot["needed_by"] == ["brew"]
+    goal = data_of(call("explain", "served", "--json"))
+    assert [each["name"] for each in goal["wants"]] == ["tea"]
+    assert [each["name"] for each in data_of(call("goals", "--json"))] == ["served"]
+    assert len(data_of(call("actions", "--json"))) == 5
+    assert [each["name"] for each in data_of(call("facts", "--json"))] == [
+        "water",
+        "leaves",
+        "hot",
+        "tea",
+        "power",
+    ]
+
+
+def test_doctor_finds_a_damaged_ledger_and_says_how_to_mend_it(kit, call):
+    assert all(each["ok"] for each in data_of(call("doctor", "--json")) if each["needed"])
+    kit.state.mkdir()
+    (kit.state / "ledger.db").write_bytes(b"rubbish" * 1000)
+    printed = call("doctor", code=9)
+    assert "not a readable ledger" in printed.out
+    assert "mv " in printed.out
+    assert "not a readable ledger" in call("runs", code=9).err
+
+
+def test_secrets_of_the_environment_are_not_printed(kit, call, monkeypatch):
+    from agents.redaction import _secrets_of_process
+
+    monkeypatch.setenv("MODAL_TOKEN_SECRET", "as-hunter2-secret")
+    _secrets_of_process.cache_clear()
+
+    def leak(_context):
+        raise ActionFailed("refused: as-hunter2-secret", name="refused")
+
+    kit.tea.fail("brew", leak)
+    printed = call("run", "goal=served", code=1)
+    stored = (kit.state / "ledger.db").read_bytes()
+    _secrets_of_process.cache_clear()
+    assert "as-hunter2-secret" not in printed.err
+    assert "[secret]" in printed.err
+    assert b"as-hunter2-secret" not in stored
