@@ -79,6 +79,14 @@ class Below:
         _check_bound(self, self.bound)
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What is known of an unknown number that was raised and lowered: in [low, high)."""
+
+    low: float
+    high: float
+
+
 def _check_bound(threshold: AtLeast | Below, bound: object) -> None:
     if not isinstance(bound, Real) or math.isnan(bound):
         kind = type(threshold).__name__
@@ -100,13 +108,9 @@ def holds(actual: object, wanted: object) -> bool:
     (True, False, False)
     """
     if isinstance(wanted, AtLeast):
-        if isinstance(actual, AtLeast):
-            return actual.bound >= wanted.bound
-        return _is_number(actual) and bool(actual >= wanted.bound)
+        return (actual if _is_number(actual) else _range(actual)[0]) >= wanted.bound
     if isinstance(wanted, Below):
-        if isinstance(actual, Below):
-            return actual.bound <= wanted.bound
-        return _is_number(actual) and bool(actual < wanted.bound)
+        return actual < wanted.bound if _is_number(actual) else _range(actual)[1] <= wanted.bound
     return bool(actual == wanted)  # UNKNOWN equals no value
 
 
@@ -131,17 +135,36 @@ def value_after(actual: object, effect: object) -> object:
     """The value of a fact after one effect on it.
 
     Of an unknown number that was raised or lowered only the threshold is known, and the
-    threshold itself is returned.
+    threshold, or a `Between`, is returned.
     """
+    if not isinstance(effect, AtLeast | Below):
+        return effect
+    if holds(actual, effect):
+        return actual
+    low, high = _range(actual)
     if isinstance(effect, AtLeast):
-        if _is_number(actual):
-            return actual if actual >= effect.bound else effect.bound
-        return actual if holds(actual, effect) else effect
-    if isinstance(effect, Below):
-        if _is_number(actual):
-            return actual if actual < effect.bound else math.nextafter(effect.bound, -math.inf)
-        return actual if holds(actual, effect) else effect
-    return effect
+        return effect.bound if high <= effect.bound else _known(effect.bound, high)
+    just_below = math.nextafter(effect.bound, -math.inf)
+    return just_below if low >= effect.bound else _known(low, effect.bound)
+
+
+def _range(actual: object) -> tuple[float, float]:
+    """The numbers a value can be: from the first to just below the second."""
+    if isinstance(actual, AtLeast):
+        return actual.bound, math.inf
+    if isinstance(actual, Below):
+        return -math.inf, actual.bound
+    if isinstance(actual, Between):
+        return actual.low, actual.high
+    if _is_number(actual):
+        return actual, math.nextafter(actual, math.inf)
+    return -math.inf, math.inf
+
+
+def _known(low: float, high: float) -> object:
+    if high == math.inf:
+        return AtLeast(low)
+    return Below(high) if low == -math.inf else Between(low, high)
 
 
 def apply_effect(world: World, effect: Iterable[Condition]) -> dict[str, object]:

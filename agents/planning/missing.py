@@ -5,12 +5,14 @@ are so expensive that the plan uses as few as it can, and dearer where some acti
 condition, so that the answer names the roots of the trouble and not the goal itself.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 
 from agents.planning.actions import Action
 from agents.planning.catalogue import Catalogue
 from agents.planning.compile import reach
-from agents.planning.facts import Condition, World, apply_effect, holds
+from agents.planning.facts import AtLeast, Below, Condition, World, holds, value_after
 from agents.planning.limits import Budget, Limits
 from agents.planning.result import Missing, Status
 from agents.planning.solve import solve
@@ -41,9 +43,19 @@ def missing_facts(
     return tuple(Missing(*c, question.needed_by(c)) for c in assumed)
 
 
-def supplied(start: World, conditions: list[Condition]) -> dict[str, object]:
-    """The world in which these conditions hold at the start."""
-    return apply_effect(start, conditions)
+def supplied(start: World, conditions: Iterable[Condition]) -> dict[str, object]:
+    """The world in which these conditions hold at the start.
+
+    An unknown number becomes the least one that is asked for.
+    """
+    world = dict(start)
+    # Lower bounds first: they make a number of what is unknown, and a number keeps both.
+    for fact, value in sorted(conditions, key=lambda c: isinstance(c[1], Below)):
+        if isinstance(value, AtLeast) and not isinstance(world.get(fact, False), Real):
+            world[fact] = value.bound
+        else:
+            world[fact] = value_after(world.get(fact, False), value)
+    return world
 
 
 @dataclass(frozen=True)
