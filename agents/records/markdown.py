@@ -16,7 +16,7 @@ __all__ = ["Safe", "code", "diagram_label", "number", "prose", "quantity", "quot
 _MOST_CHARACTERS = 600
 _PLAIN_CODE = re.compile(r"[\w ./:@=,+#%()\[\]'\"!?;^-]+")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
-_SPECIAL = re.compile(r"([\\`*\[\]|~$])|(?<!\w)_|_(?!\w)")
+_SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 _BLOCK_START = re.compile(r"^(?:([-+=#:])|(\d+)([.)]))")
 
 
