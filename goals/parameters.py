@@ -75,7 +75,7 @@ def training_parameters(model: str) -> type[TrainingParameters]:
         if name not in _FIXED
     }
     fixed: dict[str, Any] = {
-        "model": (Literal[model], Field(model, description="fixed by the goal", exclude=False))
+        "model": (Literal[model], Field(model, description="fixed by the goal", frozen=True))
     }
     return create_model(
         f"{model.title()}Parameters", __base__=TrainingParameters, **settings, **fixed

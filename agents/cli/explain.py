@@ -14,6 +14,7 @@ from agents.deliberate import Deliberation, deliberate
 from agents.errors import UsageError
 from agents.facts import UNKNOWN, nearest, show_value
 from agents.observe import observe
+from agents.planning import PlanResult, explain_missing, runner_up, why_not
 
 __all__ = ["explain_command"]
 
@@ -61,27 +62,57 @@ def _goal(asked: Request, deliberation: Deliberation) -> dict[str, Any]:
         "name": asked.goal.name,
         "summary": asked.goal.summary,
         "status": plan["status"],
+        **_alternatives(deliberation),
         "wants": [_fact(asked.catalogue, each.fact, deliberation) for each in deliberation.wants],
         "missing": plan["missing"],
         "parameters": {
             name: field.description or ""
             for name, field in asked.goal.parameters.model_fields.items()
+            if not field.frozen
         },
     }
+
+
+def _alternatives(deliberation: Deliberation) -> dict[str, Any]:
+    """The plan, the best other one, and the one that would follow if what is missing were there."""
+    question = _question(deliberation)
+    result = deliberation.result
+    if not result:
+        return {"plan": None, "runner_up": None, "then": _brief(explain_missing(*question).then)}
+    second = runner_up(*question)
+    return {"plan": _brief(result), "runner_up": _brief(second), "then": None}
+
+
+def _question(deliberation: Deliberation) -> tuple[Any, ...]:
+    actions = tuple(deliberation.grounded.values())
+    return dict(deliberation.world), deliberation.wants, actions
+
+
+def _brief(result: PlanResult) -> dict[str, Any] | None:
+    if not result:
+        return None
+    steps = [step.action for step in result.steps]
+    return {"cost": result.cost, "seconds": result.seconds, "usd": result.usd, "steps": steps}
 
 
 def _action(catalogue: Catalogue, name: str, deliberation: Deliberation) -> dict[str, Any]:
     described = next((each for each in offered(catalogue) if each["name"] == name), {})
     steps = [step for step in deliberation.result.steps if step.action == name]
     reasons = [f"{fact} for {consumer}" for step in steps for fact, consumer in step.why]
+    forced = None
     if not steps:
         reasons = [_why_absent(name, deliberation)]
+        if name in deliberation.grounded and deliberation.result:
+            answer = why_not(*_question(deliberation), name)
+            forced = _brief(answer.forced)
+            reasons.append(answer.text)
     return {
         "kind": "action",
         **described,
         "goal": deliberation.goal.name,
         "in_plan": bool(steps),
         "because": reasons,
+        "forced": forced,
     }
 
 
@@ -134,8 +165,18 @@ def _goal_text(data: dict[str, Any]) -> str:
     if data["missing"]:
         lines += ["", "  cannot be reached now; nothing supplies:"]
         for each in data["missing"]:
-            lines.append(f"    {each['fact']} (needed by {', '.join(each['needed_by'])})")
+            lines.append(
+                f"    {each['fact']} = {each['value']}, needed by {', '.join(each['needed_by'])}"
+            )
             lines.append(f"      seen: {each['evidence']}")
+    for title, key in (
+        ("the plan", "plan"),
+        ("the best other plan", "runner_up"),
+        ("with what is missing, the plan would be", "then"),
+    ):
+        if data[key] is not None:
+            steps = ", ".join(data[key]["steps"]) or "nothing to do"
+            lines += ["", f"  {title}: {steps} (cost {data[key]['cost']:g})"]
     lines += ["", "  parameters:"]
     lines += [f"    {name + '=':<16} {text}" for name, text in data["parameters"].items()]
     return "\n".join(lines)

@@ -30,6 +30,7 @@ def goals_command(context: click.Context, as_json: bool) -> None:
                     "description": field.description or "",
                 }
                 for name, field in goal.parameters.model_fields.items()
+                if not field.frozen
             ],
         }
         for goal in catalogue.goals.values()

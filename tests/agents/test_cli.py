@@ -174,12 +174,18 @@ def test_status_explain_and_the_catalogue_describe_the_world(kit, call):
     assert boil["in_plan"] is True
     assert boil["because"] == ["hot for brew"]
     fill = data_of(call("explain", "fill", "--json"))
-    assert fill["because"] == ["what it supplies is true already: water"]
+    assert fill["because"][0] == "what it supplies is true already: water"
+    fire = data_of(call("explain", "make_fire", "--json"))
+    assert fire["in_plan"] is False
+    assert fire["because"][1] == "the cheapest plan with make_fire costs 45 more"
+    assert fire["forced"]["steps"] == ["shop", "make_fire", "brew"]
     hot = data_of(call("explain", "hot", "--json"))
     assert hot["supplied_by"] == ["boil", "make_fire"]
     assert hot["needed_by"] == ["brew"]
     goal = data_of(call("explain", "served", "--json"))
     assert [each["name"] for each in goal["wants"]] == ["tea"]
+    assert sorted(goal["plan"]["steps"]) == ["boil", "brew", "shop"]
+    assert (goal["plan"]["cost"], goal["runner_up"]["cost"], goal["then"]) == (12, 57, None)
     assert [each["name"] for each in data_of(call("goals", "--json"))] == ["served"]
     assert len(data_of(call("actions", "--json"))) == 5
     assert [each["name"] for each in data_of(call("facts", "--json"))] == [
@@ -217,3 +223,20 @@ def test_secrets_of_the_environment_are_not_printed(kit, call, monkeypatch):
     assert "as-hunter2-secret" not in printed.err
     assert "[secret]" in printed.err
     assert b"as-hunter2-secret" not in stored
+
+
+def test_explaining_an_unreachable_goal_names_the_smallest_gap_and_what_would_follow(kit, call):
+    del kit.catalogue.actions["fill"]
+    goal = data_of(call("explain", "served", "--json"))
+    assert [each["fact"] for each in goal["missing"]] == ["water"]
+    assert goal["then"]["steps"] == ["shop", "boil", "brew"]
+    text = call("explain", "goal=served").out
+    assert "water = true, needed by boil, make_fire" in text
+    assert "water missing" in text
+
+
+@pytest.mark.parametrize("kind", ["mermaid", "dot", "svg"])
+def test_a_plan_can_be_drawn_and_the_drawing_is_always_the_same(call, kind):
+    drawing = call("plan", "goal=served", "--graph", kind).out
+    assert "brew" in drawing
+    assert call("plan", "goal=served", "--graph", kind).out == drawing
