@@ -29,6 +29,7 @@ text { font-family: ui-sans-serif, system-ui, 'Segoe UI', Helvetica, Arial, sans
 .edge { fill: none; stroke: #9ca3af; stroke-width: 1.3px; }
 .threat { fill: none; stroke: #d97706; stroke-width: 1.2px; stroke-dasharray: 5 4; }
 .hot { fill: none; stroke: #2563eb; stroke-width: 2px; }
+.dashed { stroke-dasharray: 5 4; }
 """
 
 
@@ -118,11 +119,13 @@ def _edges(
     hot = set(pairwise((*path, _GOAL)))
     found = []
     for edge, reasons in result.edges.items():
-        kind = "hot" if edge in hot else "edge" if supplies(reasons) else "threat"
+        kind = "edge" if supplies(reasons) else "threat"
+        if edge in hot:
+            kind = "hot" if supplies(reasons) else "hot dashed"
         found.append((edge, edge_text(reasons), kind))
     for edge, facts in last.items():
         found.append((edge, facts, "hot" if edge in hot else "edge"))
-    return sorted(found, key=lambda item: ("threat", "edge", "hot").index(item[2]))
+    return sorted(found, key=lambda item: ("threat", "edge", "hot", "hot dashed").index(item[2]))
 
 
 def _edge(layout: Layout, edge: tuple[str, str], text: str, kind: str) -> str:
@@ -135,7 +138,7 @@ def _edge(layout: Layout, edge: tuple[str, str], text: str, kind: str) -> str:
         path.append(f"C{x + bend:.1f} {y:.1f} {end - bend:.1f} {box.y:.1f} {end:.1f} {box.y:.1f}")
         x, y = box.x, box.y
     return (
-        f'<path class="{kind}" d="{" ".join(path)}" marker-end="url(#arrow-{kind})">'
+        f'<path class="{kind}" d="{" ".join(path)}" marker-end="url(#arrow-{kind.split()[0]})">'
         f"<title>{escape(text)}</title></path>"
     )
 
