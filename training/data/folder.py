@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from training.errors import DatasetError
 
-__all__ = ["Listing", "Photo", "listing", "printable"]
+__all__ = ["Listing", "Photo", "fingerprint", "listing", "printable"]
 
 UNLABELLED = "cat"
 _SUFFIXES = frozenset(
@@ -43,8 +44,7 @@ class Listing:
     fingerprint: str
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(NamedTuple):  # thousands are made: a dataclass would take most of the time
     name: str
     path: str
     reason: str  # why it can't be used; empty when it may
@@ -64,6 +64,22 @@ def listing(folder: Path) -> Listing:
     Raises:
         DatasetError: There is no such folder.
     """
+    found = _files(folder)
+    photos, strays = _breeds([item for item in found if not item.reason])
+    skipped = [(printable(item.name), item.reason) for item in found if item.reason]
+    return Listing(photos, tuple(sorted(skipped + strays)), _fingerprint(found))
+
+
+def fingerprint(folder: Path) -> str:
+    """That of `listing`, faster.
+
+    Raises:
+        DatasetError: There is no such folder.
+    """
+    return _fingerprint(_files(folder))
+
+
+def _files(folder: Path) -> list[_Found]:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise DatasetError(
@@ -71,13 +87,12 @@ def listing(folder: Path) -> Listing:
             fix="give a folder of photos: source=PATH, or source=synthetic for drawn cats",
             code="dataset_not_a_folder",
         )
-    found = sorted(_walk(str(folder), "", set()), key=lambda item: os.fsencode(item.name))
-    digest = hashlib.sha256()
-    for item in found:
-        digest.update(os.fsencode(f"{item.name}\0{item.stamp}\0{item.reason}\0"))
-    photos, strays = _breeds([item for item in found if not item.reason])
-    skipped = [(printable(item.name), item.reason) for item in found if item.reason]
-    return Listing(photos, tuple(sorted(skipped + strays)), digest.hexdigest())
+    return list(_walk(str(folder), "", set()))
+
+
+def _fingerprint(found: list[_Found]) -> str:
+    lines = [f"{name}\0{size}\0{date}\0{reason}\0" for name, _, reason, (size, date) in found]
+    return hashlib.sha256(os.fsencode("".join(lines))).hexdigest()
 
 
 def _walk(folder: str, below: str, seen: set[tuple[int, int]]) -> Iterator[_Found]:
@@ -89,7 +104,7 @@ def _walk(folder: str, below: str, seen: set[tuple[int, int]]) -> Iterator[_Foun
             return
         seen.add((place.st_dev, place.st_ino))
         with os.scandir(folder) as items:
-            children = sorted(items, key=lambda item: os.fsencode(item.name))
+            children = sorted(items, key=lambda item: item.name)
     except OSError as error:
         yield _Found(below or ".", folder, f"cannot be read: {error.strerror}", (0, 0))
         return
@@ -105,17 +120,14 @@ def _walk(folder: str, below: str, seen: set[tuple[int, int]]) -> Iterator[_Foun
         if stat.S_ISDIR(info.st_mode):
             yield from _walk(child.path, name, seen)
         else:
-            yield _Found(name, child.path, _reason(child.name, info), _stamp(info))
-
-
-def _stamp(info: os.stat_result) -> tuple[int, int]:
-    return (info.st_size, info.st_mtime_ns)
+            stamp = (info.st_size, info.st_mtime_ns)
+            yield _Found(name, child.path, _reason(child.name, info), stamp)
 
 
 def _reason(name: str, info: os.stat_result) -> str:
     if not stat.S_ISREG(info.st_mode):
         return "not a regular file"
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - thousands of Path objects are slow
+    suffix = "." + name.rpartition(".")[2].lower()
     if suffix not in _SUFFIXES:
         return f"the suffix {suffix!r} is not that of a photo"
     return "" if info.st_size else "empty file"

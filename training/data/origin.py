@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from training.data import pets, synthetic
-from training.data.folder import listing
+from training.data.folder import fingerprint
 from training.errors import DatasetError
 
 __all__ = ["Kind", "Origin", "dataset_name", "origin_of"]
@@ -32,7 +32,7 @@ class Origin:
             DatasetError: The folder is gone.
         """
         if self.folder is not None:
-            return listing(self.folder).fingerprint
+            return fingerprint(self.folder)
         return pets.SHA256 if self.kind == "pets" else f"synthetic-{synthetic.VERSION}"
 
 

@@ -76,6 +76,7 @@ def test_a_changed_file_is_noticed_by_its_size_and_date(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "module",
     [
+        "adjustments",
         "checkpoints",
         "compute",
         "config",
@@ -83,7 +84,7 @@ def test_a_changed_file_is_noticed_by_its_size_and_date(tmp_path: Path) -> None:
         "errors",
         "image",
         "keys",
-        "logs",
+        "journal",
         "result",
         "retention",
         "volume",
