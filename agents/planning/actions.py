@@ -18,6 +18,7 @@ from agents.planning.facts import (
     Condition,
     Conditions,
     conflict,
+    owner,
     pairs,
 )
 
@@ -30,9 +31,11 @@ _FIELDS = ("name", "needs", "effect", "cost", "seconds", "usd", "resources")
 _REMEMBERED = 50_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: that triples the time to make ten thousand
 class Action:
-    """A checked declaration. The planner makes one per distinct content, so identity is equality.
+    """A checked declaration, never changed after it was made.
+
+    There is one per distinct content, so identity is equality.
 
     Attributes:
         name: What it is called in plans.
@@ -93,11 +96,13 @@ def declare(declaration: object, position: int = 0) -> Action:
         return declaration
     fields = _read(declaration)
     key = _key(fields)
-    known = None if key is None else _remembered.get(key)
-    if known is not None:
-        return known
-    action = _check(fields, position)
-    if key is not None:
+    try:
+        return _remembered[key]
+    except KeyError:
+        action = _check(fields, position)
+    except TypeError:  # a value that cannot be hashed, about which the check says more
+        return _check(fields, position)
+    if key[0]:
         with _lock:
             if len(_remembered) >= _REMEMBERED:
                 _remembered.clear()
@@ -109,7 +114,7 @@ _ALL_FIELDS = attrgetter(*_FIELDS)
 
 
 def _read(declaration: object) -> tuple[object, ...]:
-    if isinstance(declaration, Mapping):
+    if type(declaration) is dict or isinstance(declaration, Mapping):
         get = declaration.get
         return tuple([get(field) for field in _FIELDS])
     try:
@@ -119,31 +124,29 @@ def _read(declaration: object) -> tuple[object, ...]:
     return found
 
 
-def _key(fields: tuple[object, ...]) -> tuple[object, ...] | None:
-    """What two declarations of the same content share; `None` if content cannot be compared."""
+def _key(fields: tuple[object, ...]) -> tuple[object, ...]:
+    """What declarations of the same content share; starts with `False` if it must not be kept."""
     name, needs, effect, cost, seconds, usd, resources = fields
-    for number in (cost, seconds, usd):
-        if number is True or number is False:  # equal to 1 or 0, yet no number here
-            return None
-    key = (name, _content(needs), _content(effect), cost, seconds, usd, _content(resources))
-    try:
-        hash(key)
-    except TypeError:
-        return None
-    return key
+    needed = tuple(needs.items()) if type(needs) is dict else _content(needs)
+    given = tuple(effect.items()) if type(effect) is dict else _content(effect)
+    occupied = () if resources is None else _content(resources)
+    kept = not (
+        needed is None
+        or given is None
+        or occupied is None  # an iterator can be read only once
+        or type(cost) is bool  # a truth value equals 1 or 0, yet is no number here
+        or type(seconds) is bool
+        or type(usd) is bool
+    )
+    return (kept, name, needed, given, cost, seconds, usd, occupied)
 
 
 def _content(conditions: object) -> object:
-    kind = type(conditions)
-    if kind is dict:
-        return tuple(conditions.items())  # type: ignore[attr-defined]
-    if kind is tuple or conditions is None:
-        return conditions
+    if conditions is None:
+        return ()
     if isinstance(conditions, Mapping):
         return tuple(conditions.items())
-    if kind is list:
-        return tuple(conditions)  # type: ignore[arg-type]
-    return []  # an iterator can be read only once: not comparable
+    return tuple(conditions) if isinstance(conditions, tuple | list) else None
 
 
 def _check(fields: tuple[object, ...], position: int) -> Action:
@@ -152,8 +155,8 @@ def _check(fields: tuple[object, ...], position: int) -> Action:
         raise UsageError(
             f"action number {position + 1} has no name: {name!r}", fix="give it a name"
         )
-    checked_needs = _checked_pairs(needs, f"needs of action {name!r}")
-    checked_effect = _checked_pairs(effect, f"effect of action {name!r}")
+    checked_needs = _checked_pairs(needs, "needs", name)
+    checked_effect = _checked_pairs(effect, "effect", name)
     if not checked_effect:
         raise UsageError(
             f"action {name!r} has no effect, so no plan can need it",
@@ -164,53 +167,58 @@ def _check(fields: tuple[object, ...], position: int) -> Action:
             raise UsageError(
                 f"action {name!r} needs {fact!r} to be UNKNOWN; only a known value can be needed"
             )
-    price = _number(usd, f"usd of action {name!r}")
-    duration = _number(seconds, f"seconds of action {name!r}")
-    total = _number(cost, f"cost of action {name!r}")
+    price = _number(usd, "usd", name)
+    duration = _number(seconds, "seconds", name)
+    total = _number(cost, "cost", name)
     if total is None:
         if price is None and duration is None:
             raise UsageError(f"action {name!r} has no cost", fix="give it a cost, or seconds")
         total = (duration or 0) + SECONDS_PER_USD * (price or 0)
     return Action(
-        name=name,
-        needs=checked_needs,
-        effect=checked_effect,
-        cost=total,
-        seconds=total if duration is None else duration,
-        usd=0.0 if price is None else price,
-        resources=_resources(resources, name),
+        name,
+        checked_needs,
+        checked_effect,
+        total,
+        total if duration is None else duration,
+        0.0 if price is None else price,
+        () if resources is None else _resources(resources, name),
     )
 
 
-def _checked_pairs(conditions: object, owner: str) -> tuple[Condition, ...]:
-    if conditions is None:
+def _checked_pairs(conditions: object, what: str, name: str) -> tuple[Condition, ...]:
+    if not conditions and (conditions is None or type(conditions) is dict):
         return ()
-    found = pairs(conditions, owner)
-    if type(conditions) is dict:
+    found = pairs(conditions, what, name)
+    if type(conditions) is dict or len(found) < 2:
         return found  # one condition per fact cannot contradict
     contradiction = conflict(found)
     if contradiction:
         (fact, one), (_, other) = contradiction
-        raise UsageError(f"the {owner} contradict: {fact!r} cannot be both {one!r} and {other!r}")
+        raise UsageError(
+            f"the {what} of {owner(name)} contradict: {fact!r} cannot be both {one!r} and {other!r}"
+        )
     return found
 
 
-def _number(value: object, owner: str) -> float | None:
+def _number(value: object, what: str, name: str) -> float | None:
+    kind = type(value)
     if value is None:
         return None
-    if isinstance(value, Decimal | Fraction):
-        value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(f"the {owner} is not a number: {value!r}")
-    if math.isnan(value) or math.isinf(value) or value < 0:
-        raise UsageError(f"the {owner} is {value!r}; it must be finite and not negative")
-    return int(value) if isinstance(value, int) else float(value)
+    if kind is not int and kind is not float:
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal | Fraction):
+            raise UsageError(f"the {what} of action {name!r} is not a number: {value!r}")
+        value = int(value) if isinstance(value, int) else float(value)
+    if not 0 <= value < math.inf:  # type: ignore[operator]
+        raise UsageError(
+            f"the {what} of action {name!r} is {value!r}; it must be finite and not negative"
+        )
+    return value  # type: ignore[return-value]
 
 
 def _resources(resources: object, name: str) -> tuple[tuple[str, int], ...]:
     if resources is None:
         return ()
-    found = pairs(resources, f"resources of action {name!r}")
+    found = pairs(resources, "resources", name)
     amounts: list[tuple[str, int]] = []
     for resource, amount in found:
         if isinstance(amount, bool) or not isinstance(amount, int) or amount < 0:
@@ -227,7 +235,7 @@ def goal_pairs(goal: Conditions) -> tuple[Condition, ...]:
     Raises:
         UsageError: If two of them contradict, or one asks for UNKNOWN.
     """
-    found = _checked_pairs(goal, "conditions of the goal")
+    found = _checked_pairs(goal, "conditions", "")
     for fact, value in found:
         if value is UNKNOWN:
             raise UsageError(f"the goal asks for {fact!r} to be UNKNOWN; name a value")

@@ -137,8 +137,9 @@ def _edge(layout: Layout, edge: tuple[str, str], text: str, kind: str) -> str:
         bend = (end - x) / 2
         path.append(f"C{x + bend:.1f} {y:.1f} {end - bend:.1f} {box.y:.1f} {end:.1f} {box.y:.1f}")
         x, y = box.x, box.y
+    arrow = kind.split(maxsplit=1)[0]
     return (
-        f'<path class="{kind}" d="{" ".join(path)}" marker-end="url(#arrow-{kind.split()[0]})">'
+        f'<path class="{kind}" d="{" ".join(path)}" marker-end="url(#arrow-{arrow})">'
         f"<title>{escape(text)}</title></path>"
     )
 

@@ -25,6 +25,7 @@ __all__ = [
     "compatible",
     "conflict",
     "holds",
+    "owner",
     "pairs",
     "value_after",
 ]
@@ -175,12 +176,22 @@ def apply_effect(world: World, effect: Iterable[Condition]) -> dict[str, object]
     return after
 
 
-def pairs(conditions: object, owner: str) -> tuple[Condition, ...]:
+def owner(name: str) -> str:
+    """Whose conditions they are: those of an action, or of the goal."""
+    return f"action {name!r}" if name else "the goal"
+
+
+def pairs(conditions: object, what: str, name: str = "") -> tuple[Condition, ...]:
     """The (fact, value) pairs of a mapping or of an iterable of pairs, without repetitions.
+
+    Args:
+        conditions: The mapping or iterable.
+        what: What they are, for a message.
+        name: The action they belong to; empty for the goal.
 
     Raises:
         UsageError: If it is neither, if a fact is not named by a string, or if a value cannot
-            be hashed. The message starts with `owner`.
+            be hashed.
     """
     try:
         if type(conditions) is dict:
@@ -190,12 +201,15 @@ def pairs(conditions: object, owner: str) -> tuple[Condition, ...]:
             found = tuple(dict.fromkeys(_items(conditions)))
     except (TypeError, ValueError) as error:
         raise UsageError(
-            f"{owner} is not a mapping fact -> value with hashable values: {conditions!r}",
-            fix="write it as {'fact': value} or as a list of (fact, value) pairs",
+            f"the {what} of {owner(name)} are not a mapping fact -> value with hashable "
+            f"values: {conditions!r}",
+            fix="write {'fact': value} or a list of (fact, value) pairs",
         ) from error
     for fact, _ in found:
-        if not isinstance(fact, str):
-            raise UsageError(f"{owner} names a fact by {fact!r}, which is not a string")
+        if type(fact) is not str and not isinstance(fact, str):
+            raise UsageError(
+                f"the {what} of {owner(name)} name a fact by {fact!r}, which is not a string"
+            )
     return found
 
 

@@ -32,7 +32,7 @@ def still_valid(
     else:
         steps, wanted = plan, ()
     if goal is not None:
-        wanted = pairs(goal, "goal")
+        wanted = pairs(goal, "conditions")
     changed: dict[str, object] = {}
     for step in steps:
         if step.id in done:
