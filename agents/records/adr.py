@@ -12,6 +12,7 @@ from agents.records.regions import Region
 from agents.records.render import render
 
 __all__ = [
+    "NEW_ADR",
     "AdrLink",
     "AdrPlan",
     "compose_adr",
@@ -20,6 +21,9 @@ __all__ = [
     "evidence_body",
     "run_link",
 ]
+
+NEW_ADR = "## Evidence\n\n## Confirmation\n"
+"""What a new ADR holds outside its regions."""
 
 FAILED_VERDICT = "**failed**"
 _PROSE_NUMBER = re.compile(r"(?<![\w.:/#-])\d[\d,]*(?:\.\d+)?(?![\w-])")
@@ -67,7 +71,7 @@ def compose_adr(plan: AdrPlan, merger: Merger, *, thaw: bool = False) -> None:
         thaw: Generate accepted text too, which is frozen otherwise.
     """
     if plan.existing is None:
-        merger.text = "## Evidence\n\n## Confirmation\n"
+        merger.text = NEW_ADR
     opening_is_ours = _opening_is_ours(plan)
     for evidence in plan.record.evidence:
         name = evidence.source.event
@@ -222,9 +226,10 @@ def any_gate_failed(document: str) -> bool:
 
 
 def _related(plan: AdrPlan) -> Safe:
-    parts = [f"supersedes {link.markdown}" for link in plan.supersedes]
-    if dict(plan.record.opening.provenance).get("training_key"):
-        parts.append(f"run {run_link(plan.record.opening)}")
+    opening = plan.record.opening
+    trained = dict(opening.provenance).get("training_key")
+    parts = [f"run {run_link(opening)}"] if trained else []
+    parts += [f"supersedes {link.markdown}" for link in plan.supersedes]
     return Safe(", ".join(parts))
 
 

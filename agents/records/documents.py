@@ -5,7 +5,7 @@ stars), a ``## Status`` section, and YAML front matter as MADR uses it.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -16,13 +16,22 @@ __all__ = ["ADR_FOLDER", "AdrDocument", "adr_number", "read_adrs", "read_documen
 
 ADR_FOLDER = "plans"
 
-_FILE = re.compile(r"^(?:ADR[-_ ])?0*(\d{1,5})[-_ ].*\.md$", re.IGNORECASE)
+_FILE = re.compile(
+    # without the word ADR only three or four digits count, and a date does not
+    r"^(?:ADR[-_ ]0*(\d{1,5})|(?!\d{4}-\d\d-\d\d)(\d{3,4}))[-_ ].*\.md$",
+    re.IGNORECASE,
+)
 _FIELD = re.compile(r"^\s*(?:[-*]\s+)?\*{0,2}([A-Za-z][\w -]{1,30}?)(?::\*\*|\*\*:|:)\s*(.*?)\s*$")
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
 _TITLE = re.compile(r"^(?:ADR[-_ ]?0*(\d+)|0*(\d+)[.:])\s*[:.\u2013-]?\s*(.*)$", re.IGNORECASE)
 _SUPERSEDED = re.compile(r"super[sc]eded\s+by\b[: ]*(.*)", re.IGNORECASE)
 _SUPERSEDES = re.compile(r"\bsuper[sc]edes\b[: ]*(.*)", re.IGNORECASE)
-_REFERENCE = re.compile(r"ADR[-_ ]?0*(\d+)|\b0*(\d+)-[\w.-]+\.md|\[0*(\d+)\.\s", re.IGNORECASE)
+_REFERENCE = re.compile(
+    r"\[?(?:ADR[-_ ]?0*(\d{1,5})(?:-[\w.-]+)?|0*(\d{1,5})-[\w.-]+\.md|0*(\d{1,5})\. [^\]]*)"
+    r"\]?(?:\([^)]*\))?",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(r"(?:[\s,&*_:]|and\b|\([^)]*\))+", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -68,7 +77,7 @@ class AdrDocument:
 def adr_number(name: str) -> int | None:
     """The number in the file name of an ADR; None where it is not the name of one."""
     found = _FILE.match(PurePosixPath(name).name)
-    return int(found[1]) if found else None
+    return int(found[1] or found[2]) if found else None
 
 
 def read_adrs(repo: Path, changed: Mapping[str, str] | None = None) -> list[AdrDocument]:
@@ -175,6 +184,18 @@ def _numbers(relation: re.Pattern[str], lines: Iterable[str]) -> tuple[int, ...]
     found: list[int] = []
     for line in lines:
         for match in relation.finditer(line):
-            rest = re.split(r"super[sc]ede", match[1], flags=re.IGNORECASE)[0]
-            found.extend(int(a or b or c) for a, b, c in _REFERENCE.findall(rest.split(";")[0]))
+            found.extend(_listed(match[1]))
     return tuple(dict.fromkeys(found))
+
+
+def _listed(text: str) -> Iterator[int]:
+    """The ADRs of the list ``text`` begins with; what follows the list is about something else."""
+    place = 0
+    while place < len(text):
+        gap = _BETWEEN.match(text, place)
+        place = gap.end() if gap else place
+        reference = _REFERENCE.match(text, place)
+        if reference is None:
+            return
+        yield int(reference[1] or reference[2] or reference[3])
+        place = reference.end()

@@ -1,5 +1,6 @@
 """`plans/INDEX.md`: all ADRs in a table and what supersedes what in a graph."""
 
+import re
 from collections.abc import Sequence
 
 from agents.records.documents import AdrDocument
@@ -10,6 +11,8 @@ __all__ = ["INDEX_PATH", "NEW_INDEX", "index_body"]
 
 INDEX_PATH = "plans/INDEX.md"
 NEW_INDEX = "# Decisions\n"
+
+_NOT_IN_LINKS = str.maketrans("", "", "<>|\\\n\r")
 
 
 def index_body(documents: Sequence[AdrDocument]) -> str:
@@ -43,8 +46,9 @@ def _first_of_each_number(documents: Sequence[AdrDocument]) -> list[AdrDocument]
 
 def _row(document: AdrDocument) -> dict[str, object]:
     name = document.path.rpartition("/")[2]
+    target = name if re.fullmatch(r"[\w.-]+", name) else f"<{name.translate(_NOT_IN_LINKS)}>"
     return {
-        "link": Safe(f"[{document.label}](<{name.replace('<', '').replace('>', '')}>)"),
+        "link": Safe(f"[{document.label}]({target})"),
         "title": _plain(document.title),
         "status": _plain(_without_links(document.status)) or "not given",
         "date": document.date or "not given",

@@ -81,8 +81,8 @@ def list_learnings(repo: Path) -> list[Entry]:
     text, found = read_text(file), list[Entry]()
     parsed = parse(text)
     headings = list(_HEADING.finditer(text))
-    ends = [heading.start() for heading in headings[1:]] + [len(text)]
-    for heading, end in zip(headings, ends, strict=True):
+    ends = [*(heading.start() for heading in headings[1:]), len(text)]
+    for heading, end in zip(headings, ends, strict=False):
         owner = next(
             (each for each in parsed.regions if each.start < heading.start() < each.end), None
         )

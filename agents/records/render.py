@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import DictLoader, StrictUndefined, UndefinedError
-from jinja2.exceptions import SecurityError
+from jinja2 import DictLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from agents.errors import ActionFailed, FailureClass
@@ -36,7 +35,7 @@ def render(template: str, values: Mapping[str, object], *, source: str | None = 
         else:
             compiled = environment().get_template(f"{template}.md.j2")
         return re.sub(r"\n{3,}", "\n\n", compiled.render(values)).strip("\n")
-    except (UndefinedError, SecurityError) as error:
+    except TemplateError as error:
         raise ActionFailed(
             f"the template {template} cannot be rendered: {error}",
             fix="a record is written only from facts of the ledger; correct the template",

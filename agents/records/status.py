@@ -76,7 +76,7 @@ def _add_relation(text: str, relation: str) -> str | None:
     related = _RELATED.search(text)
     if related is not None:
         value = related["value"].strip()
-        joined = relation if value.lower() in ("", "none") else f"{relation}, {value}"
+        joined = relation if value.lower() in ("", "none") else f"{value}, {relation}"
         return text[: related.start("value")] + joined + text[related.end("value") :]
     found = _find_status(text)
     if found is None:

@@ -6,12 +6,18 @@ from pathlib import Path
 
 from agents.errors import ActionFailed, FailureClass
 from agents.events import Event
-from agents.records.adr import AdrLink, AdrPlan, compose_adr
+from agents.records.adr import NEW_ADR, AdrLink, AdrPlan, compose_adr
 from agents.records.documents import AdrDocument, adr_number, read_adrs, read_document
 from agents.records.git import check_committable, commit_paths
 from agents.records.history import RunLog, run_logs
 from agents.records.index import INDEX_PATH, NEW_INDEX, index_body
-from agents.records.learnings import ARCHIVE_PATH, LEARNINGS_PATH, NEW_FILE, compose_learnings
+from agents.records.learnings import (
+    ARCHIVE_PATH,
+    LEARNINGS_PATH,
+    NEW_ARCHIVE,
+    NEW_FILE,
+    compose_learnings,
+)
 from agents.records.lessons import learnings
 from agents.records.measured import decisions
 from agents.records.merge import Conflict, Edited, Merger
@@ -232,10 +238,19 @@ def _draft_index(made: Draft) -> None:
 
 def _check_committable(made: Draft) -> None:
     def is_ours(path: str, version: str, committed: str | None) -> bool:
-        base = committed if committed is not None else made.after[path]
+        base = committed if committed is not None else _untouched(path)
         return without_regions(version) == without_regions(base)
 
     check_committable(made.repo, sorted(made.after), is_ours)
+
+
+def _untouched(path: str) -> str:
+    """What a record holds outside its regions when no person wrote in it."""
+    if adr_number(path) is not None:
+        return NEW_ADR
+    return {LEARNINGS_PATH: NEW_FILE, ARCHIVE_PATH: NEW_ARCHIVE, INDEX_PATH: NEW_INDEX}.get(
+        path, ""
+    )
 
 
 def _reason(path: str, before: Mapping[str, str], edited: set[str]) -> str:

@@ -112,7 +112,7 @@ def test_a_changed_decision_makes_an_adr_that_supersedes_the_old_one_on_both_sid
     name = ADR.replace("ADR-001", "ADR-002").rpartition("/")[2]
     assert f"**Status:** Superseded by [ADR-002]({name})\n" in repository.read(ADR)
     newer = repository.read(f"plans/{name}")
-    assert f"**Related:** supersedes [ADR-001]({ADR.rpartition('/')[2]}), run" in newer
+    assert f", supersedes [ADR-001]({ADR.rpartition('/')[2]})\n" in newer
     assert "n2 -->|supersedes| n1" in repository.read("plans/INDEX.md")
     assert outdated(story.events, repository.root) == []
 
