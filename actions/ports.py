@@ -3,20 +3,24 @@
 Tests hand the catalogue their own `Ports` with fakes that implement the same protocols.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from agents.actions import Context
 from agents.errors import ActionFailed, FailureClass, Interrupted, Transient, Unauthenticated
 from training import errors as training_errors
-from training.compute import Compute, LocalCompute
+from training.compute import Auth, Compute, LocalCompute
 from training.errors import TrainingError
+from training.modal_token import require_token
 from training.volume import LocalVolume, Volume
 
 __all__ = ["Ports", "connect", "ports_of", "translated"]
+
+MODAL_VOLUME = "goap-training"
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,56 @@ class Ports:
 
 def connect(params: Any, state: Path) -> Ports:
     """The ports that ``compute=`` and ``volume=`` ask for."""
-    kind = getattr(params, "compute", "local")
     named = getattr(params, "volume", None)
-    if kind == "modal":
-        # late, because it imports the modal client
-        from training.modal_compute import ModalCompute  # noqa: PLC0415
-        from training.modal_volume import ModalVolume  # noqa: PLC0415
-
-        volume = ModalVolume(named or "goap-training")
-        return Ports(ModalCompute(volume), volume, state / "scratch")
+    if getattr(params, "compute", "local") == "modal":
+        return _modal(named or MODAL_VOLUME, state)
     root = (Path(named) if named else state / "volume").absolute()
     return Ports(LocalCompute(root), LocalVolume(root), root)
+
+
+def _modal(name: str, state: Path) -> Ports:
+    """Ports to Modal whose client is imported when it is first used, never by planning."""
+
+    @cache
+    def volume() -> Volume:
+        from training.modal_volume import ModalVolume  # noqa: PLC0415 - imports the modal client
+
+        return ModalVolume(name)
+
+    def compute() -> Compute:
+        from training.modal_compute import ModalCompute  # noqa: PLC0415 - likewise
+        from training.modal_volume import ModalVolume  # noqa: PLC0415
+
+        connected = volume()
+        assert isinstance(connected, ModalVolume)  # noqa: S101 - made above
+        return ModalCompute(connected)
+
+    late = _LateCompute(compute)
+    return Ports(cast("Compute", late), cast("Volume", _Late(volume)), state / "scratch")
+
+
+class _Late:
+    """Stands for an object that is made when something of it is first used."""
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
+        self._made: object | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._made is None:
+            self._made = self._make()
+        return getattr(self._made, name)
+
+
+class _LateCompute(_Late):
+    """Modal, of which only the presence of a token is known until somebody asks more."""
+
+    name = "modal"
+
+    def auth_seen(self) -> Auth | None:
+        require_token()
+        seen: Auth | None = None if self._made is None else self.__getattr__("auth_seen")()
+        return seen
 
 
 def ports_of(context: Context) -> Ports:

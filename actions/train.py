@@ -6,7 +6,7 @@ reading what it writes to the volume; being interrupted means letting it go on.
 
 from actions.job import Job, job_of, training_params
 from actions.ports import Ports, ports_of, translated
-from actions.training_cost import disk_mb, training_seconds
+from actions.training_cost import disk_mb, price, training_seconds
 from actions.training_outcome import outcome_of
 from agents.actions import Context, Cost, Progress, action
 from agents.errors import ActionFailed, FailureClass, Interrupted
@@ -37,7 +37,7 @@ def _effect(params: object) -> tuple[Condition, ...]:
 @action(
     needs=_needs,
     effect=_effect,
-    cost=lambda params: Cost(training_seconds(params)),
+    cost=lambda params: Cost(training_seconds(params), price(params)),
     resources={"gpu": 1, "cpu": 1},
     when=lambda params: bool(getattr(params, "model", "")),
 )

@@ -6,7 +6,7 @@ magnitude: 6 floating point operations per weight and token (Kaplan et al., arXi
 
 from training.config import TrainingConfig
 
-__all__ = ["disk_mb", "training_seconds", "weights"]
+__all__ = ["disk_mb", "price", "training_seconds", "weights"]
 
 LOCAL_FLOPS = 7e10
 """What a small machine sustains in a training step: two cores in fp32, measured."""
@@ -42,6 +42,11 @@ def training_seconds(params: object) -> float:
     tokens = (config.image_size // config.patch) ** 2
     work = 6.0 * weights(config) * tokens * config.batch * config.steps
     return START_SECONDS + work / flops
+
+
+def price(params: object) -> float | None:
+    """Nothing on this machine; elsewhere unknown: rates change, so none is written down here."""
+    return 0.0 if getattr(params, "compute", "local") == "local" else None
 
 
 def disk_mb(params: object) -> float:

@@ -54,19 +54,19 @@ def _trained_reading(context: Context, job: Job) -> Reading:
     return Reading(True, f"training {job.key}: step {result.step:,}{shown}, gates passed")
 
 
-@sensor(F.fits_memory, needs=F.auth_valid)
+@sensor(F.fits_memory, needs=F.auth_valid, hope=True)
 def fits_memory(context: Context) -> Reading:
     """False after an attempt ran out of memory, until the micro-batch was made smaller."""
     return _no_failure(context, (OUT_OF_MEMORY,), "no attempt ran out of memory")
 
 
-@sensor(F.loss_finite, needs=F.auth_valid)
+@sensor(F.loss_finite, needs=F.auth_valid, hope=True)
 def loss_finite(context: Context) -> Reading:
     """False after an attempt diverged, until it was rolled back with a lower rate."""
     return _no_failure(context, DIVERGED, "no attempt diverged")
 
 
-@sensor(F.objective_sound, needs=F.auth_valid)
+@sensor(F.objective_sound, needs=F.auth_valid, hope=True)
 def objective_sound(context: Context) -> Reading:
     """False for ever when the loss of this training collapsed: trying again cannot help."""
     job = job_of(context)

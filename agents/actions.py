@@ -28,6 +28,7 @@ from agents.outcome import Outcome
 from agents.planning import SECONDS_PER_USD
 
 __all__ = [
+    "OBSERVE",
     "Action",
     "Context",
     "Cost",
@@ -40,15 +41,20 @@ __all__ = [
     "sensor",
 ]
 
+OBSERVE = "observe_"
+"""What the names of observation steps begin with."""
+
+OBSERVE_SECONDS = 0.5
+
 Given: TypeAlias = Fact | Condition | Iterable[Fact | Condition]
 ByParameters: TypeAlias = Callable[[Any], Given]
 
 
 class Cost(NamedTuple):
-    """What an action is expected to take."""
+    """What an action is expected to take; dollars are None where nobody knows the price."""
 
     seconds: float = 1.0
-    usd: float = 0.0
+    usd: float | None = 0.0
 
 
 class Progress(NamedTuple):
@@ -97,7 +103,10 @@ class Context:
 
 @dataclass(frozen=True)
 class Grounded:
-    """An action for one set of parameters, in the form the planner reads."""
+    """An action for one set of parameters, in the form the planner reads.
+
+    An action that is not ``priced`` costs money, nobody knows how much; it is planned with 0.
+    """
 
     name: str
     needs: tuple[Condition, ...]
@@ -105,6 +114,7 @@ class Grounded:
     seconds: float
     usd: float
     resources: Mapping[str, int]
+    priced: bool = True
 
     @property
     def cost(self) -> float:
@@ -126,6 +136,7 @@ class Action:
     timeout: float | None
     approval: bool
     recovery: bool
+    attempts: int
     when: Callable[[Any], bool]
 
     def ground(self, params: object) -> Grounded:
@@ -136,8 +147,9 @@ class Action:
             conditions(self.needs(params)),
             conditions(self.effect(params)),
             cost.seconds,
-            cost.usd,
+            cost.usd or 0.0,
             self.resources,
+            cost.usd is not None,
         )
 
 
@@ -148,12 +160,19 @@ class Sensor:
     Attributes:
         needs: Conditions without which the fact cannot be seen; it is unknown until they hold.
         timeout: Seconds after which the fact counts as unknown.
+        hope: The value looking is expected to show; None: looking is never planned.
     """
 
     fact: str
     look: Callable[[Context], Reading]
     needs: tuple[Condition, ...]
     timeout: float
+    hope: object | None = None
+
+    def observation(self) -> "Grounded":
+        """Looking, as a step that can be planned: it is hoped to show ``hope``."""
+        effect = (Condition(self.fact, self.hope),)
+        return Grounded(f"{OBSERVE}{self.fact}", self.needs, effect, OBSERVE_SECONDS, 0.0, {})
 
 
 @dataclass(frozen=True)
@@ -181,6 +200,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
     timeout: float | None = None,
     approval: bool = False,
     recovery: bool = False,
+    attempts: int = 3,
     when: Callable[[Any], bool] = lambda _: True,
 ) -> Callable[[Callable[[Context], Outcome]], Action]:
     """Declare the function below as an action; its docstring's first line is the summary.
@@ -195,6 +215,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
         timeout: Seconds after which it is cancelled and counts as a transient failure.
         approval: Whether a person must approve the plan first.
         recovery: Whether it exists to repair a failure.
+        attempts: How often it may fail for a passing reason before the run gives up on it.
         when: Whether the action is offered for these parameters at all.
 
     Raises:
@@ -213,6 +234,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
             timeout=timeout,
             approval=approval,
             recovery=recovery,
+            attempts=attempts,
             when=when,
         )
 
@@ -220,12 +242,20 @@ def action(  # noqa: PLR0913 - a declaration names everything once
 
 
 def sensor(
-    fact: Fact, *, needs: Given = (), timeout: float = 5.0
+    fact: Fact, *, needs: Given = (), timeout: float = 5.0, hope: object | None = None
 ) -> Callable[[Callable[[Context], Reading]], Sensor]:
-    """Declare the function below as the sensor of ``fact``."""
+    """Declare the function below as the sensor of ``fact``.
+
+    Args:
+        fact: What is seen.
+        needs: Without these nothing can be seen, and the fact is unknown.
+        timeout: Seconds after which the fact counts as unknown.
+        hope: The value that looking will probably show. With it, an unknown fact does not block
+            planning: looking becomes a step, and if it shows something else, planning starts anew.
+    """
 
     def declare(look: Callable[[Context], Reading]) -> Sensor:
-        return Sensor(fact.name, look, conditions(needs), timeout)
+        return Sensor(fact.name, look, conditions(needs), timeout, hope)
 
     return declare
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from agents.actions import Goal, Grounded
 from agents.catalogue import Catalogue
-from agents.facts import Condition, WorldState
+from agents.facts import UNKNOWN, Condition, WorldState
 from agents.planning import Limits, PlanResult, plan
 
 __all__ = ["Deliberation", "deliberate"]
@@ -67,6 +67,11 @@ def deliberate(
         limits: Time and expansions the search may take.
     """
     grounded = {each.name: each for each in catalogue.grounded(params)}
+    for fact, value in world.items():
+        sensor = catalogue.sensors.get(fact)
+        if value is UNKNOWN and sensor is not None and sensor.hope is not None:
+            observation = sensor.observation()
+            grounded[observation.name] = observation
     usable = [each for name, each in grounded.items() if name not in excluded]
     options: dict[str, Any] = {} if limits is None else {"limits": limits}
     result = plan(dict(world), goal.conditions(params), usable, max_usd=max_cost, **options)

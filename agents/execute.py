@@ -7,19 +7,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agents.actions import Action, Context
+from agents.actions import Context
 from agents.errors import ActionFailed, FailureClass, Interrupted, Transient
 from agents.failures import StepFailure, classify
 from agents.outcome import Outcome
 from agents.planning import PlanResult, Step
 
-__all__ = ["Executor", "Verify"]
+__all__ = ["Doing", "Executor", "Verify"]
 
 POLL_SECONDS = 0.1
 """How quickly a request to stop is seen."""
 
 STOP_SECONDS = 15.0
 """How long running steps get to stop before the run ends without them."""
+
+
+@dataclass(frozen=True)
+class Doing:
+    """How a step is done, and what it occupies meanwhile."""
+
+    run: Callable[[Context], Outcome]
+    resources: Mapping[str, int] = field(default_factory=dict)
+    timeout: float | None = None
 
 
 class Verify(Protocol):
@@ -49,16 +58,22 @@ class Executor:
         verify: Observes the promises of a step.
         capacity: Units of each resource; 1 where a resource is not named.
         stop: Set by a signal; the run then ends as interrupted.
+        attempt: Which attempt of an action this would be.
+        sees_more: Asked after each verified step: whether facts that were unknown when the plan
+            was made can be seen now. Then nothing new is started, so that the plan can be made
+            anew from more knowledge.
     """
 
     plan: PlanResult
-    actions: Mapping[str, Action]
+    actions: Mapping[str, Doing]
     context: Callable[[Step], Context]
     record: Callable[[str, str, dict[str, Any]], object]
     verify: Verify
     capacity: Mapping[str, int]
     stop: threading.Event
     attempt: Callable[[str], int] = lambda _: 1
+    sees_more: Callable[[], bool] = lambda: False
+    _paused: bool = False
     _done: set[str] = field(default_factory=set)
     _failed: list[StepFailure] = field(default_factory=list)
     _running: dict[str, _Running] = field(default_factory=dict)
@@ -67,7 +82,7 @@ class Executor:
     )
 
     def run(self) -> list[StepFailure]:
-        """Run until everything is verified or a step fails; return the failures.
+        """Run until everything is verified, a step fails, or more can be seen; return the failures.
 
         After a failure no new step starts, and those running are waited for.
 
@@ -77,7 +92,7 @@ class Executor:
         while True:
             if self.stop.is_set():
                 self._stop_running()
-            if not self._failed:
+            if not self._failed and not self._paused:
                 self._start_ready()
             if not self._running:
                 return self._failed
@@ -95,7 +110,7 @@ class Executor:
             if set(step.after) <= self._done and self._fits(self.actions[step.action]):
                 self._start(step)
 
-    def _fits(self, action: Action) -> bool:
+    def _fits(self, action: Doing) -> bool:
         used: dict[str, int] = {}
         for id_ in self._running:
             name = next(step.action for step in self.plan.steps if step.id == id_)
@@ -163,6 +178,7 @@ class Executor:
         running = self._running.pop(step.id)
         if failure is None:
             self._done.add(step.id)
+            self._paused = self._paused or self.sees_more()
             return
         if running.timed_out:
             timeout = self.actions[step.action].timeout

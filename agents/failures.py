@@ -10,9 +10,6 @@ from agents.facts import WorldState, show_value
 
 __all__ = ["FailureMemory", "StepFailure", "classify"]
 
-TRANSIENT_ATTEMPTS = 3
-"""How often a step may fail for a passing reason before the run gives up on it."""
-
 
 @dataclass(frozen=True)
 class StepFailure:
@@ -63,8 +60,8 @@ class FailureMemory:
     """Which actions failed in which situation; asked before every new plan.
 
     An action is left out of planning while nothing that matters to it changed since it failed,
-    except that transient failures may be tried ``TRANSIENT_ATTEMPTS`` times, and an interrupted
-    action as long as it gets further each time.
+    except that transient failures may be tried a few times, and an interrupted action as long as
+    it gets further each time.
     """
 
     _situations: dict[str, str] = field(default_factory=dict)
@@ -72,20 +69,28 @@ class FailureMemory:
     _progress: dict[str, str] = field(default_factory=dict)
     last: dict[str, StepFailure] = field(default_factory=dict)
 
-    def remember(self, failure: StepFailure, world: WorldState, facts: Iterable[str]) -> None:
-        """Keep a failure, with the facts that matter to its action as they are now."""
+    def remember(
+        self, failure: StepFailure, world: WorldState, facts: Iterable[str], attempts: int = 3
+    ) -> bool:
+        """Keep a failure, with the facts that matter to its action as they are now.
+
+        Returns:
+            Whether the same action should simply be tried again, after a while: the failure was
+            a passing one, and ``attempts`` are not used up.
+        """
         action, error = failure.action, failure.error
         self.last[action] = failure
         if error.failure_class is FailureClass.TRANSIENT:
             self._transient[action] = self._transient.get(action, 0) + 1
-            if self._transient[action] < TRANSIENT_ATTEMPTS:
-                return
+            if self._transient[action] < attempts:
+                return True
         elif error.failure_class is FailureClass.INTERRUPTED:
             before = self._progress.get(action)
             self._progress[action] = error.progress
             if before != error.progress:
-                return
+                return False
         self._situations[action] = situation(world, facts)
+        return False
 
     def excluded(self, world: WorldState, relevant: Mapping[str, Iterable[str]]) -> list[str]:
         """Actions that failed and for which nothing that matters has changed since."""

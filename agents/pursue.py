@@ -16,12 +16,11 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from agents.actions import Context, Goal, Progress
+from agents.actions import OBSERVE, Context, Goal, Progress
 from agents.catalogue import Catalogue
 from agents.deliberate import Deliberation, deliberate
 from agents.errors import (
     ActionFailed,
-    FailureClass,
     GoapError,
     Interrupted,
     NotApproved,
@@ -29,11 +28,12 @@ from agents.errors import (
     Unreachable,
 )
 from agents.events import Event, new_event, utc_now
-from agents.execute import Executor
-from agents.facts import Condition, WorldState, show_value
+from agents.execute import Doing, Executor
+from agents.facts import UNKNOWN, Condition, WorldState, show_value
 from agents.failures import FailureMemory, StepFailure
 from agents.ledger import Ledger
 from agents.observe import observe
+from agents.outcome import Outcome
 from agents.planning import Status, Step
 
 __all__ = ["Pursuit", "Reporter", "RunResult", "Silent", "close_lost_runs", "new_run_id"]
@@ -175,10 +175,7 @@ class Pursuit:
     def _plan(self, world: WorldState) -> Deliberation:
         if self.stop.is_set():
             raise Interrupted("stopped on request", fix="run the same command to continue")
-        relevant = {
-            name: [each.fact for each in (*action.needs, *action.effect)]
-            for name, action in self._grounded().items()
-        }
+        relevant = {name: self._relevant_to(name) for name in self._memory.last}
         excluded = self._memory.excluded(world, relevant)
         deliberation = deliberate(
             self.catalogue,
@@ -263,15 +260,38 @@ class Pursuit:
     def _act(self, deliberation: Deliberation) -> list[StepFailure]:
         executor = Executor(
             plan=deliberation.result,
-            actions=self.catalogue.actions,
+            actions=self._doings(deliberation),
             context=self._context_of,
             record=self._record,
             verify=self._verify,
             capacity=self.capacity,
             stop=self.stop,
             attempt=lambda action: self._memory.attempts(action) + 1,
+            sees_more=lambda: self._sees_more(deliberation.world),
         )
         return executor.run()
+
+    def _doings(self, deliberation: Deliberation) -> dict[str, Doing]:
+        doings = {
+            name: Doing(action.run, action.resources, action.timeout)
+            for name, action in self.catalogue.actions.items()
+        }
+        # an observation does nothing: verifying it is what looks
+        observations = [name for name in deliberation.grounded if name.startswith(OBSERVE)]
+        return doings | {name: Doing(_look) for name in observations}
+
+    def _sees_more(self, planned_from: WorldState) -> bool:
+        """Whether a fact that was unknown can be seen now, because what its sensor needs holds."""
+        blind = [
+            self.catalogue.sensors[fact]
+            for fact, value in planned_from.items()
+            if value is UNKNOWN and fact in self.catalogue.sensors
+        ]
+        return any(
+            sensor.needs and all(self._world.holds(need) for need in sensor.needs)
+            for sensor in blind
+            if not all(planned_from.holds(need) for need in sensor.needs)
+        )
 
     def _verify(self, step: Step, context: Context) -> list[str]:
         relied_on = {fact for fact, _ in step.why}
@@ -303,23 +323,24 @@ class Pursuit:
 
     def _learn(self, failures: list[StepFailure]) -> None:
         world = observe(self.catalogue, self._relevant, self._context())
+        waits = [0]
         for failure in failures:
-            action = self._grounded()[failure.action]
-            facts = [each.fact for each in (*action.needs, *action.effect)]
-            self._memory.remember(failure, world, facts)
-        slowest = max(
-            (
-                self._memory.attempts(failure.action)
-                for failure in failures
-                if failure.error.failure_class is FailureClass.TRANSIENT
-            ),
-            default=0,
-        )
-        if slowest:
-            self.stop.wait(self.backoff * 2 ** (slowest - 1))
+            name = failure.action
+            declared = self.catalogue.actions.get(name)
+            attempts = declared.attempts if declared is not None else 1
+            if self._memory.remember(failure, world, self._relevant_to(name), attempts):
+                waits.append(self._memory.attempts(name))
+        if max(waits):
+            self.stop.wait(self.backoff * 2 ** (max(waits) - 1))
 
-    def _grounded(self) -> dict[str, Any]:
-        return {each.name: each for each in self.catalogue.grounded(self.params)}
+    def _relevant_to(self, action: str) -> list[str]:
+        """The facts an action needs or changes."""
+        if action.startswith(OBSERVE):
+            return [action.removeprefix(OBSERVE)]
+        grounded = next(
+            each for each in self.catalogue.grounded(self.params) if each.name == action
+        )
+        return [each.fact for each in (*grounded.needs, *grounded.effect)]
 
     def _context_of(self, step: Step) -> Context:
         def note(data: dict[str, Any]) -> None:
@@ -358,6 +379,10 @@ class Pursuit:
         except GoapError:
             # the ledger itself is what failed (a full disk): the next run closes this one
             error.add_note("the end of this run could not be written to the ledger")
+
+
+def _look(_: Context) -> Outcome:
+    return Outcome(summary="looked")
 
 
 def new_run_id(clock: Callable[[], datetime] = utc_now) -> str:

@@ -24,17 +24,12 @@ from modal_proto import api_pb2
 
 from training.compute import Auth
 from training.errors import AuthenticationError, TrainingError, Unreachable
+from training.modal_token import LOG_IN
 
 __all__ = ["check_auth", "credentials"]
 
 PROBE_SECONDS = 3.0
 ANSWER_SECONDS = 1.8  # with the probe below five in all
-_FIX = (
-    "modal token new            (opens a browser), or without one:\n"
-    "       modal token set --token-id ak-… --token-secret as-…\n"
-    "       in CI: set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET from the secrets\n"
-    "       or train here: compute=local"
-)
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ def credentials() -> tuple[str, str]:
     if not identity or not secret:
         found = "its secret is missing" if identity else "its id is missing" if secret else "none"
         raise AuthenticationError(
-            f"no complete token for Modal: {found}", fix=_FIX, code="no_token"
+            f"no complete token for Modal: {found}", fix=LOG_IN, code="no_token"
         )
     return str(identity), str(secret)
 
@@ -96,7 +91,7 @@ def check_auth(needed_seconds: float = 0.0, clock: Callable[[], float] = time.ti
         raise AuthenticationError(
             f"the Modal token {token[0]} ends in {left / 3600:.1f} h, the training needs "
             f"{needed_seconds / 3600:.1f} h",
-            fix=_FIX,
+            fix=LOG_IN,
             code="token_expires",
         )
     return Auth(valid=True, evidence=f"token {token[0]} accepted, workspace {found.workspace}")
@@ -130,7 +125,7 @@ def _refused(identity: str, server: str, said: str) -> AuthenticationError:
     return AuthenticationError(
         f"Modal at {server} {'says that' if expired else 'refuses'} the token {identity}"
         f"{' is expired' if expired else ''}: {said}",
-        fix=_FIX,
+        fix=LOG_IN,
         code="token_expired" if expired else "token_refused",
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from agents.actions import Grounded
 from agents.catalogue import Catalogue
 from agents.cli.listing import offered
 from agents.cli.output import duration, emit, json_option, money, paint
@@ -12,7 +13,7 @@ from agents.cli.plan_view import plan_data
 from agents.cli.words import Request, catalogue_of, request
 from agents.deliberate import Deliberation, deliberate
 from agents.errors import UsageError
-from agents.facts import UNKNOWN, nearest, show_value
+from agents.facts import UNKNOWN, Condition, nearest, show_value
 from agents.observe import observe
 from agents.planning import PlanResult, explain_missing, runner_up, why_not
 
@@ -83,7 +84,9 @@ def _alternatives(deliberation: Deliberation) -> dict[str, Any]:
     return {"plan": _brief(result), "runner_up": _brief(second), "then": None}
 
 
-def _question(deliberation: Deliberation) -> tuple[Any, ...]:
+def _question(
+    deliberation: Deliberation,
+) -> tuple[dict[str, object], tuple[Condition, ...], tuple[Grounded, ...]]:
     actions = tuple(deliberation.grounded.values())
     return dict(deliberation.world), deliberation.wants, actions
 

@@ -94,7 +94,10 @@ def offered(catalogue: Catalogue) -> list[dict[str, Any]]:
                     "needs": [],
                     "effect": [],
                     "supplies": [],
-                    "cost": {"seconds": grounded.seconds, "usd": grounded.usd},
+                    "cost": {
+                        "seconds": grounded.seconds,
+                        "usd": grounded.usd if grounded.priced else None,
+                    },
                     "resources": dict(grounded.resources),
                     "recovery": action.recovery,
                     "approval": action.approval,

@@ -110,7 +110,10 @@ def _fail(error: GoapError, words: Sequence[str]) -> int:
         print(redact(json.dumps(document, ensure_ascii=False)))
     else:
         lines = [f"error: {error.message}"]
-        lines += [f"  fix: {line}" for line in error.fix.splitlines() if line]
+        heads = ["  fix: "] + ["       "] * error.fix.count("\n")
+        lines += [
+            head + line for head, line in zip(heads, error.fix.splitlines(), strict=False) if line
+        ]
         print(redact("\n".join(lines)), file=sys.stderr)
     return error.exit_code
 

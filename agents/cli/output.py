@@ -50,6 +50,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
-def money(usd: float) -> str:
-    """Dollars as a person reads them."""
+def money(usd: float | None) -> str:
+    """Dollars as a person reads them; None is a price nobody knows."""
+    if usd is None:
+        return "price unknown"
     return "free" if usd == 0 else f"${usd:.2f}"

@@ -5,6 +5,7 @@ from typing import Any
 from agents.cli.output import duration, money, paint
 from agents.deliberate import Deliberation
 from agents.facts import UNKNOWN, Condition, show_value
+from agents.planning import Step
 
 __all__ = ["plan_data", "plan_text"]
 
@@ -21,7 +22,7 @@ def plan_data(deliberation: Deliberation) -> dict[str, Any]:
         "cost": result.cost if result else None,
         "lower_bound": result.lower_bound,
         "seconds": result.seconds,
-        "usd": result.usd,
+        "usd": _usd(deliberation),
         "digest": result.digest,
         "facts": _facts(deliberation),
         "steps": [_step(deliberation, step) for step in result.steps],
@@ -53,7 +54,12 @@ def plan_text(deliberation: Deliberation, words: str) -> str:
 
 def _facts(deliberation: Deliberation) -> list[dict[str, Any]]:
     will_be = deliberation.will_be()
-    paid = {fact for step in deliberation.result.steps if step.usd for fact, _ in step.effect}
+    paid = {
+        fact
+        for step in deliberation.result.steps
+        if _is_paid(deliberation, step)
+        for fact, _ in step.effect
+    }
     found = []
     for fact, reading in _ordered(deliberation):
         after = will_be.get(fact, reading.value)
@@ -76,6 +82,17 @@ def _facts(deliberation: Deliberation) -> list[dict[str, Any]]:
     return found
 
 
+def _is_paid(deliberation: Deliberation, step: Step) -> bool:
+    return step.usd > 0 or not deliberation.grounded[step.action].priced
+
+
+def _usd(deliberation: Deliberation) -> float | None:
+    """Dollars of the whole plan; None when the price of a step is not known."""
+    steps = deliberation.result.steps
+    known = all(deliberation.grounded[step.action].priced for step in steps)
+    return deliberation.result.usd if known else None
+
+
 def _ordered(deliberation: Deliberation) -> list[tuple[str, Any]]:
     """Facts in the order the world declares them is the order observing kept; goals come last."""
     wanted = {condition.fact for condition in deliberation.wants}
@@ -83,7 +100,7 @@ def _ordered(deliberation: Deliberation) -> list[tuple[str, Any]]:
     return sorted(readings, key=lambda item: item[0] in wanted)
 
 
-def _step(deliberation: Deliberation, step: Any) -> dict[str, Any]:
+def _step(deliberation: Deliberation, step: Step) -> dict[str, Any]:
     grounded = deliberation.grounded[step.action]
     return {
         "id": step.id,
@@ -93,7 +110,7 @@ def _step(deliberation: Deliberation, step: Any) -> dict[str, Any]:
         "after": list(step.after),
         "needs": [str(Condition(*pair)) for pair in grounded.needs],
         "effect": [str(Condition(*pair)) for pair in grounded.effect],
-        "cost": {"seconds": step.seconds, "usd": step.usd},
+        "cost": {"seconds": step.seconds, "usd": step.usd if grounded.priced else None},
         "why": [{"fact": fact, "for": consumer} for fact, consumer in step.why],
     }
 
@@ -125,7 +142,7 @@ def _step_lines(data: dict[str, Any]) -> list[str]:
         head = f"stage {step['stage'] + 1}" if step["stage"] != stage else ""
         stage = step["stage"]
         cost = "~" + duration(step["cost"]["seconds"])
-        usd = f" {money(step['cost']['usd'])}" if step["cost"]["usd"] else ""
+        usd = "" if step["cost"]["usd"] == 0 else f", {money(step['cost']['usd'])}"
         why = paint("; ".join(_reasons(step["why"])), dim=True)
         lines.append(f"  {head:<8} {step['id']:<{width}}  {cost + usd:<14}  {why}")
     return lines
