@@ -117,6 +117,11 @@ class Grounded:
     priced: bool = True
 
     @property
+    def price(self) -> float | None:
+        """Dollars; None where nobody knows."""
+        return self.usd if self.priced else None
+
+    @property
     def cost(self) -> float:
         """Seconds plus dollars, one dollar weighing ``SECONDS_PER_USD`` seconds."""
         return self.seconds + SECONDS_PER_USD * self.usd

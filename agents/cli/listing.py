@@ -96,7 +96,7 @@ def offered(catalogue: Catalogue) -> list[dict[str, Any]]:
                     "supplies": [],
                     "cost": {
                         "seconds": grounded.seconds,
-                        "usd": grounded.usd if grounded.priced else None,
+                        "usd": grounded.price,
                     },
                     "resources": dict(grounded.resources),
                     "recovery": action.recovery,

@@ -57,7 +57,7 @@ def _facts(deliberation: Deliberation) -> list[dict[str, Any]]:
     paid = {
         fact
         for step in deliberation.result.steps
-        if _is_paid(deliberation, step)
+        if deliberation.grounded[step.action].price != 0
         for fact, _ in step.effect
     }
     found = []
@@ -82,14 +82,10 @@ def _facts(deliberation: Deliberation) -> list[dict[str, Any]]:
     return found
 
 
-def _is_paid(deliberation: Deliberation, step: Step) -> bool:
-    return step.usd > 0 or not deliberation.grounded[step.action].priced
-
-
 def _usd(deliberation: Deliberation) -> float | None:
     """Dollars of the whole plan; None when the price of a step is not known."""
     steps = deliberation.result.steps
-    known = all(deliberation.grounded[step.action].priced for step in steps)
+    known = all(deliberation.grounded[step.action].price is not None for step in steps)
     return deliberation.result.usd if known else None
 
 

@@ -22,6 +22,7 @@ from agents.errors import (
     Unauthenticated,
     Unreachable,
 )
+from agents.facts import Condition
 from agents.ledger import Ledger
 from agents.lock import exclusive
 from agents.pursue import close_lost_runs
@@ -273,3 +274,46 @@ def test_a_run_that_was_killed_is_closed_as_lost_by_the_next(kit):
         assert close_lost_runs(ledger) == [pursuit.run_id]
         assert close_lost_runs(ledger) == []
         assert ledger.events()[-1].data["status"] == "lost"
+
+
+def test_what_cannot_be_seen_yet_is_looked_at_when_it_can_and_planned_anew(kit):
+    # the leaves are behind the kettle: they are out of sight, and of reach, until it is filled
+    behind = (Condition("water", True),)
+    look, shop = kit.catalogue.sensors["leaves"], kit.catalogue.actions["shop"]
+    kit.catalogue.sensors["leaves"] = dataclasses.replace(look, needs=behind)
+    kit.catalogue.actions["shop"] = dataclasses.replace(shop, needs=lambda _: behind)
+    kit.tea.make("leaves")
+    events = kit.run()
+    # shopping was planned while they were out of sight, and given up when they were seen
+    assert "shop" not in kit.tea.calls
+    plans = [[step["id"] for step in event.data["steps"]] for event in events if _is_plan(event)]
+    assert "shop" in plans[0]
+    assert "shop" not in plans[-1]
+    readings = next(event.data for event in events if event.type == "facts.observed")["readings"]
+    assert readings["leaves"] == {"value": "unknown", "evidence": "cannot be seen until: water"}
+
+
+def test_an_unknown_fact_with_a_hope_is_observed_as_a_step_of_the_plan(kit):
+    look = kit.catalogue.sensors["power"]
+    kit.catalogue.sensors["power"] = dataclasses.replace(
+        look, needs=(Condition("water", True),), hope=True
+    )
+    events = kit.run()
+    plans = [[step["id"] for step in event.data["steps"]] for event in events if _is_plan(event)]
+    assert plans[0].index("fill") < plans[0].index("observe_power") < plans[0].index("boil")
+    assert "boil" in kit.tea.calls
+
+
+def test_a_hope_that_is_not_fulfilled_is_a_fact_to_plan_from(kit):
+    look = kit.catalogue.sensors["power"]
+    kit.catalogue.sensors["power"] = dataclasses.replace(
+        look, needs=(Condition("water", True),), hope=True
+    )
+    (kit.tea.root / "power").unlink()
+    kit.run()
+    assert "boil" not in kit.tea.calls
+    assert "make_fire" in kit.tea.calls
+
+
+def _is_plan(event):
+    return event.type == "plan.made"
