@@ -23,7 +23,9 @@ _FILE = re.compile(
 )
 _FIELD = re.compile(r"^\s*(?:[-*]\s+)?\*{0,2}([A-Za-z][\w -]{1,30}?)(?::\*\*|\*\*:|:)\s*(.*?)\s*$")
 _HEADING = re.compile(r"^(#{1,6})\s+(.*?)\s*#*\s*$")
-_TITLE = re.compile(r"^(?:ADR[-_ ]?0*(\d+)|0*(\d+)[.:])\s*[:.\u2013-]?\s*(.*)$", re.IGNORECASE)
+_TITLE = re.compile(
+    r"^(?:ADR[-_ ]?0*(\d+)|0*(\d+)[.:])\s*[:.\u2013\u2014-]?\s*(.*)$", re.IGNORECASE
+)
 _SUPERSEDED = re.compile(r"super[sc]eded\s+by\b[: ]*(.*)", re.IGNORECASE)
 _SUPERSEDES = re.compile(r"\bsuper[sc]edes\b[: ]*(.*)", re.IGNORECASE)
 _REFERENCE = re.compile(
@@ -32,6 +34,7 @@ _REFERENCE = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"(?:[\s,&*_:]|and\b|\([^)]*\))+", re.IGNORECASE)
+_RELATION_SECTIONS = ("status", "related", "related decisions", "links")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -103,7 +106,7 @@ def read_document(path: str, text: str) -> AdrDocument:
     heading_number, title = _title(lines)
     fields = _fields(lines)
     status = fields.get("status", "") or _section(lines, "status")
-    relations = [status, *_relation_lines(lines, fields)]
+    relations = [status, *_relation_lines(lines)]
     found = _DATE.search(fields.get("date", "") or _section(lines, "date"))
     return AdrDocument(
         path=path,
@@ -166,15 +169,15 @@ def _section(lines: list[str], name: str) -> str:
     return ""
 
 
-def _relation_lines(lines: list[str], fields: Mapping[str, str]) -> list[str]:
+def _relation_lines(lines: list[str]) -> list[str]:
     """Lines that may say what supersedes what: metadata, and sections made for it."""
-    said = [f"{name}: {value}" for name, value in fields.items() if name != "status"]
-    inside = False
+    said = []
+    inside = True
     for line in lines:
         heading = _HEADING.match(line)
         if heading:
             words = heading[2].lower()
-            inside = words in ("status", "related", "links", "related decisions")
+            inside = len(heading[1]) == 1 or words in _RELATION_SECTIONS
         elif inside:
             said.append(line)
     return said

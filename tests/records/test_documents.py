@@ -51,3 +51,23 @@ def test_being_superseded_is_read_in_every_spelling(status):
 )
 def test_the_number_is_in_the_file_name(name, number):
     assert adr_number(name) == number
+
+
+@pytest.mark.parametrize(
+    ("heading", "number", "title"),
+    [
+        ("# ADR-018: TypeScript 5.8", 18, "TypeScript 5.8"),
+        ("# ADR 0005 \u2014 Layered assets", 5, "Layered assets"),
+        ("# 3. Use make", 3, "Use make"),
+        ("# Use SQLite", None, "Use SQLite"),
+    ],
+)
+def test_the_title_is_read_with_or_without_number(heading, number, title):
+    document = read_document("plans/ADR-018-x.md", f"{heading}\n\n## Date\n2026-02-24\n")
+    assert (document.heading_number, document.title) == (number, title)
+    assert document.date == "2026-02-24"
+
+
+def test_metadata_that_goes_on_in_the_next_line_is_read():
+    text = "# ADR-020: X\n\n- **Status:** Accepted\n- **Related:** a.py,\n  supersedes ADR-005\n"
+    assert read_document("plans/ADR-020-x.md", text).supersedes == (5,)
