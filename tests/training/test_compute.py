@@ -1,0 +1,230 @@
+"""Launch, attach, stop and kill on this machine, with real processes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from training.compute import LocalCompute, TrainingStatus
+from training.config import Execution, TrainingConfig, resolve
+from training.data.prepare import prepare
+from training.data.synthetic import portraits
+from training.errors import CheckpointError, DiskFull
+from training.result import TrainingDirectory
+from training.volume import LocalVolume, commit_training, verify_commit
+
+ROOT = Path(__file__).parents[2]
+KEY = "0123456789abcdef"
+PATIENCE = 60.0
+LAUNCH = """
+import sys
+from pathlib import Path
+from training.compute import LocalCompute
+from training.config import Execution, resolve
+config = resolve("dit", "smoke", {"steps": sys.argv[4], "save_every": "20", "log_every": "5"})
+launch = LocalCompute(Path(sys.argv[1])).launch(sys.argv[2], config, sys.argv[3], Execution())
+print(launch.owner, launch.attached, flush=True)
+sys.stdin.read()
+"""
+
+
+def settings(steps: int) -> TrainingConfig:
+    return resolve("dit", "smoke", steps=steps, save_every=20, batch=4, log_every=5)
+
+
+@pytest.fixture(scope="module")
+def cats(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A volume with a dataset of sixteen drawn cats, and its name."""
+    root = tmp_path_factory.mktemp("cats")
+    folder = root / "photos"
+    folder.mkdir()
+    for number, (pixels, breed) in enumerate(islice(portraits(16), 16)):
+        Image.fromarray(pixels).save(folder / f"{breed}_{number}.png")
+    return root, prepare(folder, root, 16).name
+
+
+@pytest.fixture
+def volume(cats: tuple[Path, str], tmp_path: Path) -> Iterator[Path]:
+    """A volume of its own; whatever still trains on it at the end is killed."""
+    (tmp_path / "datasets").symlink_to(cats[0] / "datasets")
+    yield tmp_path
+    for owner in tmp_path.glob("trainings/*/owner.json"):
+        if LocalCompute(tmp_path).status(owner.parent.name).state == "running":
+            os.kill(json.loads(owner.read_text(encoding="utf-8"))["pid"], signal.SIGKILL)
+            ended(tmp_path, owner.parent.name)
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    pause = threading.Event()
+    while not holds():
+        assert time.monotonic() < deadline, f"still waiting: {what}"
+        pause.wait(0.02)
+
+
+def ended(volume: Path, key: str = KEY) -> TrainingStatus:
+    """The status once no process holds the training."""
+    lock = TrainingDirectory(volume, key).lock_path
+    wait = ["flock", "--shared", "--timeout", str(PATIENCE), str(lock), "true"]
+    subprocess.run(wait, check=True)
+    return LocalCompute(volume).status(key)
+
+
+def under_way(volume: Path, step: int, key: str = KEY) -> None:
+    """Return once the training has logged this step."""
+    compute = LocalCompute(volume)
+
+    def there() -> bool:
+        status = compute.status(key)
+        log = TrainingDirectory(volume, key).log_path.read_text(encoding="utf-8")
+        assert status.state == "running", log
+        return (status.step or 0) >= step
+
+    until(there, f"step {step}")
+
+
+def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
+    volume: Path, cats: tuple[Path, str]
+) -> None:
+    """Incident 3: SIGHUP or SIGKILL to the launcher ends the launcher; anyone re-attaches."""
+    command = [sys.executable, "-c", LAUNCH, str(volume), KEY, cats[1], "100000"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as launcher:
+        assert launcher.stdout is not None
+        owner, attached = launcher.stdout.readline().rsplit(" ", 1)
+        launcher.kill()
+    assert attached.strip() == "False"
+    pid = int(owner.removeprefix("pid "))
+    assert os.getsid(pid) == pid
+    compute = LocalCompute(volume)
+    again = compute.launch(KEY, settings(100_000), cats[1], Execution(threads=1))
+    assert (again.attached, again.owner) == (True, owner)
+    under_way(volume, 5)
+    assert compute.status(KEY).target == 100_000
+    assert compute.stop(KEY)
+    status = ended(volume)
+    assert status.state == "interrupted"
+    assert not compute.stop(KEY)
+    result = TrainingDirectory(volume, KEY).read_result()
+    assert result is not None
+    assert result.step == status.step
+    assert result.checkpoint is not None
+
+
+def test_after_kill_9_the_lock_is_free_and_the_next_launch_resumes(
+    volume: Path, cats: tuple[Path, str]
+) -> None:
+    compute, directory = LocalCompute(volume), TrainingDirectory(volume, KEY)
+    first = compute.launch(KEY, settings(120), cats[1], Execution(threads=1))
+    under_way(volume, 25)  # the checkpoint of step 20 is on the disk
+    os.kill(int(first.owner.removeprefix("pid ")), signal.SIGKILL)
+    assert ended(volume).state == "interrupted"
+    second = compute.launch(KEY, settings(120), cats[1], Execution(threads=1))
+    assert not second.attached
+    assert second.owner != first.owner
+    status = ended(volume)
+    result = directory.read_result()
+    assert result is not None
+    log = directory.log_path.read_text(encoding="utf-8")
+    assert (status.state, result.step, result.attempts) == ("completed", 120, 2), log
+    starts = re.findall(r"step (\d+) of 120", log)
+    assert len(starts) == 2, log
+    assert int(starts[0]) == 0
+    assert int(starts[1]) >= 20
+    verify_the_commit(volume)
+
+
+def verify_the_commit(root: Path) -> None:
+    """What a completed training left is committed, and a changed byte is found."""
+    volume = LocalVolume(root)
+    commit = commit_training(volume, KEY)
+    assert verify_commit(volume, KEY) == commit
+    weights = next(name for name in commit.files if name.endswith("model.safetensors"))
+    content = bytearray(volume.read_bytes(weights))
+    content[-1] ^= 1
+    volume.write_bytes(weights, bytes(content))
+    with pytest.raises(CheckpointError, match="sha256"):
+        verify_commit(volume, KEY)
+    volume.remove(weights)
+    with pytest.raises(CheckpointError, match="is gone"):
+        verify_commit(volume, KEY)
+
+
+def test_many_launchers_at_the_same_moment_start_one_training(
+    volume: Path, cats: tuple[Path, str]
+) -> None:
+    """Incident 25: two launchers, one training."""
+    compute = LocalCompute(volume)
+    launches = []
+    gate = threading.Barrier(8)
+
+    def launch() -> None:
+        gate.wait()
+        launches.append(compute.launch(KEY, settings(100_000), cats[1], Execution(threads=1)))
+
+    threads = [threading.Thread(target=launch) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(one.attached for one in launches) == [False] + [True] * 7
+    owner = next(one.owner for one in launches if not one.attached)
+    os.kill(int(owner.removeprefix("pid ")), signal.SIGKILL)
+    assert ended(volume).state in ("absent", "interrupted")
+
+
+def test_a_training_that_was_never_launched_is_absent(tmp_path: Path) -> None:
+    status = LocalCompute(tmp_path).status(KEY)
+    assert (status.state, status.owner, status.step, status.target) == ("absent", "", None, None)
+    assert not LocalCompute(tmp_path).stop(KEY)
+
+
+def test_an_interpreter_that_is_not_there_leaves_no_lock(
+    volume: Path, cats: tuple[Path, str]
+) -> None:
+    compute = LocalCompute(volume, python="/nowhere/python")
+    with pytest.raises(FileNotFoundError):
+        compute.launch(KEY, settings(5), cats[1], Execution())
+    assert compute.status(KEY).state == "absent"
+
+
+def test_a_full_volume_is_said_by_the_launch(tmp_path: Path) -> None:
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    try:
+        with suppress(OSError):
+            (place / "filler").write_bytes(bytes(16_000))
+        with pytest.raises(DiskFull):
+            LocalCompute(place).launch(KEY, settings(5), "x", Execution())
+        assert LocalCompute(place).status(KEY).state == "absent"
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_local_compute_needs_no_account(tmp_path: Path) -> None:
+    auth = LocalCompute(tmp_path).check_auth()
+    assert (auth.valid, auth.needed) == (True, False)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x"])
+def test_no_path_leaves_the_volume(tmp_path: Path, path: str) -> None:
+    volume = LocalVolume(tmp_path / "volume")
+    for act in (volume.read_bytes, volume.listdir, volume.remove, volume.exists, volume.sha256):
+        with pytest.raises(ValueError, match="leaves the volume"):
+            act(path)
+    with pytest.raises(ValueError, match="leaves the volume"):
+        volume.write_bytes(path, b"")
