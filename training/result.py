@@ -185,12 +185,15 @@ class TrainingDirectory:
             CheckpointError: The file is there and cannot be understood.
         """
         stored = self._read(self.config_path)
-        return None if stored is None else TrainingConfig.model_validate(stored["config"])
+        try:
+            return None if stored is None else TrainingConfig.model_validate(stored["config"])
+        except (KeyError, ValidationError) as error:
+            raise self._damaged(self.config_path, "it holds no configuration") from error
 
     def read_dataset_name(self) -> str | None:
         """The name of the dataset the training was launched with."""
         stored = self._read(self.config_path)
-        return None if stored is None else str(stored["dataset"])
+        return None if stored is None else str(stored.get("dataset", ""))
 
     def write_config(self, config: TrainingConfig, dataset: str) -> None:
         """Keep what is trained, before it is launched."""
