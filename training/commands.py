@@ -17,6 +17,7 @@ from training.errors import CheckpointError, ConfigError, DatasetError, FailureC
 from training.keys import source_digest, training_key
 from training.lock import holding
 from training.result import Result, TrainingDirectory
+from training.retention import execute, plan_prune, policy_of
 
 EXIT_OK, EXIT_FAILED, EXIT_RESOURCE, EXIT_INTERRUPTED = 0, 1, 3, 75
 
@@ -107,6 +108,22 @@ def _damage(volume: Path, key: str | None) -> Iterator[tuple[Path, str]]:
             yield path, error.message
         else:
             yield path, ""
+
+
+def prune_command(options: Namespace) -> int:
+    """Delete the checkpoints that the training's own policy does not keep."""
+    directory = TrainingDirectory(options.volume, options.key)
+    config = directory.read_config()
+    if config is None:
+        raise ConfigError(f"no training {options.key}", fix="python -m training list")
+    store = CheckpointStore(directory.checkpoints_path(config.model))
+    plan = plan_prune(store, policy_of(config))
+    deleted = plan.delete if options.dry_run else execute(plan)
+    word = "would delete" if options.dry_run else "deleted"
+    for entry in deleted:
+        _say(f"{word} {entry.path.name}")
+    _say(f"{word} {len(deleted)} checkpoints, {plan.bytes / 1e6:.1f} MB; kept {len(plan.keep)}")
+    return EXIT_OK
 
 
 def stop_command(options: Namespace) -> int:

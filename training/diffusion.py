@@ -91,7 +91,7 @@ class DiffusionTask:
         """Return the gates of a finished training."""
         del held
         return [
-            gate("loss_fell", metrics, "loss_ratio", "<=", 0.7),
+            gate("loss_fell", metrics, "validation_ratio", "<=", 0.7),
             gate("average_differs", metrics, "average_distance", ">=", 1e-6),
             gate("samples_not_noise", metrics, "sample_correlation", ">=", MINIMUM_CORRELATION),
         ]

@@ -18,6 +18,14 @@ TIME_STD = 0.8
 layout is decided.
 """
 
+EARLY_SHARE = 0.12
+EARLY_END = 0.15
+"""Sampling begins at time 0, where the distribution above almost never draws. This share of times
+is spread evenly over the first stretch. Without it, 2,000 steps of `tiny` on cat faces end at a
+thumbnail distance of 6.6 (colours far too strong), with it at 1.7. A wider distribution also gets
+there (1.3), but its late times, whose losses weigh most, leave the images grainy.
+"""
+
 SMALLEST_GAP = 0.05
 """`1 - t` is not taken smaller than this in a division: the loss weight stays below 400."""
 
@@ -41,9 +49,12 @@ class FlowLoss:
 
 
 def draw_time(count: int, generator: torch.Generator) -> Tensor:
-    """Return `[count]` logit-normal times in (0, 1), on the generator's device."""
-    normal = torch.randn(count, generator=generator, device=generator.device)
-    return torch.sigmoid(TIME_MEAN + TIME_STD * normal)
+    """Return `[count]` times in (0, 1), on the generator's device: logit-normal, some early."""
+    device = generator.device
+    normal = torch.randn(count, generator=generator, device=device)
+    early = EARLY_END * torch.rand(count, generator=generator, device=device)
+    chosen = torch.rand(count, generator=generator, device=device) < EARLY_SHARE
+    return torch.where(chosen, early, torch.sigmoid(TIME_MEAN + TIME_STD * normal))
 
 
 def interpolate(images: Tensor, noise: Tensor, time: Tensor) -> Tensor:

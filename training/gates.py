@@ -46,7 +46,8 @@ class LossWatch:
             )
         if self.start is None:
             self.start = loss
-        floor = COLLAPSE_RATIO * self.start
+        # The target's own power counts too: a loss may be nothing from the very first step.
+        floor = COLLAPSE_RATIO * max(self.start, signal)
         if step <= COLLAPSE_STEPS and (loss <= floor or signal < SMALLEST_SIGNAL):
             raise LossCollapsed(
                 f"nothing to learn: loss {loss:.3g} at step {step} from {self.start:.3g}, "

@@ -48,8 +48,8 @@ class Trainer:
         self._photos = Photos(run.dataset, train, device, augment=run.config.augment)
         self._held = held_out(run.dataset, valid, device)
         self._learner = Learner(run.task, run.config, run.execution, run.device, run.group)
-        self._store = CheckpointStore(run.directory.checkpoints_path(run.config.model))
-        self._saver = Saver(self._store, run.config, run.after_save)
+        store = CheckpointStore(run.directory.checkpoints_path(run.config.model))
+        self._saver = Saver(store, run.config, run.after_save)
         self._watch = LossWatch()
         self._window = Window(run.clock)
 
@@ -80,7 +80,7 @@ class Trainer:
             self._save()
 
     def _restore(self) -> None:
-        found = self._store.restore(
+        found = self._saver.restore(
             lambda path, why: self._run.log.warning(
                 f"Checkpoint {path.name} is passed over: {why}"
             ),
@@ -89,9 +89,11 @@ class Trainer:
         if found is None:
             self._run.log.start_over(0)
             self._run.log.info(f"Starting at step 0 of {self._config.steps}")
+            self._validate()
+            self.attempt.metrics["validation_first"] = self.attempt.metrics["validation_loss"]
             return
         self._learner.load(found.tensors, found.entry.step)
-        self._saver.last = self.attempt.checkpoint = found.entry
+        self.attempt.checkpoint = found.entry
         self._watch = LossWatch(found.state["loss_start"])
         self.attempt.step = found.entry.step
         self.attempt.seconds = found.state["seconds"]
@@ -192,5 +194,7 @@ class Trainer:
     def _examine(self) -> None:
         self.attempt.metrics["average_distance"] = self._learner.averages.distance()
         self._validate()
+        first = self.attempt.metrics["validation_first"]
+        self.attempt.metrics["validation_ratio"] = self.attempt.metrics["validation_loss"] / first
         self._sample()
         self.attempt.gates = self._run.task.gates(self.attempt.metrics, self._held)

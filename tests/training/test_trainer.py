@@ -1,0 +1,437 @@
+"""The loop, through its front door: a volume in, a result and files out."""
+
+import json
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from training.checkpoints import CheckpointStore
+from training.config import Execution, TrainingConfig
+from training.data.shard import load
+from training.diffusion import DiffusionTask
+from training.errors import ConfigError, FailureClass
+from training.result import Result, TrainingDirectory
+from training.signals import StopFlag
+from training.task import BatchLoss, Draws
+from training.train import train
+
+LITTLE = {"steps": 12, "save_every": 4, "log_every": 3, "sample_steps": 2, "validate_every": 6}
+
+
+def weights(directory: TrainingDirectory, step: int | None = None) -> dict[str, Tensor]:
+    """All tensors of a checkpoint, the newest unless a step is given."""
+    store = CheckpointStore(directory.checkpoints_path("dit"))
+    entries = {entry.step: entry for entry in store.entries()}
+    tensors, _ = store.read(entries[max(entries) if step is None else step])
+    return {
+        f"{stem}/{name}": value for stem, part in tensors.items() for name, value in part.items()
+    }
+
+
+def differing(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
+    """Names of tensors that are not the same to the last bit."""
+    assert one.keys() == other.keys()
+    return [name for name in one if not torch.equal(one[name], other[name])]
+
+
+def rows(directory: TrainingDirectory, name: str = "loss") -> list[dict[str, Any]]:
+    return [row for row in directory.metrics() if name in row]
+
+
+def test_the_smoke_preset_learns_and_passes_its_gates(bench: Any) -> None:
+    directory = bench.make("smoke")
+    result = bench.run(directory)
+    assert result.passed
+    assert (result.status, result.step, result.failure) == ("completed", 150, None)
+    assert result.metrics["validation_ratio"] < 0.5
+    assert result.metrics["sample_correlation"] > 0.5
+    assert {gate.name for gate in result.gates} == {
+        "loss_fell",
+        "average_differs",
+        "samples_not_noise",
+    }
+    assert result.checkpoint is not None
+    assert result.checkpoint.step == 150
+    assert directory.read_result() == result
+    kept = weights(directory)
+    assert differing(
+        {name.partition("/")[2]: value for name, value in kept.items() if name.startswith("ema/")},
+        {
+            name.partition("/")[2]: value
+            for name, value in kept.items()
+            if name.startswith("model/")
+        },
+    )
+
+
+def test_what_is_made_of_drawings_says_so(bench: Any) -> None:
+    directory = bench.make("drawn", **{**LITTLE, "steps": 2})
+    bench.run(directory)
+    with Image.open(directory.sample_path(2)) as sheet:
+        assert sheet.text["source"] == "SYNTHETIC"
+        assert sheet.text["training"] == "drawn"
+
+
+@pytest.mark.parametrize("stopped_at", [4, 7])
+def test_a_resumed_training_ends_with_the_very_same_weights(bench: Any, stopped_at: int) -> None:
+    """Stopped at a checkpoint's step or between two: the rest is what it would have been."""
+    whole, broken = bench.make("whole", **LITTLE), bench.make("broken", **LITTLE)
+    bench.run(whole)
+    first = interrupted_at(broken, stopped_at)
+    assert (first.status, first.step) == ("interrupted", stopped_at)
+    second = bench.run(broken)
+    assert (second.status, second.attempts) == ("completed", 2)
+    assert differing(weights(whole), weights(broken)) == []
+    assert second.metrics["loss_final"] == bench.run(whole).metrics["loss_final"]
+
+
+def interrupted_at(directory: TrainingDirectory, step: int) -> Result:
+    """The result of an attempt that is asked to stop when `step` steps are done."""
+    stop = CountingFlag(step)
+    return train(directory.volume_root, directory.key, execution=Execution(threads=1), stop=stop)
+
+
+class CountingFlag(StopFlag):
+    """A flag that goes up when it was looked at so many times: the loop looks once a step."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._left = looks
+
+    @property
+    def reason(self) -> str | None:
+        self._left -= 1
+        return "the test" if self._left <= 0 else None
+
+
+def test_seventy_and_eighty_steps_are_a_hundred_and_fifty(bench: Any) -> None:
+    settings = {
+        "steps": 150,
+        "save_every": 70,
+        "dim": 16,
+        "heads": 2,
+        "batch": 4,
+        "sample_steps": 2,
+    }
+    whole, broken = bench.make("whole", **settings), bench.make("broken", **settings)
+    bench.run(whole)
+    interrupted_at(broken, 70)
+    bench.run(broken)
+    assert differing(weights(whole), weights(broken)) == []
+
+
+def test_the_rate_goes_on_where_it_was_after_a_restart(bench: Any) -> None:
+    settings = {**LITTLE, "log_every": 1}
+    whole, broken = bench.make("whole", **settings), bench.make("broken", **settings)
+    bench.run(whole)
+    interrupted_at(broken, 7)
+    bench.run(broken)
+    assert [row["lr"] for row in rows(broken)] == [row["lr"] for row in rows(whole)]
+    assert [row["loss"] for row in rows(broken)] == [row["loss"] for row in rows(whole)]
+    assert [row["step"] for row in rows(broken)] == list(range(1, 13))
+
+
+def test_a_micro_batch_changes_memory_and_not_what_is_learned(bench: Any) -> None:
+    whole, pieces = bench.make("whole", **LITTLE), bench.make("pieces", **LITTLE)
+    one, other = bench.run(whole), bench.run(pieces, micro_batch=12)  # 12 + 12 + 8
+    assert other.metrics["loss_final"] == pytest.approx(one.metrics["loss_final"], rel=1e-3)
+    trained, again = weights(whole), weights(pieces)
+    for name in trained:
+        assert torch.allclose(trained[name], again[name], atol=2e-3), name
+
+
+def test_a_dataset_smaller_than_a_batch_is_trained_on(bench: Any, tmp_path: Path) -> None:
+    from training.data.prepare import prepare
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for index in range(3):
+        Image.new("RGB", (20, 20), (80 * index, 100, 30)).save(photos / f"Bengal_{index}.png")
+    (bench.volume / "datasets").unlink()
+    manifest = prepare(photos, bench.volume, 16)
+    result = replace(bench, dataset=manifest.name).run(
+        replace(bench, dataset=manifest.name).make("few", **LITTLE)
+    )
+    assert (result.status, result.step, result.dataset.images) == ("completed", 12, 3)
+
+
+def test_the_logged_loss_is_the_mean_of_the_steps_since_the_last_line(bench: Any) -> None:
+    each, every_third = (
+        bench.make("each", **{**LITTLE, "log_every": 1}),
+        bench.make("third", **LITTLE),
+    )
+    bench.run(each)
+    bench.run(every_third)
+    single = [row["loss"] for row in rows(each)]
+    means = [sum(single[i : i + 3]) / 3 for i in range(0, 12, 3)]
+    assert [row["loss"] for row in rows(every_third)] == pytest.approx(means, rel=1e-5)
+    assert [row["window"] for row in rows(every_third)] == [3, 3, 3, 3]
+
+
+def test_the_logged_speed_is_steps_by_the_time_between_two_lines(bench: Any) -> None:
+    directory = bench.make("speed", **{**LITTLE, "steps": 60, "log_every": 20})
+    bench.run(directory)
+    lines = rows(directory)
+    for before, after in pairwise(lines):
+        seconds = after["time"] - before["time"]
+        assert after["steps_per_second"] == pytest.approx(20 / seconds, rel=0.05)
+        assert after["images_per_second"] == pytest.approx(32 * after["steps_per_second"])
+
+
+def test_losses_by_quarter_average_to_the_loss(bench: Any) -> None:
+    directory = bench.make("quarters", **{**LITTLE, "log_every": 12})
+    bench.run(directory)
+    (row,) = rows(directory)
+    quarters = [row[f"loss_q{index}"] for index in (1, 2, 3, 4) if f"loss_q{index}" in row]
+    assert min(quarters) <= row["loss"] <= max(quarters)
+
+
+def test_a_degenerate_objective_is_stopped_at_once_by_name(bench: Any) -> None:
+    """The predecessor paid for 400,000 steps of it: noise and image were one tensor."""
+
+    class SameTensor(DiffusionTask):
+        def draw(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, ...]:
+            pictures, kept, _, time = super().draw(images, labels, draws)
+            return pictures, kept, pictures, time
+
+    directory = bench.make("same")
+    result = train(bench.volume, "same", execution=Execution(threads=1), tasks={"dit": SameTensor})
+    assert result.status == "failed"
+    assert result.failure is not None
+    assert (result.failure.name, result.failure.failure_class) == (
+        "loss_collapsed",
+        FailureClass.NUMERIC,
+    )
+    assert result.step <= 50
+    assert directory.read_result() == result
+
+
+def test_a_loss_of_nothing_from_the_first_step_is_stopped_too(bench: Any) -> None:
+    class Trivial(DiffusionTask):
+        def loss(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> BatchLoss:
+            found = super().loss(model, inputs)
+            return replace(found, per_image=1e-9 * found.per_image)
+
+    bench.make("trivial")
+    result = train(bench.volume, "trivial", execution=Execution(threads=1), tasks={"dit": Trivial})
+    assert result.failure is not None
+    assert (result.failure.name, result.step) == ("loss_collapsed", 1)
+
+
+def test_a_rate_that_breaks_the_numbers_stops_the_run_and_leaves_a_good_checkpoint(
+    bench: Any,
+) -> None:
+    settings = {**LITTLE, "save_every": 2, "clip": 1e9, "learning_rate": 1e-3, "warmup_steps": 0}
+    directory = bench.make("broken", **settings)
+    interrupted_at(directory, 4)
+    directory.write_config(
+        directory.read_config().model_copy(update={"learning_rate": 1e30}), bench.dataset
+    )
+    result = bench.run(directory)
+    assert result.failure is not None
+    assert result.failure.failure_class is FailureClass.NUMERIC
+    assert result.checkpoint is not None
+    assert result.checkpoint.step == 4
+    newest = CheckpointStore(directory.checkpoints_path("dit")).newest_valid()
+    assert newest is not None
+    assert newest.step == 4
+    assert all(value.isfinite().all() for value in weights(directory).values())
+
+
+def test_after_bad_numbers_a_lower_rate_and_an_earlier_step_can_be_asked_for(bench: Any) -> None:
+    directory = bench.make("lower", **{**LITTLE, "steps": 8, "log_every": 1})
+    interrupted_at(directory, 8)
+    directory.result_path.unlink()
+    result = bench.run(directory, lr_scale=0.5, resume_step=4)
+    assert (result.status, result.step) == ("completed", 8)
+    rates = {row["step"]: row["lr"] for row in rows(directory)}
+    whole = bench.make("whole", **{**LITTLE, "steps": 8, "log_every": 1})
+    bench.run(whole)
+    full = {row["step"]: row["lr"] for row in rows(whole)}
+    assert [rates[step] / full[step] for step in range(1, 8)] == pytest.approx([1] * 4 + [0.5] * 3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_run_after_one_step_and_one_save(
+    bench: Any, number: signal.Signals
+) -> None:
+    directory = bench.make("signal", **{**LITTLE, "steps": 100_000, "save_every": 50_000})
+    before = signal.getsignal(number)
+    sender = threading.Thread(target=send_when_training, args=(directory, number))
+    sender.start()
+    result = bench.run(directory)
+    sender.join()
+    assert result.status == "interrupted"
+    assert result.failure is not None
+    assert number.name in result.failure.message
+    assert result.checkpoint is not None
+    assert result.checkpoint.step == result.step
+    assert len(CheckpointStore(directory.checkpoints_path("dit")).entries()) == 1
+    assert signal.getsignal(number) is before
+
+
+def send_when_training(directory: TrainingDirectory, number: signal.Signals) -> None:
+    """Send a signal to this process as soon as the first line of metrics is there."""
+    end = time.monotonic() + 30
+    while not list(directory.metrics()) and time.monotonic() < end:
+        threading.Event().wait(0.01)
+    os.kill(os.getpid(), number)
+
+
+def test_a_deadline_ends_the_run_like_a_signal(bench: Any) -> None:
+    directory = bench.make("deadline", **{**LITTLE, "steps": 100_000, "save_every": 50_000})
+    result = bench.run(directory, deadline_seconds=0.2)
+    assert result.status == "interrupted"
+    assert result.failure is not None
+    assert "deadline" in result.failure.message
+    assert result.checkpoint is not None
+    assert result.checkpoint.step == result.step > 0
+
+
+def test_an_exception_from_outside_saves_records_and_goes_on(bench: Any) -> None:
+    """Modal throws this into a preempted container: returning would call it done."""
+
+    class Preempted(CountingFlag):
+        @property
+        def reason(self) -> str | None:
+            if super().reason:
+                raise KeyboardInterrupt
+            return None
+
+    directory = bench.make("preempted", **LITTLE)
+    with pytest.raises(KeyboardInterrupt):
+        train(bench.volume, "preempted", execution=Execution(threads=1), stop=Preempted(6))
+    result = directory.read_result()
+    assert result is not None
+    assert (result.status, result.step) == ("interrupted", 6)
+    assert result.checkpoint is not None
+    assert result.checkpoint.step == 6
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over_and_said(bench: Any) -> None:
+    whole, broken = bench.make("whole", **LITTLE), bench.make("broken", **LITTLE)
+    bench.run(whole)
+    interrupted_at(broken, 8)
+    newest = broken.checkpoints_path("dit") / "step-00000008" / "model.safetensors"
+    content = bytearray(newest.read_bytes())
+    content[-1] ^= 1
+    newest.write_bytes(content)
+    assert bench.run(broken).status == "completed"
+    assert differing(weights(whole), weights(broken)) == []
+    log = broken.log_path.read_text(encoding="utf-8")
+    assert "step-00000008 is passed over" in log
+    assert "Resuming at step 4" in log
+
+
+def test_a_torn_line_of_metrics_is_repaired(bench: Any) -> None:
+    directory = bench.make("torn", **LITTLE)
+    interrupted_at(directory, 8)
+    with directory.metrics_path.open("a", encoding="utf-8") as file:
+        file.write('{"step": 9, "lo')
+    bench.run(directory)
+    text = directory.metrics_path.read_text(encoding="utf-8")
+    assert [json.loads(line)["step"] for line in text.splitlines() if '"loss"' in line] == [
+        3,
+        6,
+        9,
+        12,
+    ]
+
+
+def test_a_change_of_threads_is_said(bench: Any) -> None:
+    directory = bench.make("threads", **LITTLE)
+    interrupted_at(directory, 4)
+    bench.run(directory, threads=2)
+    torch.set_num_threads(1)
+    log = directory.log_path.read_text(encoding="utf-8")
+    assert "threads was 1 and is 2: the weights will differ in the last bits" in log
+
+
+def test_a_finished_training_is_not_trained_again(bench: Any) -> None:
+    directory = bench.make("once", **{**LITTLE, "steps": 2})
+    first = bench.run(directory)
+    assert bench.run(directory) == first
+    assert directory.attempts == 1
+
+
+def test_a_batch_without_memory_fails_by_name_and_says_what_to_try(bench: Any) -> None:
+    directory = bench.make("huge", **{**LITTLE, "batch": 4_000, "steps": 1, "validate_every": 100})
+    bench.run(bench.make("warm", **{**LITTLE, "steps": 1}))  # everything is loaded and allocated
+    with address_space_left(256 << 20):
+        result = bench.run(directory)
+    assert result.status == "failed"
+    assert result.failure is not None
+    assert result.failure.name == "out_of_memory"
+    assert result.failure.failure_class is FailureClass.RESOURCE
+    assert '"micro_batch": 2000' in result.failure.message
+    assert bench.run(directory, micro_batch=50).step == 1
+
+
+@contextmanager
+def address_space_left(count: int) -> Iterator[None]:
+    """Let this process have only so many more bytes inside the block."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def test_a_training_that_is_not_on_the_volume_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no training 0123"):
+        train(tmp_path, "0123")
+
+
+def test_a_dataset_of_another_size_is_refused(bench: Any) -> None:
+    bench.make("size", image_size=32)
+    with pytest.raises(ConfigError, match="16 px, the training 32 px"):
+        bench.run(TrainingDirectory(bench.volume, "size"))
+
+
+def test_lines_of_the_log_have_the_agreed_form(bench: Any) -> None:
+    directory = bench.make("log", **LITTLE)
+    bench.run(directory)
+    lines = directory.log_path.read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in lines if "Step 6/12" in line]
+    stamp, level, step, loss, rate, speed = line.split(" | ")
+    assert len(stamp) == len("2026-02-28 12:45:30")
+    assert level == "INFO   "
+    assert step == "Step 6/12"
+    assert loss.startswith("Loss: 0.")
+    assert rate == "LR: 1.80e-03"
+    assert speed.startswith("Speed: ")
+    assert speed.endswith(" steps/s")
+
+
+def test_older_checkpoints_go_when_newer_ones_are_safe(bench: Any) -> None:
+    order: list[str] = []
+    directory = bench.make("kept", **{**LITTLE, "keep_last": 1, "validate_every": 100})
+
+    def after_save() -> None:
+        order.append(",".join(sorted(p.name for p in directory.checkpoints_path("dit").iterdir())))
+
+    train(bench.volume, "kept", execution=Execution(threads=1), after_save=after_save)
+    assert order == ["step-00000004", "step-00000004,step-00000008", "step-00000008,step-00000012"]
+
+
+def test_every_kind_of_task_is_made_from_configuration_and_classes(
+    bench: Any, synthetic_cats: Path
+) -> None:
+    make: Callable[[TrainingConfig, int], DiffusionTask] = DiffusionTask
+    config = bench.make("any").read_config()
+    assert make(config, 8).build().null_class == len(load(synthetic_cats, bench.dataset).classes)
