@@ -30,6 +30,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "goals": ("agents.cli.listing", "The goals and their parameters."),
     "actions": ("agents.cli.listing", "The actions: needs, effects, cost."),
     "facts": ("agents.cli.listing", "The facts the world is described with."),
+    "adr": (
+        "agents.cli.records",
+        "Decisions: list, new, accept, supersede, check, verify and index.",
+    ),
+    "learnings": ("agents.cli.records", "What was learned: list, verify, archive."),
     "doctor": ("agents.cli.doctor", "Check the set-up, and say how to mend it."),
 }
 

@@ -1,0 +1,122 @@
+"""``adr`` and ``learnings`` on the command line, over a real ledger and real files."""
+
+import dataclasses
+import json
+
+import pytest
+
+from agents.cli.main import invoke
+from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome
+from agents.records import write_records
+
+
+@pytest.fixture
+def repo(kit, tmp_path):
+    """A repository whose one ADR and one learning come from a real run."""
+    volume = kit.state / "volume"
+    volume.mkdir(parents=True)
+    (volume / "result.json").write_text('{"strength": 0.9}', encoding="utf-8")
+
+    def brew(context):
+        """Brew, and decide."""
+        kit.tea.make("tea")
+        return Outcome(
+            summary="strong tea",
+            measurements=(Measurement(name="strength", value=0.9, source="result.json"),),
+            gates=(
+                Gate(
+                    name="strong",
+                    metric="strength",
+                    threshold=0.5,
+                    direction=">=",
+                    value=0.9,
+                    passed=True,
+                ),
+            ),
+            artifacts=(Artifact(name="pot", path="result.json"),),
+            decision=Decision(key="tea", title="Serve it", context="Guests.", decision="Serve."),
+            lesson="Hot water helps.",
+        )
+
+    action = kit.catalogue.actions["brew"]
+    kit.catalogue.actions["brew"] = dataclasses.replace(action, run=brew)
+    kit.run(provenance={"version": "0.1.0", "git": None})
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    write_records(kit.events(), folder)
+    return folder
+
+
+@pytest.fixture
+def call(kit, repo, capsys):
+    def call(*words, code=0):
+        more = [f"repo={repo}"]
+        if "verify" in words or "show" in words:
+            more.append(f"state={kit.state}")
+        assert invoke(lambda: kit.catalogue, [*words, *more]) == code
+        return capsys.readouterr()
+
+    return call
+
+
+def data_of(printed):
+    document = json.loads(printed.out)
+    assert document["ok"] is True
+    return document["data"]
+
+
+def test_a_record_is_listed_verified_accepted_and_superseded(call, repo):
+    rows = data_of(call("adr", "list", "--json"))
+    assert [(row["number"], row["title"], row["status"]) for row in rows] == [
+        (1, "Serve it", "Proposed")
+    ]
+    verified = data_of(call("adr", "verify", "--json"))
+    assert verified["findings"] == []
+    assert verified["numbers"] > 0
+    assert call("adr", "check").out == "no faults\n"
+    assert call("adr", "new", "Use cups").out == "plans/ADR-002-use-cups.md\n"
+    call("adr", "accept", "1", "by=Ada")
+    assert "Accepted" in data_of(call("adr", "list", "--json"))[0]["status"]
+    call("adr", "supersede", "1", "2")
+    assert "Superseded by" in (repo / "plans" / "ADR-001-serve-it.md").read_text(encoding="utf-8")
+    assert call("adr", "check").out == "no faults\n"
+    call("adr", "index")
+    assert "Use cups" in (repo / "plans" / "INDEX.md").read_text(encoding="utf-8")
+
+
+def test_a_number_that_was_changed_is_named(call, repo):
+    path = repo / "plans" / "ADR-001-serve-it.md"
+    path.write_text(path.read_text(encoding="utf-8").replace("| 0.9 |", "| 0.95 |"), "utf-8")
+    findings = data_of(call("adr", "verify", "--json", code=1))["findings"]
+    assert any("0.95" in each["message"] for each in findings)
+    assert {each["path"] for each in findings} == {"plans/ADR-001-serve-it.md"}
+    assert call("learnings", "verify").out != ""
+
+
+def test_a_file_that_was_changed_after_the_fact_is_named(call, kit):
+    (kit.state / "volume" / "result.json").write_text('{"strength": 0.1}', encoding="utf-8")
+    printed = call("adr", "verify", code=1)
+    assert "file_changed" in printed.out
+
+
+def test_learnings_are_listed_and_archived(call):
+    rows = data_of(call("learnings", "list", "--json"))
+    assert "Hot water helps" in rows[0]["title"]
+    assert data_of(call("learnings", "archive", "before=2001-01-01", "--json")) == {"moved": []}
+    assert len(data_of(call("learnings", "archive", "before=2999-01-01", "--json"))["moved"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["adr", "show", "7"], "there is no ADR-007"),
+        (["adr", "accept", "7"], "there is no ADR-007"),
+        (["adr", "supersede", "1", "1"], "cannot supersede itself"),
+        (["adr", "new", " "], "needs a title"),
+        (["learnings", "archive", "before=yesterday"], "needs a day"),
+        (["adr", "list", "rpeo=x"], "did you mean 'repo'?"),
+        (["adr", "lst"], "No such command 'lst'"),
+    ],
+)
+def test_a_wrong_word_ends_with_exit_code_2(call, words, said):
+    assert said in call(*words, code=2).err
