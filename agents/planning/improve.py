@@ -1,23 +1,31 @@
 """Make a plan cheaper when the search for the cheapest one is too large to finish.
 
-Relaxed plans under changed costs: what the plan already pays for is taken to be nearly free, one
-of its actions is forbidden, and the rest is shaken a little. What comes out is cleaned of waste
-and kept if it is cheaper. The changes are drawn from a fixed seed, so the same problem is
-improved in the same way every time.
+Two neighbourhoods take turns. Relaxed plans under changed costs: what the plan already pays for is
+taken to be nearly free, one of its actions is forbidden, and the rest is shaken a little. And
+windows: a few consecutive actions are replaced by the cheapest ones that serve the rest of the
+plan as well. The changes are drawn from a fixed seed, so the same problem is improved in the
+same way every time.
 """
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from agents.planning.limits import Budget
+from agents.planning.limits import Budget, Stopped
+from agents.planning.lmcut import LmCut
 from agents.planning.lookahead import follow, without_waste
 from agents.planning.relaxed import relaxed_plan
+from agents.planning.space import StateSpace
+from agents.planning.stubborn import StubbornSets
 from agents.planning.task import Task
 
 __all__ = ["improvements"]
 
 _FORBIDDEN = 1 << 120
 _EVALUATIONS = 4
+_TURN = 6
+_WINDOW = 12
+_WINDOW_EXPANSIONS = 40
 
 
 def improvements(
@@ -44,11 +52,15 @@ def improvements(
     """
     rng = random.Random(seed)  # noqa: S311 - not for secrets
     best = price = sum([costs[op] for op in plan])
-    failures = 0
+    failures = attempts = 0
     while failures < patience:
         budget.check()
         failures += 1
-        candidate = _attempt(task, plan, costs, rng)
+        attempts += 1
+        if attempts % _TURN:
+            candidate = _attempt(task, plan, costs, rng)
+        else:
+            candidate = _window(task, plan, costs, budget, rng)
         if candidate is None:
             continue
         cost = sum([costs[op] for op in candidate])
@@ -83,3 +95,31 @@ def _attempt(
         if not taken:
             return None
     return None
+
+
+def _window(
+    task: Task, plan: list[int], costs: Sequence[int], budget: Budget, rng: random.Random
+) -> list[int] | None:
+    """The plan with some consecutive actions replaced by the cheapest that do, if there are."""
+    size = rng.randint(2, _WINDOW)
+    first = rng.randrange(max(1, len(plan) - size + 1))
+    before, after = plan[:first], plan[first + size :]
+    needed = task.goal
+    for op in reversed(after):
+        needed = needed & ~task.add[op] | task.pre[op]
+    start = task.run(before)
+    if start is None or not plan[first : first + size]:
+        return None
+    inner = replace(task, start=start, goal=needed)
+    space = StateSpace(inner, list(costs), LmCut(inner, costs), budget, StubbornSets(inner))
+    below = sum([costs[op] for op in plan[first : first + size]])
+    try:
+        with budget.at_most(_WINDOW_EXPANSIONS):
+            cheaper = space.cheapest(below)
+    except Stopped:
+        if budget.used_up():
+            raise
+        return None
+    if cheaper is None:
+        return None
+    return without_waste(task, [*before, *cheaper, *after], costs)

@@ -43,6 +43,7 @@ class Budget:
         self.clock = limits.clock
         self.started = self.clock()
         self.deadline = None if limits.seconds is None else self.started + limits.seconds
+        self._most = limits.expansions
         self.expanded = 0
         self.generated = 0
         self.evaluated = 0
@@ -75,11 +76,28 @@ class Budget:
         """Seconds left before the deadline; infinite without one."""
         return float("inf") if self.deadline is None else self.deadline - self.clock()
 
-    def add(self, other: "Budget") -> None:
-        """Count what another budget used as used here."""
-        self.expanded += other.expanded
-        self.generated += other.generated
-        self.evaluated += other.evaluated
+    @contextmanager
+    def at_most(self, expansions: int) -> Iterator[None]:
+        """Inside, only so many states may be expanded."""
+        kept = self._most
+        self._most = (
+            self.expanded + expansions if kept is None else min(kept, self.expanded + expansions)
+        )
+        try:
+            yield
+        finally:
+            self._most = kept
+
+    def used_up(self) -> bool:
+        """Whether the next expansion would be refused, outside of any `at_most`."""
+        limit = self.limits.expansions
+        if limit is not None and self.expanded >= limit:
+            return True
+        try:
+            self.check()
+        except Stopped:
+            return True
+        return False
 
     def check(self) -> None:
         """Raise `Stopped` if the time is up or the caller cancelled."""
@@ -90,8 +108,7 @@ class Budget:
 
     def expand(self) -> None:
         """Count one expansion, before it happens."""
-        limit = self.limits.expansions
-        if limit is not None and self.expanded >= limit:
+        if self._most is not None and self.expanded >= self._most:
             raise Stopped("expansions")
         self.check()
         self.expanded += 1

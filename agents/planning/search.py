@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from agents.planning.improve import improvements
 from agents.planning.landmarks import action_landmarks
-from agents.planning.limits import Budget, Limits, Stopped
+from agents.planning.limits import Budget, Stopped
 from agents.planning.lmcut import Landmark, LmCut
 from agents.planning.lookahead import first_plan, without_waste
 from agents.planning.space import StateSpace
@@ -22,10 +22,11 @@ __all__ = ["Found", "search"]
 
 _LOOKAHEAD = 400
 _LONGEST = 1 << 16
+_SMALL = 150
+_TRIAL_EXPANSIONS = 300
 _SHARE_OF_PROOF = 0.5
 _QUICK_PATIENCE = 10
-_PATIENCE = 2_000
-_TIE_EXPANSIONS = 300
+_PATIENCE = 5_000
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class Found:
     stopped_by: str = ""
 
     def proved(self, task: Task) -> bool:
-        """Whether nothing is left to find out."""
+        """Whether nothing is left to find out about the cost."""
         return self.unreachable or (self.plan is not None and task.price(self.plan) <= self.bound)
 
 
@@ -53,28 +54,55 @@ def search(task: Task, budget: Budget) -> Found:
     """The cheapest plan of a task as far as the budget goes."""
     found = Found()
     try:
-        weights = tie_weights(task)
-        found.plan = first_plan(task, weights, budget, evaluations=_LOOKAHEAD)
+        ties = Ties(task)
+        found.plan = first_plan(task, ties.weights, budget, evaluations=_LOOKAHEAD)
         budget.stage_done("first plan")
-        _bound(task, found)
+        settled = _bound(task, ties, found)
         budget.stage_done("lower bound")
-        if found.plan is not None and not found.proved(task):
-            found.plan = without_waste(task, found.plan, weights)
-        if not found.proved(task):
+        if not settled and not found.unreachable:
+            if found.plan is not None:
+                found.plan = without_waste(task, found.plan, ties.weights)
             _parts(task, budget, found)
-        if found.proved(task) and found.plan:
-            found.plan = _settle_ties(task, weights, budget, found.plan)
     except Stopped as stopped:
         found.stopped_by = stopped.reason
     return found
 
 
-def _bound(task: Task, found: Found) -> None:
-    root = LmCut(task, task.cost).evaluate(task.start, unary_landmarks(task, task.cost))
-    if root is None:
-        found.unreachable = True
-    else:
-        found.bound = max(found.bound, root[0])
+class Ties:
+    """Costs that also tell equally cheap plans apart: fewer actions, then more needs.
+
+    Attributes:
+        weights: For each operator.
+        unit: What one unit of cost weighs; more than all else together.
+    """
+
+    def __init__(self, task: Task) -> None:
+        needs = [len(action.needs) for action in task.actions]
+        per_action = 1 + _LONGEST * max(needs, default=0)
+        self.unit = per_action * _LONGEST
+        self.weights = [
+            cost * self.unit + per_action - count
+            for cost, count in zip(task.cost, needs, strict=True)
+        ]
+
+    def of(self, plan: list[int]) -> int:
+        """What a plan weighs."""
+        weights = self.weights
+        return sum([weights[op] for op in plan])
+
+
+def _bound(task: Task, ties: Ties, found: Found) -> bool:
+    """Bound the cost from below; whether that proves the plan in hand, ties included."""
+    if len(task.actions) > _SMALL:  # with ties it takes several times as long
+        plain = LmCut(task, task.cost).evaluate(task.start, unary_landmarks(task, task.cost))
+        found.unreachable = plain is None
+        found.bound = max(found.bound, plain[0] if plain else 0)
+        if not found.proved(task):
+            return False
+    root = LmCut(task, ties.weights).evaluate(task.start, unary_landmarks(task, ties.weights))
+    found.unreachable = root is None
+    found.bound = max(found.bound, root[0] // ties.unit if root else 0)
+    return root is not None and found.plan is not None and ties.of(found.plan) <= root[0]
 
 
 def _parts(task: Task, budget: Budget, found: Found) -> None:
@@ -91,8 +119,7 @@ def _parts(task: Task, budget: Budget, found: Found) -> None:
         if found.plan is not None:
             place = {op: i for i, op in enumerate(ops)}
             local.plan = [place[op] for op in found.plan if op in place]
-        _bound(part, local)
-        if not local.proved(part):
+        if not _bound(part, Ties(part), local):
             with budget.part(1 / (len(groups) - number)):
                 _prove(part, budget, local)
         if local.unreachable:
@@ -108,26 +135,80 @@ def _parts(task: Task, budget: Budget, found: Found) -> None:
 
 def _prove(task: Task, budget: Budget, found: Found) -> None:
     """Find the cheapest plan by A*, or at least a cheaper one."""
-    weights = tie_weights(task)
+    ties = Ties(task)
+    small = len(task.actions) <= _SMALL
     try:
-        _improve(task, weights, budget, found, share=0.05, patience=_QUICK_PATIENCE)
+        if small and _settle_ties(task, ties, budget, found):
+            return
         if not found.proved(task):
+            _improve(task, ties, budget, found, share=0.05, patience=_QUICK_PATIENCE)
             _search_below(task, budget, found)
+        if not small and found.plan:
+            _settle_ties(task, ties, budget, found)
     except Stopped as stopped:
+        if found.proved(task):  # only the ties are open
+            return
         found.stopped_by = stopped.reason
-    if found.stopped_by in {"time", "expansions", "memory"} and found.plan is not None:
-        _improve(task, weights, budget, found, share=1.0, patience=_PATIENCE)
+    if found.stopped_by in {"time", "expansions", "memory"}:
+        _improve(task, ties, budget, found, share=1.0, patience=_PATIENCE)
+
+
+def _settle_ties(task: Task, ties: Ties, budget: Budget, found: Found) -> bool:
+    """A short search for the best plan, ties included; whether it came to an end.
+
+    Where very many plans are equally good it does not, and the one found first stays.
+    """
+    heuristic = LmCut(task, ties.weights)
+    space = StateSpace(task, ties.weights, heuristic, budget, StubbornSets(task))
+    below = None if found.plan is None else ties.of(found.plan)
+    try:
+        with budget.at_most(_TRIAL_EXPANSIONS):
+            better = space.cheapest(below, unary_landmarks(task, ties.weights))
+    except Stopped:
+        found.bound = max(found.bound, space.bound // ties.unit)
+        if budget.used_up():
+            raise
+        return False
+    finally:
+        budget.stage_done("short search")
+    _accept(task, found, better)
+    return True
+
+
+def _search_below(task: Task, budget: Budget, found: Found) -> None:
+    """A* for a plan cheaper than the one in hand."""
+    if found.proved(task):
+        return
+    space = StateSpace(task, list(task.cost), LmCut(task, task.cost), budget, StubbornSets(task))
+    below = None if found.plan is None else task.price(found.plan)
+    try:
+        with budget.part(1.0 if found.plan is None else _SHARE_OF_PROOF):
+            better = space.cheapest(below, unary_landmarks(task, task.cost))
+    finally:
+        found.bound = max(found.bound, space.bound)
+        budget.stage_done("search")
+    _accept(task, found, better)
+
+
+def _accept(task: Task, found: Found, better: list[int] | None) -> None:
+    """A search came to its end: what it found, or else the plan in hand, is the cheapest."""
+    if better is not None:
+        found.plan = better
+    if found.plan is None:
+        found.unreachable = True
+    else:
+        found.bound = task.price(found.plan)
 
 
 def _improve(
-    task: Task, weights: list[int], budget: Budget, found: Found, *, share: float, patience: int
+    task: Task, ties: Ties, budget: Budget, found: Found, *, share: float, patience: int
 ) -> None:
     if found.plan is None:
         return
     try:
         with budget.part(share):
-            for better in improvements(task, found.plan, weights, budget, patience=patience):
-                found.plan = better
+            better = improvements(task, found.plan, ties.weights, budget, patience=patience)
+            for found.plan in better:
                 if found.proved(task):
                     break
     except Stopped as stopped:
@@ -137,59 +218,7 @@ def _improve(
         budget.stage_done("improvement")
 
 
-def _search_below(task: Task, budget: Budget, found: Found) -> None:
-    costs = list(task.cost)
-    space = StateSpace(task, costs, LmCut(task, costs), budget, StubbornSets(task))
-    below = None if found.plan is None else task.price(found.plan)
-    try:
-        with budget.part(1.0 if found.plan is None else _SHARE_OF_PROOF):
-            better = space.cheapest(below, unary_landmarks(task, costs))
-    finally:
-        found.bound = max(found.bound, space.bound)
-        budget.stage_done("search")
-    found.plan = found.plan if better is None else better
-    if found.plan is None:
-        found.unreachable = True
-    else:
-        found.bound = task.price(found.plan)
-
-
-def _settle_ties(task: Task, weights: list[int], budget: Budget, plan: list[int]) -> list[int]:
-    """Of the cheapest plans, the one with fewest actions and most needs.
-
-    A short search: where very many plans are equally good, the one found first stays.
-    """
-    price = sum([weights[op] for op in plan])
-    costs_less = LmCut(task, weights)
-    seeds = unary_landmarks(task, weights)
-    root = costs_less.evaluate(task.start, seeds)
-    if root is None or root[0] >= price:
-        return plan
-    tie_budget = Budget(
-        Limits(seconds=budget.remaining(), expansions=_TIE_EXPANSIONS, clock=budget.clock),
-        budget.cancel,
-    )
-    space = StateSpace(task, weights, costs_less, tie_budget, StubbornSets(task))
-    try:
-        better = space.cheapest(price, seeds)
-    except Stopped:
-        better = None
-    budget.add(tie_budget)
-    budget.stage_done("ties")
-    return plan if better is None else better
-
-
 def unary_landmarks(task: Task, costs: Sequence[int]) -> tuple[Landmark, ...]:
     """The actions every plan contains, as landmarks to start LM-cut from."""
     always = action_landmarks(task, task.start) or []
     return tuple([(costs[op], (op,)) for op in always if costs[op]])
-
-
-def tie_weights(task: Task) -> list[int]:
-    """Costs that also tell equally cheap plans apart: fewer actions, then more needs."""
-    needs = [len(action.needs) for action in task.actions]
-    per_action = 1 + _LONGEST * max(needs, default=0)
-    per_cost = per_action * _LONGEST
-    return [
-        cost * per_cost + per_action - count for cost, count in zip(task.cost, needs, strict=True)
-    ]
