@@ -61,8 +61,6 @@ Report: TypeAlias = Callable[[Path, str], None]
 
 _SUFFIX = ".safetensors"
 _REPLACED = ".old-"
-# Writing waits for the disk while hashing uses a core; more threads than this only add switches.
-_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -270,7 +268,8 @@ def _write_files(
     pieces[STATE_FILE] = [memoryview(text.encode())]
     sizes = {name: sum(piece.nbytes for piece in pieces[name]) for name in pieces}
     order = sorted(pieces, key=lambda name: (-sizes[name], name))
-    with ThreadPoolExecutor(_THREADS) as pool:
+    # A thread to write and one to hash for each file: hashing uses the core while the disk works.
+    with ThreadPoolExecutor(2 * len(order)) as pool:
         written = [pool.submit(write_pieces, directory / name, pieces[name]) for name in order]
         hashed = {name: pool.submit(hash_pieces, pieces[name]) for name in order}
         for writing in written:
