@@ -1,13 +1,17 @@
 """From what a training wrote to the volume to what the ledger keeps and the records quote."""
 
+import json
+
 from actions.job import Job
-from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome
+from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome, Series
 from training.result import Result
 
 __all__ = ["outcome_of"]
 
 # figures of the last few steps, which say nothing about the whole
 _OF_THE_WINDOW = ("loss", "lr", "grad_norm", "window", "steps_per_second", "images_per_second")
+
+MOST_POINTS = 100
 
 _UNITS = {"seconds": "s", "images_per_second": "images/s", "step": "steps"}
 
@@ -27,12 +31,29 @@ def outcome_of(job: Job, result: Result, compute: str) -> Outcome:
             Measurement(name=name, value=value, unit=_UNITS.get(name, ""), source=source)
             for name, value in numbers.items()
         ),
+        series=_series(job),
         artifacts=_artifacts(result),
         gates=tuple(Gate.model_validate(gate.model_dump()) for gate in result.gates),
         provenance=_provenance(job, result, compute),
         decision=_decision(job) if result.passed else None,
         lesson=_lesson(job) if result.passed else "",
     )
+
+
+def _series(job: Job) -> tuple[Series, ...]:
+    """The losses as they fell, thinned to what a picture can show."""
+    path = f"{job.directory}/metrics.jsonl"
+    if not job.volume.exists(path):
+        return ()
+    rows = [json.loads(line) for line in job.volume.read_bytes(path).splitlines()]
+    found = []
+    for name in ("loss", "validation_loss"):
+        points = [(float(row["step"]), float(row[name])) for row in rows if name in row]
+        every = max(1, len(points) // MOST_POINTS)
+        if points:
+            thinned = (*points[:-1:every], points[-1])
+            found.append(Series(name=name, points=thinned, source=path))
+    return tuple(found)
 
 
 def _summary(job: Job, result: Result) -> str:

@@ -73,7 +73,8 @@ class RunHistory:
             self.plans.append(data)
         elif event.type == "step.started":
             row = {"step": data["step"], "action": data["action"], "status": "running"}
-            self.steps.append(row | {"seconds": None, "summary": ""})
+            empty: dict[str, Any] = {"artifacts": [], "gates": [], "measurements": []}
+            self.steps.append(row | {"seconds": None, "summary": ""} | empty)
         elif event.type == "run.finished":
             self.ended, self.status = event.time, data["status"]
             self.exit_code, self.message = data["exit_code"], data.get("message", "")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Artifact", "Decision", "Gate", "Measurement", "Outcome"]
+__all__ = ["Artifact", "Decision", "Gate", "Measurement", "Outcome", "Series"]
 
 
 class _Frozen(BaseModel):
@@ -59,11 +59,20 @@ class Decision(_Frozen):
     references: tuple[str, ...] = ()
 
 
+class Series(_Frozen):
+    """One number as it changed while the step ran."""
+
+    name: str
+    points: tuple[tuple[float, float], ...] = Field(description="pairs (when, value), in order")
+    source: str = ""
+
+
 class Outcome(_Frozen):
     """The typed result of one step."""
 
     summary: str
     measurements: tuple[Measurement, ...] = ()
+    series: tuple[Series, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     gates: tuple[Gate, ...] = ()
     provenance: dict[str, str] = Field(default_factory=dict)

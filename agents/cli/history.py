@@ -1,5 +1,6 @@
 """``runs`` and ``show``: what was done, read from the ledger."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,8 +13,9 @@ from agents.events import Event
 from agents.facts import nearest
 from agents.history import RunHistory, find_run, run_histories
 from agents.ledger import Ledger
+from agents.report import report_html
 
-__all__ = ["runs_command", "show_command"]
+__all__ = ["report_command", "runs_command", "show_command"]
 
 _MARKS = {"done": "✓", "nothing to do": "=", "running": "…"}
 FILTERS = ("goal", "status", "state")
@@ -48,11 +50,36 @@ def show_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
     emit("show", found.data(), lambda: _story(found), json_wanted=as_json)
 
 
+@click.command("report")
+@click.argument("run", default="last")
+@click.argument("words", nargs=-1, metavar="[out=FILE] [volume=DIR] [state=DIR]")
+@json_option
+def report_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
+    """One run as one HTML file, with pictures and curves.
+
+    RUN is an id, a unique beginning of one, or last. Default of out=: <state>/reports/RUN.html.
+    """
+    if "=" in run:
+        run, words = "last", (run, *words)
+    given = _known(words, ("out", "volume", "state"))
+    state = state_directory(given.get("state"))
+    found = find_run(_runs(given.get("state")), run)
+    out = Path(given.get("out") or state / "reports" / f"{found.run}.html")
+    roots = [Path(given.get("volume") or state / "volume")]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(report_html(found, roots), encoding="utf-8")
+    emit("report", {"path": str(out)}, lambda: str(out), json_wanted=as_json)
+
+
 def _filters(words: tuple[str, ...]) -> dict[str, str]:
+    return _known(words, FILTERS)
+
+
+def _known(words: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, str]:
     given = parse_words(words)
     for key in given:
-        if key not in FILTERS:
-            raise UsageError(f"unknown key {key!r}{nearest(key, FILTERS)}")
+        if key not in keys:
+            raise UsageError(f"unknown key {key!r}{nearest(key, keys)}")
     return given
 
 

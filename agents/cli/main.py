@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("agents.cli.explain", "A goal, action or fact: what needs it, what supplies it."),
     "runs": ("agents.cli.history", "The runs so far, newest first."),
     "show": ("agents.cli.history", "One run: its plans, steps, failures and end."),
+    "report": ("agents.cli.history", "One run as one HTML file, with pictures and curves."),
     "goals": ("agents.cli.listing", "The goals and their parameters."),
     "actions": ("agents.cli.listing", "The actions: needs, effects, cost."),
     "facts": ("agents.cli.listing", "The facts the world is described with."),

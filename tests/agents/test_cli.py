@@ -240,3 +240,19 @@ def test_a_plan_can_be_drawn_and_the_drawing_is_always_the_same(call, kind):
     drawing = call("plan", "goal=served", "--graph", kind).out
     assert "brew" in drawing
     assert call("plan", "goal=served", "--graph", kind).out == drawing
+
+
+def test_a_report_is_one_html_file_that_needs_nothing_else(kit, call):
+    def brew(_context):
+        raise ActionFailed("<script>alert(1)</script> {{7*7}}", name="hostile")
+
+    kit.tea.fail("brew", brew)
+    call("run", "goal=served", code=1)
+    path = kit.state / "report.html"
+    assert call("report", "last", f"out={path}", f"state={kit.state}").out == f"{path}\n"
+    page = path.read_text(encoding="utf-8")
+    assert "goal=served" in page
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; {{7*7}}" in page
+    assert "http://" not in page
+    assert "https://" not in page
