@@ -38,7 +38,7 @@ def prepare_data(context: Context) -> Outcome:
     def progress(what: str, done: int, total: int) -> None:
         if context.cancelled.is_set():
             raise Interrupted("preparing the photos was stopped", fix="run the same command again")
-        context.progress(Progress(done, total, what))
+        context.progress(Progress(done, total, unit=what))
 
     with translated():
         manifest = prepare(

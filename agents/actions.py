@@ -64,6 +64,7 @@ class Progress(NamedTuple):
     total: int
     text: str = ""
     eta_seconds: float | None = None
+    unit: str = "step"
 
 
 class NoParameters(BaseModel):

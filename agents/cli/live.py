@@ -21,7 +21,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 def progress_text(progress: Progress) -> str:
     """``step 120/600 · loss 0.2310 · 800 images/s · ETA 1 min 02 s``."""
-    parts = [f"step {progress.done:,}/{progress.total:,}"]
+    parts = [f"{progress.unit} {progress.done:,}/{progress.total:,}"]
     if progress.text:
         parts.append(progress.text)
     if progress.eta_seconds is not None:
