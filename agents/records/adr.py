@@ -10,6 +10,7 @@ from agents.records.markdown import Safe, number, text
 from agents.records.merge import Merger
 from agents.records.regions import Region
 from agents.records.render import render
+from agents.records.sources import by_source
 
 __all__ = [
     "NEW_ADR",
@@ -102,7 +103,12 @@ def evidence_body(evidence: Evidence, *, heading: bool = True) -> str:
         *((name.replace("_", " "), value) for name, value in evidence.provenance),
     ]
     link = run_link(evidence) if heading else ""
-    values = {"evidence": evidence, "run_link": link, "provenance": provenance}
+    values = {
+        "evidence": evidence,
+        "run_link": link,
+        "groups": by_source(evidence.numbers),
+        "provenance": provenance,
+    }
     return render("evidence", values)
 
 

@@ -16,7 +16,7 @@ from agents.errors import ActionFailed, FailureClass
 from agents.events import Event
 from agents.outcome import Outcome
 from agents.records.evidence import RunFacts
-from agents.records.relevance import RECORDING_ACTIONS, something_to_record
+from agents.records.relevance import RECORDING_ACTIONS, RECORDING_PARAMETERS, something_to_record
 
 __all__ = [
     "TRAINING_FACTS",
@@ -189,7 +189,13 @@ def _run_facts(run: str, event: Event) -> RunFacts:
     return RunFacts(
         id=run,
         goal=payload.goal,
-        params=tuple(sorted((k, _plain(v)) for k, v in payload.params.items() if v is not None)),
+        params=tuple(
+            sorted(
+                (name, _plain(value))
+                for name, value in payload.params.items()
+                if value is not None and name not in RECORDING_PARAMETERS
+            )
+        ),
         version=payload.version,
         commit=git.commit if git else "",
         dirty=git.dirty if git else False,

@@ -12,6 +12,7 @@ from agents.records.merge import Merger
 from agents.records.numbering import numbering_lock
 from agents.records.regions import Region, parse
 from agents.records.render import render
+from agents.records.sources import by_source
 from agents.records.text import read_text, write_file
 
 __all__ = [
@@ -154,6 +155,7 @@ def learning_body(learning: Learning, related: str = "") -> str:
         "learning",
         {
             "learning": learning,
+            "groups": by_source(learning.numbers),
             "type": "fix" if learning.kind == "failure" else "feat",
             "month": month(learning.opening.at),
             "areas": [learning.action, learning.failure_class or "training"],

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agents.events import Event
 
-__all__ = ["RECORDING_ACTIONS", "something_to_record"]
+__all__ = ["RECORDING_ACTIONS", "RECORDING_PARAMETERS", "something_to_record"]
 
 RECORDING_ACTIONS = frozenset({"update_docs"})
 """Actions that write records; what they do is never evidence."""
+
+RECORDING_PARAMETERS = frozenset({"repo", "commit"})
+"""Parameters that say where records are written, not what was trained."""
 
 
 def something_to_record(events: "Iterable[Event]") -> bool:

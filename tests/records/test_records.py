@@ -35,8 +35,9 @@ def test_a_training_is_written_down_as_adr_learning_run_record_and_index(story, 
         "## Confirmation",
         "## References",
     ]
-    row = "| loss_final | 0.41803 | 4 | `trainings/key-r1/result.json` (sha256 `abababababab`) |"
-    assert row in adr
+    source = "Read from `trainings/key-r1/result.json` (sha256 `abababababab`), event 4:\n"
+    assert f"{source}\n| Measured | Value |\n|---|---|\n| steps | 2000 steps |\n" in adr
+    assert "\n| loss_final | 0.41803 |\n" in adr
     assert "| not_noise | neighbour_correlation | 0.91 | &gt;= 0.5 | passed | 4 |" in adr
 
 
