@@ -287,3 +287,36 @@ def test_whatever_a_run_is_called_its_record_stays_in_its_folder(story, tmp_path
         assert (root / change.path).resolve().is_relative_to(root.resolve())
         assert Path(change.path).parts[0] in ("plans", "agents-docs")
     assert write_records(story.events, root) == []
+
+
+def test_a_value_that_is_not_a_number_is_said_in_words_and_fails_its_gate(
+    story, repository, outcome_of_training
+):
+    outcome = outcome_of_training("r1")
+    lost = outcome.measurements[1].model_copy(update={"value": float("nan")})
+    gate = outcome.gates[0].model_copy(update={"value": float("nan"), "passed": True})
+    story.begin("r1")
+    broken = outcome.model_copy(update={"measurements": (lost,), "gates": (gate,)})
+    story.finish_step("r1", "train", broken)
+    write_records(story.events, repository.root)
+    run = repository.read("agents-docs/runs/r1.md")
+    assert "| loss_final | not a number |" in run
+    assert "| not a number | &gt;= 0.5 | **failed** |" in run
+    assert outdated(story.events, repository.root) == []
+
+
+def test_a_number_in_prose_that_nothing_measured_backs_is_pointed_out(story, repository):
+    story.train("r1", decision="Train 2000 steps because 400000 is too many and 64 px is enough.")
+    write_records(story.events, repository.root)
+    adr = repository.read(ADR)
+    assert "Numbers in this text that no measurement of run `r1` backs: 400000, 64." in adr
+
+
+def test_a_record_that_was_deleted_is_written_again_with_its_number(story, repository):
+    story.train("r1")
+    write_records(story.events, repository.root, commit=True)
+    before = repository.files()
+    (repository.root / ADR).unlink()
+    assert [str(each.path) for each in outdated(story.events, repository.root)] == [ADR]
+    write_records(story.events, repository.root)
+    assert repository.files() == before
