@@ -104,10 +104,11 @@ def check_committable(
             _refuse_changed(repository, folder, path, is_ours)
 
 
-def commit_paths(folder: Path, paths: Sequence[str], message: str) -> str:
+def commit_paths(folder: Path, paths: Sequence[str], message: Callable[[list[str]], str]) -> str:
     """Commit exactly ``paths`` as they are in the working tree; returns the commit, or "".
 
-    Empty when none of them differs from the last commit. The user's index and working tree stay
+    Empty when none of them differs from the last commit. ``message`` is made of the paths that
+    do. The user's index and working tree stay
     as they are.
 
     Raises:
@@ -124,11 +125,12 @@ def commit_paths(folder: Path, paths: Sequence[str], message: str) -> str:
         changed = [name for name in names if _mentions(status, name)]
         if not changed:
             return ""
+        told = message([path for path, name in zip(paths, names, strict=True) if name in changed])
         new = [name for name in changed if f"?? {name}" in status.split("\0")]
         try:
             if new:
                 repository.git.add("-N", "--", *new)
-            repository.git.commit("--quiet", "--only", "-m", message, "--", *changed)
+            repository.git.commit("--quiet", "--only", "-m", told, "--", *changed)
         except GitCommandError as error:
             if new:
                 repository.git.reset("--quiet", "--", *new)

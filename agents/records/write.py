@@ -1,6 +1,6 @@
 """What the records should say, what they say, and making them say it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def write(
         for change in changes:
             write_file(repo / change.path, change.after)
         if commit and made.after:
-            commit_paths(repo, sorted(made.after), _message(made))
+            commit_paths(repo, sorted(made.after), _message)
     return changes
 
 
@@ -259,13 +259,11 @@ def _reason(path: str, before: Mapping[str, str], edited: set[str]) -> str:
     return "not written yet" if path not in before else "the ledger says more than the file"
 
 
-def _message(made: Draft) -> str:
-    """Subject and list of files; read before the files are written."""
-    changes = made.changes()
-    numbers = [adr_number(change.path.name) for change in changes]
+def _message(paths: Sequence[str]) -> str:
+    numbers = [adr_number(path) for path in paths if path != INDEX_PATH]
     adrs = ", ".join(f"ADR-{number:03d}" for number in numbers if number is not None)
     subject = f"Record what was measured ({adrs})" if adrs else "Record what was measured"
-    return "\n".join([subject, "", *(f"- {change.path.as_posix()}" for change in changes)]).strip()
+    return "\n".join([subject, "", *(f"- {path}" for path in paths)])
 
 
 def _edited(conflicts: list[Conflict]) -> ActionFailed:

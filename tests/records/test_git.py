@@ -37,6 +37,8 @@ def test_records_that_were_left_uncommitted_can_be_committed_later(story, reposi
     write_records(story.events, repository.root)
     assert write_records(story.events, repository.root, commit=True) == []
     assert repository.git("status", "--porcelain") == ""
+    listed = repository.git("log", "-1", "--format=%b").split("\n")
+    assert {line[2:] for line in listed if line} == RECORDS
 
 
 def test_staged_and_unstaged_work_of_the_user_stays_as_it_is(story, repository):
