@@ -1,0 +1,132 @@
+"""kill -9 at any instant: nothing corrupt, little lost, and in the end the very same weights."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from training.checkpoints import CheckpointStore
+from training.result import TrainingDirectory
+
+SETTINGS = {
+    "steps": 60,
+    "save_every": 6,
+    "log_every": 6,
+    "validate_every": 30,
+    "dim": 16,
+    "heads": 2,
+    "depth": 1,
+    "batch": 4,
+    "sample_steps": 1,
+}
+
+
+@dataclass
+class Killed:
+    """What was seen over many kills.
+
+    Attributes:
+        kills: How many attempts were killed before they ended.
+        corrupt: Checkpoints that were visible and not whole.
+        lost: Most steps that a kill threw away.
+    """
+
+    kills: int = 0
+    corrupt: list[str] = field(default_factory=list)
+    lost: int = 0
+
+
+def begin(directory: TrainingDirectory) -> subprocess.Popen[bytes]:
+    """Start an attempt in a process of its own; it prints nothing here but its log."""
+    command = [sys.executable, "-m", "training", "train"]
+    command += ["--volume", str(directory.volume_root), "--key", directory.key]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+
+
+def kill_after(process: subprocess.Popen[bytes], lines: int, letters: int) -> bool:
+    """Kill when so many lines and letters were said, at any point of a step or a save.
+
+    Returns:
+        False if the attempt ended before.
+    """
+    assert process.stderr is not None
+    for _ in range(lines):
+        if not process.stderr.readline():
+            break
+    process.stderr.read(letters)
+    ended = process.poll() is not None
+    process.send_signal(signal.SIGKILL)
+    process.stderr.close()
+    process.wait()
+    return not ended
+
+
+def killed_again_and_again(directory: TrainingDirectory, kills: int, seed: int) -> Killed:
+    """Kill attempts at random moments, then let one end."""
+    seen, randomness = Killed(), random.Random(seed)
+    store = CheckpointStore(directory.checkpoints_path("dit"))
+    while seen.kills < kills and directory.read_result() is None:
+        process = begin(directory)
+        seen.kills += kill_after(process, randomness.randrange(1, 5), randomness.randrange(80))
+        newest = store.newest_valid(lambda path, _why: seen.corrupt.append(path.name))
+        reached = max((int(row["step"]) for row in directory.metrics()), default=0)
+        seen.lost = max(seen.lost, reached - (newest.step if newest else 0))
+    last = begin(directory)
+    _, log = last.communicate(timeout=120)
+    assert last.returncode in (0, 1), log.decode()
+    return seen
+
+
+def final_weights(directory: TrainingDirectory) -> dict[str, torch.Tensor]:
+    store = CheckpointStore(directory.checkpoints_path("dit"))
+    newest = store.newest_valid()
+    assert newest is not None
+    assert newest.step == SETTINGS["steps"]
+    tensors, _ = store.read(newest)
+    return {f"{a}/{b}": value for a, part in tensors.items() for b, value in part.items()}
+
+
+def proved(bench: Any, kills: int, seed: int) -> Killed:
+    """Compare a training that is killed again and again with one that nobody disturbs."""
+    whole, broken = bench.make("whole", **SETTINGS), bench.make("broken", **SETTINGS)
+    bench.run(whole)
+    seen = killed_again_and_again(broken, kills, seed)
+    one, other = final_weights(whole), final_weights(broken)
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+    return seen
+
+
+def test_a_training_killed_twice_ends_with_the_same_weights(bench: Any) -> None:
+    seen = proved(bench, kills=2, seed=1)
+    assert seen.kills >= 1
+    assert seen.corrupt == []
+    assert seen.lost <= SETTINGS["save_every"]
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_corrupt_nothing_and_lose_at_most_an_interval(bench: Any) -> None:
+    kills = 0
+    for seed in range(200):
+        root = bench.volume / str(seed)
+        root.mkdir()
+        (root / "datasets").symlink_to(bench.volume / "datasets")
+        seen = proved(type(bench)(root, bench.dataset), kills=200 - kills, seed=seed)
+        assert seen.corrupt == []
+        assert seen.lost <= SETTINGS["save_every"]
+        kills += seen.kills
+        if kills >= 200:
+            return
+    pytest.fail(f"only {kills} attempts could be killed before they ended")
