@@ -32,7 +32,7 @@ def outcome_of(job: Job, result: Result, compute: str) -> Outcome:
             for name, value in numbers.items()
         ),
         series=_series(job),
-        artifacts=_artifacts(result),
+        artifacts=_artifacts(job, result),
         gates=tuple(Gate.model_validate(gate.model_dump()) for gate in result.gates),
         provenance=_provenance(job, result, compute),
         decision=_decision(job) if result.passed else None,
@@ -64,8 +64,9 @@ def _summary(job: Job, result: Result) -> str:
     return f"{job.model} {result.step:,} steps{data}{shown}, {result.seconds:.0f} s; {verdict}"
 
 
-def _artifacts(result: Result) -> tuple[Artifact, ...]:
-    found = []
+def _artifacts(job: Job, result: Result) -> tuple[Artifact, ...]:
+    path = f"{job.directory}/result.json"
+    found = [Artifact(name="result", path=path, sha256=job.volume.sha256(path))]
     if result.checkpoint is not None:
         manifest = f"{result.checkpoint.path}/manifest.json"
         found.append(Artifact(name="checkpoint", path=manifest, sha256=result.checkpoint.sha256))

@@ -14,6 +14,7 @@ from agents.errors import UsageError
 from agents.events import Event
 from agents.facts import nearest
 from agents.ledger import Ledger
+from agents.records import write_records
 from agents.records.check import Finding, check_adrs
 from agents.records.commands import (
     accept_adr,
@@ -136,6 +137,24 @@ def index_command(words: tuple[str, ...], force: bool, as_json: bool) -> None:
     """Write plans/INDEX.md, with a table and a graph."""
     changes = write_index(_Given(words).repo, edited="force" if force else "refuse")
     _changed("adr.index", changes, as_json)
+
+
+@adr_command.command("adopt")
+@words_argument
+@json_option
+def adopt_command(words: tuple[str, ...], as_json: bool) -> None:
+    """Keep what a person edited in generated text; it is theirs from now on."""
+    given = _Given(words)
+    _changed("adr.adopt", write_records(given.events(), given.repo, edited="adopt"), as_json)
+
+
+@adr_command.command("force")
+@words_argument
+@json_option
+def force_command(words: tuple[str, ...], as_json: bool) -> None:
+    """Overwrite what a person edited in generated text by what the ledger says."""
+    given = _Given(words)
+    _changed("adr.force", write_records(given.events(), given.repo, edited="force"), as_json)
 
 
 @adr_command.command("check")

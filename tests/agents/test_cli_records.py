@@ -6,6 +6,7 @@ import json
 import pytest
 
 from agents.cli.main import invoke
+from agents.errors import ActionFailed
 from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome
 from agents.records import write_records
 
@@ -51,7 +52,7 @@ def repo(kit, tmp_path):
 def call(kit, repo, capsys):
     def call(*words, code=0):
         more = [f"repo={repo}"]
-        if "verify" in words or "show" in words:
+        if {"verify", "show", "adopt", "force"} & set(words):
             more.append(f"state={kit.state}")
         assert invoke(lambda: kit.catalogue, [*words, *more]) == code
         return capsys.readouterr()
@@ -120,3 +121,19 @@ def test_learnings_are_listed_and_archived(call):
 )
 def test_a_wrong_word_ends_with_exit_code_2(call, words, said):
     assert said in call(*words, code=2).err
+
+
+def test_an_edit_of_generated_text_is_refused_until_it_is_adopted_or_overwritten(call, kit, repo):
+    path = repo / "plans" / "ADR-001-serve-it.md"
+    original = path.read_text(encoding="utf-8")
+    edited = original.replace("Guests.", "Many guests.")
+    path.write_text(edited, encoding="utf-8")
+    with pytest.raises(ActionFailed, match="edited by hand"):
+        write_records(kit.events(), repo)
+    assert path.read_text(encoding="utf-8") == edited
+    call("adr", "force")
+    assert path.read_text(encoding="utf-8") == original
+    path.write_text(edited, encoding="utf-8")
+    call("adr", "adopt")
+    assert "Many guests." in path.read_text(encoding="utf-8")
+    assert write_records(kit.events(), repo) == []
