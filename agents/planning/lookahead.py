@@ -12,7 +12,7 @@ from agents.planning.limits import Budget
 from agents.planning.relaxed import relaxed_plan
 from agents.planning.task import Task
 
-__all__ = ["first_plan", "follow", "without_waste"]
+__all__ = ["first_plan", "follow", "serving", "without_waste"]
 
 
 def first_plan(
@@ -100,24 +100,37 @@ def without_waste(task: Task, plan: list[int], costs: Sequence[int]) -> list[int
     Taking one action out can make others useless; they go with it (Nakhost and Müller,
     "Action Elimination and Plan Neighborhood Graph Search", 2010).
     """
-    improved = True
-    while improved:
-        improved = False
-        for position in sorted(range(len(plan)), key=lambda i: (-costs[plan[i]], i)):
+    plan = serving(task, plan)
+    for op in sorted(set(plan), key=lambda op: (-costs[op], op)):
+        position = len(plan)
+        while op in plan[:position]:
+            position = position - 1 - plan[:position][::-1].index(op)
             shorter = _drop(task, plan, position)
             if shorter is not None:
-                plan, improved = shorter, True
-                break
+                plan = serving(task, shorter)
+                position = min(position, len(plan))
     return plan
+
+
+def serving(task: Task, plan: list[int]) -> list[int]:
+    """Only the actions that add something the rest or the goal still needs."""
+    needed = task.goal
+    kept = []
+    for op in reversed(plan):
+        if task.add[op] & needed:
+            needed = needed & ~task.add[op] | task.pre[op]
+            kept.append(op)
+    kept.reverse()
+    return kept
 
 
 def _drop(task: Task, plan: list[int], position: int) -> list[int] | None:
     """The plan without one action and without those that then no longer apply, if it works."""
     pre, add, delete = task.pre, task.add, task.delete
-    state = task.start
-    kept = []
-    for index, op in enumerate(plan):
-        if index == position or pre[op] & ~state:
+    kept = plan[:position]
+    state = task.run(kept) or 0
+    for op in plan[position + 1 :]:
+        if pre[op] & ~state:
             continue
         state = state & ~delete[op] | add[op]
         kept.append(op)

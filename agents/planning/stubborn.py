@@ -7,6 +7,8 @@ applies all operators that interfere with it. Expanding only the applicable oper
 set keeps an optimal plan in the graph.
 """
 
+from functools import cached_property
+
 from agents.planning.facts import compatible
 from agents.planning.lmcut import Landmark
 from agents.planning.task import Task
@@ -34,9 +36,26 @@ class StubbornSets:
         self._calls = 0
         self._seen = 0
         self._interfering: dict[int, int] = {}
-        self._needing = _operators_with(task.pre)
-        self._adding = _operators_with(task.add)
-        self._deleting = _operators_with(task.delete)
+
+    @cached_property
+    def _needing(self) -> dict[int, int]:
+        return _operators_with(self.task.pre)
+
+    @cached_property
+    def _adding(self) -> dict[int, int]:
+        return _operators_with(self.task.add)
+
+    @cached_property
+    def _deleting(self) -> dict[int, int]:
+        return _operators_with(self.task.delete)
+
+    @cached_property
+    def _values(self) -> dict[str, list[tuple[object, int]]]:
+        """For each fact the values that are atoms, with their bits."""
+        found: dict[str, list[tuple[object, int]]] = {}
+        for number, (fact, value) in enumerate(self.task.atoms):
+            found.setdefault(fact, []).append((value, 1 << number))
+        return found
 
     def prune(
         self, state: int, applicable: list[Entry], landmarks: tuple[Landmark, ...]
@@ -115,14 +134,12 @@ class StubbornSets:
 
     def _never_together(self, op: int) -> int:
         """Operators that need another value of a fact that this one needs."""
-        atoms = self.task.atoms
         found = 0
         for mine in _lows(self.task.pre[op]):
-            fact, value = atoms[mine.bit_length() - 1]
-            for other, needing in self._needing.items():
-                name, wanted = atoms[other.bit_length() - 1]
-                if name == fact and not compatible(value, wanted):
-                    found |= needing
+            fact, value = self.task.atoms[mine.bit_length() - 1]
+            for wanted, other in self._values[fact]:
+                if other != mine and not compatible(value, wanted):
+                    found |= self._needing.get(other, 0)
         return found
 
 

@@ -1,0 +1,253 @@
+"""How fast the planner is, and how good where it cannot finish: `python benchmarks/planner.py`.
+
+Prints one table row per target of the planner's specification. `cold` is the first call with
+empty caches, `again` the median of the calls after it; `first plan` is the time until a plan was in
+hand. Where pyperplan is installed, its A* with LM-cut solves the same unit-cost problems in the
+same run, in a process of its own that is stopped after a while.
+"""
+
+import argparse
+import multiprocessing
+import random
+import statistics
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from planner_problems import (
+    Problem,
+    among_irrelevant,
+    cases,
+    catalogue,
+    classical,
+    lanes,
+    project,
+    round_trip,
+)
+
+from agents.planning import Limits, PlanResult, Status, plan, still_valid
+from agents.planning import actions as declared
+from agents.planning import catalogue as catalogues
+
+PATIENCE_WITH_OTHERS = 30.0
+
+
+def forget() -> None:
+    """Empty the caches, so that the next call is like the first of a process."""
+    declared._remembered.clear()
+    catalogues._known.clear()
+
+
+def timed(problem: Problem, seconds: float = 10.0) -> tuple[PlanResult, float]:
+    """The answer and how many milliseconds it took."""
+    started = time.perf_counter()
+    result = plan(*problem, limits=Limits(seconds=seconds))
+    return result, 1000 * (time.perf_counter() - started)
+
+
+def first_plan_ms(result: PlanResult) -> float:
+    """Milliseconds until a plan was in hand."""
+    return 1000 * sum(result.stats.seconds.get(stage, 0) for stage in ("compile", "first plan"))
+
+
+def row(name: str, target: str, problem: Problem, other: str = "") -> PlanResult:
+    """Measure one problem and print its line."""
+    forget()
+    result, cold = timed(problem)
+    first = first_plan_ms(result)
+    again = statistics.median(timed(problem)[1] for _ in range(5 if cold < 500 else 1))
+    stats = result.stats
+    print(
+        f"| {name} | {target} | {cold:.1f} | {again:.1f} | {first:.1f} | {stats.expanded} "
+        f"| {len(result.steps)} | {result.status.value} {result.cost:g} | {other} |",
+        flush=True,
+    )
+    return result
+
+
+def table(title: str) -> None:
+    """Print the head of a table."""
+    print(f"\n### {title}\n")
+    print(
+        "| problem | target | cold ms | again ms | first plan ms | expanded | steps | answer "
+        "| pyperplan |\n|---|---|---|---|---|---|---|---|---|"
+    )
+
+
+def compiled_for_pyperplan(problem: Problem) -> Any:
+    """The problem as pyperplan's task; conditions on `False` become facts of their own."""
+    from pyperplan.task import Operator, Task
+
+    start, goal, actions = problem
+    names = {f for a in actions for f in (*a["needs"], *a["effect"])} | set(goal)
+    text = {(f, v): f"({'' if v else 'not-'}{f})" for f in names for v in (True, False)}
+    operators = [
+        Operator(
+            a["name"],
+            {text[c] for c in a["needs"].items()},
+            {text[c] for c in a["effect"].items()},
+            {text[f, not v] for f, v in a["effect"].items()},
+        )
+        for a in actions
+    ]
+    initial = {text[f, bool(start.get(f, False))] for f in names}
+    return Task("p", set(text.values()), initial, {text[c] for c in goal.items()}, operators)
+
+
+def _ask_pyperplan(problem: Problem, answers: Any) -> None:
+    import logging
+
+    from pyperplan.heuristics.lm_cut import LmCutHeuristic
+    from pyperplan.search import astar_search
+
+    logging.disable(logging.CRITICAL)
+    started = time.perf_counter()
+    try:
+        task = compiled_for_pyperplan(problem)
+        found = astar_search(task, LmCutHeuristic(task))
+        cost = "none" if found is None else len(found)
+        answers.put(f"{1000 * (time.perf_counter() - started):.0f} ms, cost {cost}")
+    except RecursionError:
+        answers.put("recursion error")
+
+
+def pyperplan(problem: Problem) -> str:
+    """What pyperplan takes for the same problem, if it is installed."""
+    try:
+        import pyperplan  # noqa: F401
+    except ImportError:
+        return "not installed"
+    if any(a["cost"] != 1 for a in problem[2]):
+        return "unit costs only"
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    process = context.Process(target=_ask_pyperplan, args=(problem, answers))
+    process.start()
+    try:
+        return str(answers.get(timeout=PATIENCE_WITH_OTHERS))
+    except Exception:  # noqa: BLE001 - whatever it is, there is no answer
+        return f"none in {PATIENCE_WITH_OTHERS:.0f} s"
+    finally:
+        process.kill()
+        process.join()
+
+
+def simple_problems() -> None:
+    """The rows that are solved without search."""
+    table("Project, chains, independent goals, irrelevant actions")
+    for irrelevant in (0, 200, 1_000, 10_000):
+        name = f"training pipeline + {irrelevant} irrelevant"
+        row(name, "≤ 10 ms, proved", project(irrelevant))
+    rows = [
+        ("chain of 1,000", "plan ≤ 10 ms, proved ≤ 500 ms", lanes(1, 1_000)),
+        ("32 independent facts", "≤ 5 ms, expanded ≤ 64", lanes(32, 1)),
+        ("16 lanes × 3", "≤ 5 ms, expanded ≤ 96", lanes(16, 3)),
+        ("15 useful + 200 irrelevant", "≤ 5 ms", among_irrelevant(15, 200)),
+    ]
+    for name, target, problem in rows:
+        row(name, target, problem, pyperplan(problem))
+
+
+def classical_problems() -> None:
+    """The classical instances and the cases of other planners."""
+    table("Classical problems with known optimum")
+    right = 0
+    instances = classical()
+    for name, optimum, problem in instances:
+        result = row(name, "≤ 10 s, first plan ≤ 50 ms", problem, pyperplan(problem))
+        right += result.status is Status.OPTIMAL and result.cost == optimum
+    print(f"\noptimal and proved: {right} of {len(instances)}")
+    good = sum(_case_is_right(case, problem) for case, problem in cases())
+    print(f"cases from other planners' bug reports: {good} of {len(cases())}")
+
+
+def _case_is_right(case: dict[str, Any], problem: Problem) -> bool:
+    result = plan(*problem)
+    if not case["solvable"]:
+        return result.status is Status.UNREACHABLE
+    names = [step.action for step in result.steps]
+    accepted = case["accepted_plans"] is None or names in case["accepted_plans"]
+    return accepted and abs(result.cost - case["optimal_cost"]) < 1e-9
+
+
+def large_problems(best_after: float) -> None:
+    """What cannot be proved: how good the plan is after 5 s, against a far longer search."""
+    print(f"\n### Large catalogues, 5 s against the best of 5 s and {best_after:g} s\n")
+    print(
+        "| problem | target | first plan ms | first answer | after 5 s | bound | gap "
+        "| best known | above best |\n|---|---|---|---|---|---|---|---|---|"
+    )
+    problems = [(f"{n} actions, seed {s}", catalogue(n, s)) for n in (200, 600) for s in range(4)]
+    problems.append(("round trip of 14", round_trip(14)))
+    for name, problem in problems:
+        forget()
+        start = plan(*problem, limits=Limits(seconds=None, expansions=0, states=0))
+        forget()
+        result, _ = timed(problem, 5.0)
+        longer, _ = timed(problem, best_after)
+        best = min(result.cost, longer.cost)
+        print(
+            f"| {name} | plan ≤ 20 ms, ≤ 3 % above best | {first_plan_ms(result):.1f} "
+            f"| {start.cost:g} | {result.cost:g} | {result.lower_bound:g} | {result.gap:.1%} "
+            f"| {best:g} | {result.cost / best - 1:.1%} |",
+            flush=True,
+        )
+
+
+def faults(problem: Problem, rounds: int) -> Iterable[tuple[float, float]]:
+    """Milliseconds to check and to plan again after random faults on the way."""
+    start, goal, actions = problem
+    effects = {a["name"]: a["effect"] for a in actions}
+    rng = random.Random(5)
+    result = plan(*problem)
+    for _ in range(rounds):
+        world = dict(start)
+        done = rng.randrange(len(result.steps))
+        for step in result.steps[:done]:
+            world.update(effects[step.action])
+        broken = rng.choice(sorted(f for f, v in world.items() if v is True) or ["nothing"])
+        world[broken] = False
+        ids = {step.id for step in result.steps[:done]}
+        begun = time.perf_counter()
+        still_valid(result, world, done=ids)
+        checked = time.perf_counter()
+        plan(world, goal, actions)
+        yield 1000 * (checked - begun), 1000 * (time.perf_counter() - checked)
+
+
+def replanning() -> None:
+    """After a fault: is the rest still good, and if not, a new plan."""
+    print("\n### Replanning after a random fault (training pipeline)\n")
+    checks, plans = zip(*faults(project(), 500), strict=True)
+    ordered = sorted(plans)
+    print(f"still valid? median {1000 * statistics.median(checks):.0f} µs")
+    print(
+        f"new plan: median {statistics.median(ordered):.2f} ms (target 3), "
+        f"p99 {ordered[int(len(ordered) * 0.99)]:.2f} ms (target 20)"
+    )
+
+
+def main() -> None:
+    """Run everything, or what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parts = ("simple", "classical", "large", "replanning")
+    parser.add_argument("part", nargs="*", default=parts, help=", ".join(parts))
+    parser.add_argument("--best-after", type=float, default=30.0, help="seconds for the best known")
+    options = parser.parse_args()
+    timed(lanes(2, 2))
+    if "simple" in options.part:
+        simple_problems()
+    if "classical" in options.part:
+        classical_problems()
+    if "large" in options.part:
+        large_problems(options.best_after)
+    if "replanning" in options.part:
+        replanning()
+
+
+if __name__ == "__main__":
+    main()
