@@ -17,7 +17,6 @@ The tree, with the failure class each one carries (recovery is planned from the 
     ├── Unreachable              transient
     └── ImageError               permanent
 """
-# ruff: noqa: N818 - a condition is named for what it is: DiskFull, not DiskFullError
 
 from enum import StrEnum
 from typing import ClassVar
