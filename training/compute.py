@@ -1,29 +1,24 @@
 """Compute: where training runs. A port, and the implementation for this machine."""
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
 from training import image
 from training.adjustments import write_adjustments
 from training.config import Execution, TrainingConfig
-from training.durable import disk_errors, write_whole
+from training.durable import disk_errors
+from training.lock import acquire, is_held, write_owner
 from training.result import Result, TrainingDirectory
 
 __all__ = ["Auth", "Compute", "Launch", "LocalCompute", "State", "TrainingStatus"]
-
-LOOKS, LOOK_SECONDS = 10, 0.02
-"""Whoever looks whether a training runs holds its lock for an instant; a training holds on."""
 
 State = Literal["absent", "running", "completed", "interrupted", "failed"]
 
@@ -168,7 +163,7 @@ class LocalCompute:
         with disk_errors(directory.path):
             directory.path.mkdir(parents=True, exist_ok=True)
             lock = os.open(directory.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if not _acquire(lock):
+        if not acquire(lock):
             os.close(lock)
             return Launch(owner=_owner(directory), attached=True)
         try:
@@ -179,8 +174,7 @@ class LocalCompute:
             process = self._start(directory, lock)
         finally:
             os.close(lock)
-        owner = {"pid": process.pid, "started": datetime.now(UTC).isoformat(timespec="seconds")}
-        write_whole(directory.owner_path, json.dumps(owner) + "\n")
+        write_owner(directory, process.pid)
         # a child that ended is a zombie until somebody waits for it
         threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
         return Launch(owner=f"pid {process.pid}", attached=False)
@@ -206,7 +200,7 @@ class LocalCompute:
     def status(self, key: str) -> TrainingStatus:
         """How far a training is; running means that its lock is held."""
         directory = TrainingDirectory(self._root, key)
-        running = _is_held(directory.lock_path)
+        running = is_held(directory.lock_path)
         result = None if running else directory.read_result()
         target = _target(directory)
         last = directory.last_metrics() or {}
@@ -225,7 +219,7 @@ class LocalCompute:
         """Send SIGTERM: the process finishes its step, saves and ends."""
         directory = TrainingDirectory(self._root, key)
         # the lock proves that the process of this pid is alive and is the training
-        if not _is_held(directory.lock_path):
+        if not is_held(directory.lock_path):
             return False
         try:
             owner = json.loads(directory.owner_path.read_text(encoding="utf-8"))
@@ -233,34 +227,6 @@ class LocalCompute:
             return False  # it is being started this moment
         os.kill(int(owner["pid"]), signal.SIGTERM)
         return True
-
-
-def _acquire(lock: int) -> bool:
-    """Take the lock; one that stays taken belongs to a training, not to somebody who looks."""
-    for _ in range(LOOKS):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(LOOK_SECONDS)
-        else:
-            return True
-    return False
-
-
-def _is_held(lock: Path) -> bool:
-    try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        # a shared lock: two who look at the same time do not see each other
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def _owner(directory: TrainingDirectory) -> str:
