@@ -5,6 +5,7 @@ process trains this; 75 interrupted, start it again to go on.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ _EXIT_CODES = {"resource": EXIT_RESOURCE, "interrupted": EXIT_INTERRUPTED}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    # Read once, when torch is imported: idle threads that spin take the core from other processes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from training import commands  # noqa: PLC0415 - `--help` should not wait for torch
 
     options = _parser().parse_args(arguments)

@@ -49,12 +49,20 @@ class FlowLoss:
 
 
 def draw_time(count: int, generator: torch.Generator) -> Tensor:
-    """Return `[count]` times in (0, 1), on the generator's device: logit-normal, some early."""
+    """Return `[count]` times in (0, 1), on the generator's device: early ones first, then rising.
+
+    Every batch holds all parts of the distribution: the k-th time is drawn from its k-th part of
+    equal share. That takes away the noise of a batch that happens to have no early or no late time.
+    """
     device = generator.device
-    normal = torch.randn(count, generator=generator, device=device)
-    early = EARLY_END * torch.rand(count, generator=generator, device=device)
-    chosen = torch.rand(count, generator=generator, device=device) < EARLY_SHARE
-    return torch.where(chosen, early, torch.sigmoid(TIME_MEAN + TIME_STD * normal))
+    places = torch.arange(count, device=device) + torch.rand(
+        count, generator=generator, device=device
+    )
+    share = places / count
+    early = EARLY_END * share / EARLY_SHARE
+    rest = ((share - EARLY_SHARE) / (1 - EARLY_SHARE)).clamp(1e-6, 1 - 1e-6)
+    late = torch.sigmoid(TIME_MEAN + TIME_STD * torch.special.ndtri(rest))
+    return torch.where(share < EARLY_SHARE, early, late)
 
 
 def interpolate(images: Tensor, noise: Tensor, time: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import resource
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from training.config import Execution, TrainingConfig
 from training.data.shard import load
 from training.diffusion import DiffusionTask
 from training.errors import ConfigError, FailureClass
+from training.model import TinyDiT
 from training.result import Result, TrainingDirectory
 from training.signals import StopFlag
 from training.task import BatchLoss, Draws
@@ -203,10 +205,16 @@ def test_a_degenerate_objective_is_stopped_at_once_by_name(bench: Any) -> None:
     """The predecessor paid for 400,000 steps of it: noise and image were one tensor."""
 
     class SameTensor(DiffusionTask):
+        def build(self) -> TinyDiT:
+            model = super().build()
+            models.append(weakref.ref(model))
+            return model
+
         def draw(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, ...]:
             pictures, kept, _, time = super().draw(images, labels, draws)
             return pictures, kept, pictures, time
 
+    models: list[weakref.ref[TinyDiT]] = []
     directory = bench.make("same")
     result = train(bench.volume, "same", execution=Execution(threads=1), tasks={"dit": SameTensor})
     assert result.status == "failed"
@@ -216,6 +224,7 @@ def test_a_degenerate_objective_is_stopped_at_once_by_name(bench: Any) -> None:
         FailureClass.NUMERIC,
     )
     assert result.step <= 50
+    assert [model() for model in models] == [None]  # a failed attempt holds no memory
     assert directory.read_result() == result
 
 
@@ -349,6 +358,54 @@ def test_a_torn_line_of_metrics_is_repaired(bench: Any) -> None:
         9,
         12,
     ]
+
+
+def test_an_error_nobody_expected_is_recorded_and_raised_again(bench: Any) -> None:
+    class Broken(DiffusionTask):
+        def loss(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> BatchLoss:
+            if len(looks) == 5:
+                raise ZeroDivisionError("as it happens")
+            looks.append(1)
+            return super().loss(model, inputs)
+
+    looks: list[int] = []
+    directory = bench.make("surprise", **LITTLE)
+    with pytest.raises(ZeroDivisionError, match="as it happens"):
+        train(bench.volume, "surprise", execution=Execution(threads=1), tasks={"dit": Broken})
+    result = directory.read_result()
+    assert result is not None
+    assert result.failure is not None
+    assert (result.status, result.failure.failure_class) == ("failed", FailureClass.UNKNOWN)
+    assert "ZeroDivisionError" in result.failure.message
+    assert result.checkpoint is not None
+    assert result.checkpoint.step == 4
+
+
+def test_a_full_disk_fails_by_name_and_keeps_the_last_checkpoint(bench: Any) -> None:
+    directory = bench.make("full", **LITTLE)
+    interrupted_at(directory, 4)
+    with largest_file(10_000):
+        result = bench.run(directory)
+    assert result.status == "failed"
+    assert result.failure is not None
+    assert (result.failure.name, result.failure.failure_class) == ("disk_full", "resource")
+    newest = CheckpointStore(directory.checkpoints_path("dit")).newest_valid()
+    assert newest is not None
+    assert newest.step == 4
+    assert bench.run(directory).status == "completed"
+
+
+@contextmanager
+def largest_file(count: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes: the disk looks full to it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
 
 
 def test_a_change_of_threads_is_said(bench: Any) -> None:
