@@ -1,21 +1,24 @@
 """How fast the planner is, and how good where it cannot finish.
 
-Run it as `PYTHONPATH=. python benchmarks/planner.py` (not needed where the project is installed).
+Run it as `PYTHONPATH=. python benchmarks/planner.py`; the path is not needed where the project is
+installed.
 
 Prints one table row per target of the planner's specification. `cold` is the first call with
-empty caches, `again` the median of the calls after it; `first plan` is the time until a plan was in
-hand. Where pyperplan is installed, its A* with LM-cut solves the same unit-cost problems in the
-same run, in a process of its own that is stopped after a while.
+empty caches, `again` the median of the calls after it; `first plan` is the time until a plan was
+in hand, likewise. Where pyperplan is installed, its A* with LM-cut solves the same unit-cost
+problems in the same run, in a process of its own that is stopped after a while.
 """
 
 import argparse
 import importlib.util
 import logging
+import math
 import multiprocessing
 import random
 import statistics
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from planner_problems import (
@@ -29,9 +32,14 @@ from planner_problems import (
     round_trip,
 )
 
-from agents.planning import Limits, PlanResult, Status, plan, still_valid
+from agents.planning import Limits, PlanResult, Status, catalogue_of, plan, still_valid
 from agents.planning import actions as declared
 from agents.planning import catalogue as catalogues
+from agents.planning.compile import compile_task
+from agents.planning.improve import improvements
+from agents.planning.limits import Budget, Stopped
+from agents.planning.lookahead import first_plan
+from agents.planning.search import Ties
 
 PATIENCE_WITH_OTHERS = 30.0
 
@@ -59,10 +67,13 @@ def row(name: str, target: str, problem: Problem, other: str = "") -> PlanResult
     forget()
     result, cold = timed(problem)
     first = first_plan_ms(result)
-    again = statistics.median(timed(problem)[1] for _ in range(5 if cold < 500 else 1))
+    later = [timed(problem) for _ in range(5 if cold < 500 else 1)]
+    again = statistics.median(milliseconds for _, milliseconds in later)
+    first_again = statistics.median(first_plan_ms(answer) for answer, _ in later)
     stats = result.stats
     print(
-        f"| {name} | {target} | {cold:.1f} | {again:.1f} | {first:.1f} | {stats.expanded} "
+        f"| {name} | {target} | {cold:.1f} | {again:.1f} | {first:.1f} | {first_again:.1f} "
+        f"| {stats.expanded} "
         f"| {len(result.steps)} | {result.status.value} {result.cost:g} | {other} |",
         flush=True,
     )
@@ -73,8 +84,8 @@ def table(title: str) -> None:
     """Print the head of a table."""
     print(f"\n### {title}\n")
     print(
-        "| problem | target | cold ms | again ms | first plan ms | expanded | steps | answer "
-        "| pyperplan |\n|---|---|---|---|---|---|---|---|---|"
+        "| problem | target | cold ms | again ms | first plan ms | again | expanded | steps "
+        "| answer | pyperplan |\n|---|---|---|---|---|---|---|---|---|---|"
     )
 
 
@@ -149,6 +160,9 @@ def simple_problems() -> None:
     for irrelevant in (0, 200, 1_000, 10_000):
         name = f"training pipeline + {irrelevant} irrelevant"
         row(name, "≤ 10 ms, proved", project(irrelevant))
+    start, goal, actions = project(10_000)
+    made_once: Any = catalogue_of(actions)
+    row("the same, catalogue made once", "≤ 10 ms, proved", (start, goal, made_once))
     rows = [
         ("chain of 1,000", "plan ≤ 10 ms, proved ≤ 500 ms", lanes(1, 1_000)),
         ("32 independent facts", "≤ 5 ms, expanded ≤ 64", lanes(32, 1)),
@@ -181,28 +195,53 @@ def _case_is_right(case: dict[str, Any], problem: Problem) -> bool:
     return accepted and abs(result.cost - case["optimal_cost"]) < 1e-9
 
 
-def large_problems(best_after: float) -> None:
-    """What cannot be proved: how good the plan is after 5 s, against a far longer search."""
-    print(f"\n### Large catalogues, 5 s against the best of 5 s and {best_after:g} s\n")
+def best_of_others(problem: Problem, seconds: float) -> tuple[float, float]:
+    """The cost of the first plan, and the best that three improvements with other seeds find.
+
+    Each gets so many seconds. The planner itself uses seed 0, so it is not its own judge.
+    """
+    start, goal, actions = problem
+    task = compile_task(start, tuple(goal.items()), catalogue_of(actions))
+    assert task is not None
+    ties = Ties(task)
+    first_cost = best = math.inf
+    for seed in (1, 2, 3):
+        budget = Budget(Limits(seconds=seconds))
+        first = first_plan(task, ties.weights, budget, evaluations=400)
+        assert first is not None
+        first_cost = task.price(first) / task.scale
+        better = improvements(task, first, ties.weights, budget, patience=10**9, seed=seed)
+        with suppress(Stopped):
+            for found in better:
+                assert task.solves(found)
+                best = min(best, task.price(found) / task.scale)
+    return first_cost, best
+
+
+def large_problems(seconds: float) -> None:
+    """What cannot be proved: how good the plan is after 5 s, against far longer searches."""
+    print(f"\n### Large catalogues: 5 s against three other seeds with {seconds:g} s each\n")
     print(
-        "| problem | target | first plan ms | first answer | after 5 s | bound | gap "
+        "| problem | target | first plan ms | its cost | after 5 s | bound | gap "
         "| best known | above best |\n|---|---|---|---|---|---|---|---|---|"
     )
     problems = [(f"{n} actions, seed {s}", catalogue(n, s)) for n in (200, 600) for s in range(4)]
     problems.append(("round trip of 14", round_trip(14)))
+    above = []
     for name, problem in problems:
         forget()
-        start = plan(*problem, limits=Limits(seconds=None, expansions=0, states=0))
-        forget()
         result, _ = timed(problem, 5.0)
-        longer, _ = timed(problem, best_after)
-        best = min(result.cost, longer.cost)
+        first_cost, others = best_of_others(problem, seconds)
+        best = min(result.cost, others)
+        above.append(result.cost / best - 1)
         print(
             f"| {name} | plan ≤ 20 ms, ≤ 3 % above best | {first_plan_ms(result):.1f} "
-            f"| {start.cost:g} | {result.cost:g} | {result.lower_bound:g} | {result.gap:.1%} "
-            f"| {best:g} | {result.cost / best - 1:.1%} |",
+            f"| {first_cost:g} | {result.cost:g} | {result.lower_bound:g} | {result.gap:.1%} "
+            f"| {best:g} | {above[-1]:.1%} |",
             flush=True,
         )
+    within = sum(part <= 0.03 for part in above)
+    print(f"\nwithin 3 % of the best known: {within} of {len(above)}; worst {max(above):.1%}")
 
 
 def faults(problem: Problem, rounds: int) -> Iterable[tuple[float, float]]:
@@ -243,7 +282,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parts = ("simple", "classical", "large", "replanning")
     parser.add_argument("part", nargs="*", default=parts, help=", ".join(parts))
-    parser.add_argument("--best-after", type=float, default=30.0, help="seconds for the best known")
+    parser.add_argument(
+        "--others", type=float, default=15.0, help="seconds per seed for the best known"
+    )
     options = parser.parse_args()
     timed(lanes(2, 2))
     if "simple" in options.part:
@@ -251,7 +292,7 @@ def main() -> None:
     if "classical" in options.part:
         classical_problems()
     if "large" in options.part:
-        large_problems(options.best_after)
+        large_problems(options.others)
     if "replanning" in options.part:
         replanning()
 

@@ -5,6 +5,7 @@ project but how errors are spoken.
 """
 
 from agents.planning.actions import SECONDS_PER_USD
+from agents.planning.catalogue import Catalogue, catalogue_of
 from agents.planning.explain import Explanation, WhyNot, explain_missing, runner_up, why_not
 from agents.planning.facts import UNKNOWN, AtLeast, Below, Unknown
 from agents.planning.limits import Limits
@@ -17,6 +18,7 @@ __all__ = [
     "UNKNOWN",
     "AtLeast",
     "Below",
+    "Catalogue",
     "Explanation",
     "Limits",
     "Missing",
@@ -27,6 +29,7 @@ __all__ = [
     "Step",
     "Unknown",
     "WhyNot",
+    "catalogue_of",
     "explain_missing",
     "plan",
     "runner_up",

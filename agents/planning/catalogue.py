@@ -12,14 +12,16 @@ __all__ = ["Catalogue", "catalogue_of"]
 
 _REMEMBERED = 32
 
+Tasks = dict[tuple[Condition, ...], dict[tuple[str, ...], dict[tuple[object, ...], Task | None]]]
+"""Compiled tasks by goal, by the facts they depend on, and by the values of these."""
+
 
 class Catalogue:
     """Actions in declaration order, indexed by what they change."""
 
     def __init__(self, actions: tuple[Action, ...]) -> None:
         self.actions = actions
-        self.tasks: dict[object, Task | None] = {}
-        self._facts: dict[tuple[Condition, ...], tuple[str, ...]] = {}
+        self.tasks: Tasks = {}
 
     def __iter__(self) -> Iterator[Action]:
         return iter(self.actions)
@@ -49,27 +51,23 @@ class Catalogue:
         """Where the action of this name stands, or `None`."""
         return self._positions.get(name)
 
-    def facts_for(self, goal: tuple[Condition, ...]) -> tuple[str, ...]:
-        """The facts whose values can matter to a goal, whatever the world."""
-        known = self._facts.get(goal)
-        if known is None:
-            if len(self._facts) >= _REMEMBERED:
-                self._facts.clear()
-            known = self._facts[goal] = tuple(self._closure(goal))
-        return known
-
-    def _closure(self, goal: tuple[Condition, ...]) -> dict[str, None]:
-        seen = set(goal)
-        stack = list(goal)
-        used: set[int] = set()
-        while stack:
-            for position in self.suppliers(stack.pop()):
-                if position not in used:
-                    used.add(position)
-                    new = [c for c in self.actions[position].needs if c not in seen]
-                    seen.update(new)
-                    stack.extend(new)
-        return dict.fromkeys(fact for fact, _ in seen)
+    def remember(
+        self,
+        goal: tuple[Condition, ...],
+        facts: tuple[str, ...],
+        values: tuple[object, ...],
+        task: Task | None,
+    ) -> None:
+        """Keep a compiled task for a goal and the values of the facts it depends on."""
+        if len(self.tasks) > _REMEMBERED:
+            self.tasks.clear()
+        known = self.tasks.setdefault(goal, {})
+        if len(known) >= _REMEMBERED and facts not in known:
+            known.clear()
+        by_values = known.setdefault(facts, {})
+        if len(by_values) >= _REMEMBERED:
+            by_values.clear()
+        by_values[values] = task
 
     def suppliers(self, condition: Condition) -> list[int]:
         """The actions that make a condition true, in declaration order."""
@@ -94,6 +92,8 @@ _lock = threading.Lock()
 
 def catalogue_of(actions: Iterable[object]) -> Catalogue:
     """The catalogue of these declarations; the same content is indexed once.
+
+    Declarations that are changed afterwards do not change the catalogue.
 
     Raises:
         UsageError: For a bad declaration or two actions of one name.

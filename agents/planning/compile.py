@@ -11,6 +11,7 @@ that are neither always true nor out of reach.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from functools import lru_cache
 from math import lcm
@@ -19,8 +20,6 @@ from agents.planning.actions import Action
 from agents.planning.catalogue import Catalogue
 from agents.planning.facts import Condition, World, breaks, holds
 from agents.planning.task import Task
-
-_REMEMBERED = 256
 
 __all__ = ["compile_task", "exact", "reach", "scaled"]
 
@@ -41,29 +40,33 @@ def scaled(numbers: Sequence[float]) -> tuple[tuple[int, ...], int]:
 def compile_task(start: World, goal: tuple[Condition, ...], catalogue: Catalogue) -> Task | None:
     """The problem in bits, or `None` if it has no plan even if no action undid anything.
 
-    The same question about the same catalogue is compiled once.
+    What comes out depends only on the values of the facts that were looked at, so a question
+    that has the same values of the same facts is compiled once.
     """
-    values = tuple([start.get(fact, False) for fact in catalogue.facts_for(goal)])
+    known = catalogue.tasks.setdefault(goal, {})
     try:
-        return catalogue.tasks[goal, values]
-    except KeyError:
-        pass
-    except TypeError:  # a value of the world that cannot be hashed cannot be remembered either
-        return _compile(start, goal, catalogue)
-    task = _compile(start, goal, catalogue)
-    if len(catalogue.tasks) >= _REMEMBERED:
-        catalogue.tasks.clear()
-    catalogue.tasks[goal, values] = task
+        for facts, by_values in list(known.items()):  # another thread may add to it
+            values = tuple([start.get(fact, False) for fact in facts])
+            if values in by_values:
+                return by_values[values]
+    except TypeError:  # a value of the world that cannot be hashed
+        return _compile(_Relevance(start, goal, catalogue), goal)
+    relevant = _Relevance(start, goal, catalogue)
+    task = _compile(relevant, goal)
+    facts = tuple(dict.fromkeys([fact for fact, _ in relevant.suppliers]))
+    values = tuple([start.get(fact, False) for fact in facts])
+    with suppress(TypeError):  # as above
+        catalogue.remember(goal, facts, values, task)
     return task
 
 
-def _compile(start: World, goal: tuple[Condition, ...], catalogue: Catalogue) -> Task | None:
-    relevant = _Relevance(start, goal, catalogue)
+def _compile(relevant: "_Relevance", goal: tuple[Condition, ...]) -> Task | None:
     reached = relevant.reachable()
     if any(condition not in reached for condition in goal):
         return None
     chosen, atoms = relevant.needed_only(goal)
-    return _build(start, goal, [catalogue.actions[i] for i in chosen], atoms)
+    actions = [relevant.catalogue.actions[position] for position in chosen]
+    return _build(relevant.start, goal, actions, atoms)
 
 
 def reach(

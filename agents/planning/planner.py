@@ -32,7 +32,8 @@ def plan(
             until an action sets it.
         goal: The conditions that should hold in the end.
         actions: Objects or mappings with `name`, `needs`, `effect`, `cost`, and optionally
-            `seconds`, `usd` and `resources`.
+            `seconds`, `usd` and `resources`. A `Catalogue`, made once by `catalogue_of`, spares
+            looking at each of very many declarations again.
         max_usd: No plan may cost more money than this.
         limits: What the search may use.
         cancel: Setting it ends the search; what was found so far is the answer.

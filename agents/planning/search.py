@@ -149,7 +149,7 @@ def _prove(task: Task, budget: Budget, found: Found) -> None:
         if found.proved(task):  # only the ties are open
             return
         found.stopped_by = stopped.reason
-    if found.stopped_by in {"time", "expansions", "memory"}:
+    if found.stopped_by in {"time", "memory"}:  # the share of A* is over, the time is not
         _improve(task, ties, budget, found, share=1.0, patience=_PATIENCE)
 
 
