@@ -18,12 +18,13 @@ TIME_STD = 0.8
 layout is decided.
 """
 
-EARLY_SHARE = 0.12
+EARLY_SHARE = 0.25
 EARLY_END = 0.15
-"""Sampling begins at time 0, where the distribution above almost never draws. This share of times
-is spread evenly over the first stretch. Without it, 2,000 steps of `tiny` on cat faces end at a
-thumbnail distance of 6.6 (colours far too strong), with it at 1.7. A wider distribution also gets
-there (1.3), but its late times, whose losses weigh most, leave the images grainy.
+"""Sampling begins at time 0, where the distribution above almost never draws, and most of an image's
+colours are decided before time 0.1. This share of times is spread evenly over the first stretch.
+Thumbnail distance after 2,000 steps of `tiny` on cat faces, 25 sampling steps: 6.6 without, 2.4
+with a share of 0.12, 1.9 with 0.25. A wider distribution gets to 1.3, but its late times, whose
+losses weigh most, leave the images grainy.
 """
 
 SMALLEST_GAP = 0.05
