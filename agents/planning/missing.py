@@ -6,13 +6,20 @@ condition, so that the answer names the roots of the trouble and not the goal it
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from numbers import Real
 
 from agents.planning.actions import Action
 from agents.planning.catalogue import Catalogue
 from agents.planning.compile import reach
-from agents.planning.facts import AtLeast, Below, Condition, World, holds, value_after
+from agents.planning.facts import (
+    AtLeast,
+    Below,
+    Condition,
+    World,
+    compatible,
+    holds,
+    value_after,
+)
 from agents.planning.limits import Budget, Limits
 from agents.planning.result import Missing, Status
 from agents.planning.solve import solve
@@ -37,8 +44,9 @@ def missing_facts(
         budget: Where the time is booked.
     """
     question = _Question(start, goal, catalogue)
-    assumed = question.assumed()
-    assumed = question.minimal(assumed)
+    assumed, proved = question.assumed()
+    if not proved:
+        assumed = question.without_surplus(assumed)
     budget.stage_done("missing facts")
     return tuple(Missing(*c, question.needed_by(c)) for c in assumed)
 
@@ -58,38 +66,44 @@ def supplied(start: World, conditions: Iterable[Condition]) -> dict[str, object]
     return world
 
 
-@dataclass(frozen=True)
 class _Question:
-    start: World
-    goal: tuple[Condition, ...]
-    catalogue: Catalogue
+    def __init__(self, start: World, goal: tuple[Condition, ...], catalogue: Catalogue) -> None:
+        self.start = start
+        self.goal = goal
+        self.catalogue = catalogue
+        relevant, self.reached = reach(start, goal, catalogue)
+        self.actions = [catalogue.actions[position] for position in relevant]
 
-    def assumed(self) -> list[Condition]:
-        """What the cheapest plan with assumptions assumes."""
-        relevant, reached = reach(self.start, self.goal, self.catalogue)
-        actions = [self.catalogue.actions[i] for i in relevant]
-        wanted = [*self.goal, *(c for action in actions for c in action.needs)]
+    def assumed(self) -> tuple[list[Condition], bool]:
+        """What the cheapest plan with assumptions assumes, and whether that plan is proved."""
+        wanted = [*self.goal, *(c for action in self.actions for c in action.needs)]
         false = [c for c in dict.fromkeys(wanted) if not holds(self.start.get(c[0], False), c[1])]
-        out_of_reach = [c for c in false if c not in reached]
-        candidates = out_of_reach or false
-        price = 1 + sum(int(action.cost) + 1 for action in actions) * 1000
-        assume = {
-            f"{_ASSUMING} {n}": (c, price * self._tier(c, len(candidates)))
-            for n, c in enumerate(candidates)
-        }
+        candidates = [c for c in false if c not in self.reached] or false
+        price = 1 + sum(int(action.cost) + 1 for action in self.actions) * 1000
+        assume = {f"{_ASSUMING} {number}": c for number, c in enumerate(candidates)}
+        by_fact: dict[str, list[tuple[str, object]]] = {}
+        for name, (fact, value) in assume.items():
+            by_fact.setdefault(fact, []).append((name, value))
         extended = [
-            _action(name, ((_ASSUMING, True),), (c,), cost) for name, (c, cost) in assume.items()
+            _action(
+                name,
+                ((_ASSUMING, True), *_excluded(c[1], by_fact[c[0]])),
+                (c, (name, True)),
+                price * self._tier(c, len(candidates)),
+            )
+            for name, c in assume.items()
         ]
         extended.append(_action(_ASSUMING, (), ((_ASSUMING, False),), 0))
         extended.extend(
-            _action(a.name, (*a.needs, (_ASSUMING, False)), a.effect, a.cost) for a in actions
+            _action(a.name, (*a.needs, (_ASSUMING, False)), a.effect, a.cost) for a in self.actions
         )
         world = {**self.start, _ASSUMING: True}
         goal = (*self.goal, (_ASSUMING, False))
         result = solve(world, goal, Catalogue(tuple(extended)), Budget(_ATTEMPT))
         if not result:
-            return [c for c in self.goal if c in false]
-        return [assume[step.action][0] for step in result.steps if step.action in assume]
+            return [c for c in self.goal if c in false], False
+        used = [assume[step.action] for step in result.steps if step.action in assume]
+        return used, result.status is Status.OPTIMAL
 
     def _tier(self, condition: Condition, count: int) -> int:
         """A condition nothing supplies is the likeliest to be missing; the goal is the last."""
@@ -97,24 +111,23 @@ class _Question:
             return 1
         return (count + 1) ** (2 if condition in self.goal else 1)
 
-    def minimal(self, assumed: list[Condition]) -> list[Condition]:
-        """Leave out what is not needed; nothing, unless a limit cut the search short."""
+    def without_surplus(self, assumed: list[Condition]) -> list[Condition]:
+        """Leave out what is found not to be needed."""
         for condition in list(assumed):
             rest = [c for c in assumed if c != condition]
-            world = supplied(self.start, rest)
-            found = solve(world, self.goal, self.catalogue, Budget(_ATTEMPT))
-            if found or found.status is Status.LIMIT:
-                assumed = rest if found else assumed
+            if solve(supplied(self.start, rest), self.goal, self.catalogue, Budget(_ATTEMPT)):
+                assumed = rest
         return assumed
 
     def needed_by(self, condition: Condition) -> tuple[str, ...]:
-        relevant, _ = reach(self.start, self.goal, self.catalogue)
-        names = [
-            self.catalogue.actions[i].name
-            for i in relevant
-            if condition in self.catalogue.actions[i].needs
-        ]
+        """The actions that need a condition, and `goal`."""
+        names = [action.name for action in self.actions if condition in action.needs]
         return (*names, *(["goal"] if condition in self.goal else []))
+
+
+def _excluded(value: object, others: list[tuple[str, object]]) -> list[Condition]:
+    """That nothing is assumed of the same fact which cannot be true at the same time."""
+    return [(name, False) for name, wanted in others if not compatible(value, wanted)]
 
 
 def _action(
