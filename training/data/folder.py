@@ -84,7 +84,7 @@ def _files(folder: Path) -> list[_Found]:
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise DatasetError(
             f"{folder} {what}",
-            fix="give a folder of photos: source=PATH, or source=synthetic for drawn cats",
+            fix="give a folder of photos: dataset=PATH, or dataset=synthetic for drawn cats",
             code="dataset_not_a_folder",
         )
     return list(_walk(str(folder), "", set()))

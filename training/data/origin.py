@@ -49,7 +49,7 @@ def origin_of(source: str | Path | None) -> Origin:
     if not str(source).strip():
         raise DatasetError(
             "the source of the photos is empty",
-            fix="source=PATH of a folder, source=pets, or source=synthetic",
+            fix="dataset=PATH of a folder, dataset=pets, or dataset=synthetic",
             code="dataset_no_source",
         )
     folder = Path(source).expanduser().resolve()

@@ -100,7 +100,7 @@ def _download(
         raise DatasetError(
             f"{archive.url} sent {found:,} bytes that are not the expected archive",
             fix="run the same command again; if it stays, the archive was changed: "
-            "download photos yourself and give source=PATH",
+            "download photos yourself and give dataset=PATH",
             code="dataset_wrong_archive",
         )
     part.rename(file)
@@ -146,7 +146,7 @@ def _unreachable(archive: Archive, error: Exception | str) -> DatasetError:
     return DatasetError(
         f"{archive.url} cannot be downloaded: {reason}",
         fix="check the network and run the same command again (it continues where it stopped), "
-        "or use source=PATH of a folder of photos, or source=synthetic",
+        "or use dataset=PATH of a folder of photos, or dataset=synthetic",
         code="dataset_unreachable",
         failure_class=FailureClass.TRANSIENT,
     )

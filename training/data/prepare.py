@@ -218,6 +218,6 @@ def _nothing(folder: Path, skipped: list[Skipped]) -> DatasetError:
         first = ": it is empty"
     return DatasetError(
         f"no usable photo in {folder}{first}",
-        fix="give a folder with JPEG or PNG photos: source=PATH, or source=synthetic",
+        fix="give a folder with JPEG or PNG photos: dataset=PATH, or dataset=synthetic",
         code="dataset_no_photos",
     )
