@@ -143,7 +143,7 @@ def test_an_unreachable_server_is_said_with_what_to_do_instead(tmp_path: Path) -
             prepare("pets", tmp_path, 16, archive=Archive(url, 5, "0"))
     assert caught.value.code == "dataset_unreachable"
     assert caught.value.failure_class is FailureClass.TRANSIENT
-    assert "source=synthetic" in caught.value.fix
+    assert "dataset=synthetic" in caught.value.fix
 
 
 def test_the_official_archive_is_the_one_that_is_asked_for() -> None:
