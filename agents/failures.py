@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from agents.errors import ActionFailed, FailureClass, Transient
-from agents.facts import WorldState, show_value
+from agents.facts import UNKNOWN, Condition, WorldState
 
 __all__ = ["FailureMemory", "StepFailure", "classify"]
 
@@ -59,9 +59,10 @@ def classify(error: Exception) -> ActionFailed:
 class FailureMemory:
     """Which actions failed in which situation; asked before every new plan.
 
-    An action is left out of planning while nothing that matters to it changed since it failed,
-    except that transient failures may be tried a few times, and an interrupted action as long as
-    it gets further each time.
+    An action is left out of planning while every condition that matters to it is as it was when
+    it failed, except that transient failures may be tried a few times, and an interrupted action
+    as long as it gets further each time. Conditions count, not values: the free space of a disk
+    is never the same twice, and would make every failure look new.
     """
 
     _situations: dict[str, str] = field(default_factory=dict)
@@ -70,15 +71,20 @@ class FailureMemory:
     last: dict[str, StepFailure] = field(default_factory=dict)
 
     def remember(
-        self, failure: StepFailure, world: WorldState, facts: Iterable[str], attempts: int = 3
+        self,
+        failure: StepFailure,
+        world: WorldState,
+        relevant: Iterable[Condition],
+        attempts: int = 3,
     ) -> bool:
-        """Keep a failure, with the facts that matter to its action as they are now.
+        """Keep a failure, with the conditions that matter to its action as they are now.
 
         Returns:
             Whether the same action should simply be tried again, after a while: the failure was
             a passing one, and ``attempts`` are not used up.
         """
         action, error = failure.action, failure.error
+        self.last.pop(action, None)  # the newest failure comes last
         self.last[action] = failure
         if error.failure_class is FailureClass.TRANSIENT:
             self._transient[action] = self._transient.get(action, 0) + 1
@@ -89,10 +95,10 @@ class FailureMemory:
             self._progress[action] = error.progress
             if before != error.progress:
                 return False
-        self._situations[action] = situation(world, facts)
+        self._situations[action] = situation(world, relevant)
         return False
 
-    def excluded(self, world: WorldState, relevant: Mapping[str, Iterable[str]]) -> list[str]:
+    def excluded(self, world: WorldState, relevant: Mapping[str, Iterable[Condition]]) -> list[str]:
         """Actions that failed and for which nothing that matters has changed since."""
         return [
             action
@@ -105,7 +111,13 @@ class FailureMemory:
         return self._transient.get(action, 0)
 
 
-def situation(world: WorldState, facts: Iterable[str]) -> str:
-    """A digest of the values of ``facts``."""
-    text = "\n".join(f"{fact}={show_value(world.get(fact))}" for fact in sorted(set(facts)))
-    return hashlib.sha256(text.encode()).hexdigest()
+def situation(world: WorldState, relevant: Iterable[Condition]) -> str:
+    """A digest of whether each of the conditions holds, does not hold, or is unknown."""
+    lines = sorted({f"{condition}: {_standing(world, condition)}" for condition in relevant})
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _standing(world: WorldState, condition: Condition) -> str:
+    if world.get(condition.fact, UNKNOWN) is UNKNOWN:
+        return "unknown"
+    return "holds" if world.holds(condition) else "does not hold"

@@ -333,14 +333,15 @@ class Pursuit:
         if max(waits):
             self.stop.wait(self.backoff * 2 ** (max(waits) - 1))
 
-    def _relevant_to(self, action: str) -> list[str]:
-        """The facts an action needs or changes."""
+    def _relevant_to(self, action: str) -> list[Condition]:
+        """The conditions an action needs or brings about."""
         if action.startswith(OBSERVE):
-            return [action.removeprefix(OBSERVE)]
+            sensor = self.catalogue.sensors[action.removeprefix(OBSERVE)]
+            return list(sensor.observation().effect)
         grounded = next(
             each for each in self.catalogue.grounded(self.params) if each.name == action
         )
-        return [each.fact for each in (*grounded.needs, *grounded.effect)]
+        return [*grounded.needs, *grounded.effect]
 
     def _context_of(self, step: Step) -> Context:
         def note(data: dict[str, Any]) -> None:

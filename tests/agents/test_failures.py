@@ -1,0 +1,51 @@
+"""What a run remembers of its failures, so that it neither gives up early nor goes on for ever."""
+
+import errno
+
+from agents.errors import ActionFailed, FailureClass
+from agents.facts import UNKNOWN, Condition, Reading, WorldState
+from agents.failures import FailureMemory, StepFailure, classify
+from agents.planning import AtLeast
+
+ROOM = Condition("free_mb", AtLeast(100.0))
+READY = Condition("ready", value=True)
+
+
+def world(**values):
+    return WorldState({fact: Reading(value, "seen") for fact, value in values.items()})
+
+
+def failure(action="train", **told):
+    return StepFailure(action, action, ActionFailed("it broke", **told))
+
+
+def test_a_number_that_moves_without_crossing_its_threshold_makes_no_failure_new():
+    memory = FailureMemory()
+    relevant = {"train": [ROOM, READY]}
+    memory.remember(failure(), world(free_mb=5000.0, ready=True), relevant["train"])
+    assert memory.excluded(world(free_mb=4321.0, ready=True), relevant) == ["train"]
+    assert memory.excluded(world(free_mb=40.0, ready=True), relevant) == []
+    assert memory.excluded(world(free_mb=5000.0, ready=False), relevant) == []
+
+
+def test_unknown_is_another_situation_than_false():
+    memory = FailureMemory()
+    relevant = {"train": [READY]}
+    memory.remember(failure(), world(ready=False), relevant["train"])
+    assert memory.excluded(world(ready=UNKNOWN), relevant) == []
+    assert memory.excluded(world(ready=False), relevant) == ["train"]
+
+
+def test_the_newest_failure_is_the_last_one_also_when_its_action_failed_before():
+    memory = FailureMemory()
+    for action in ("train", "roll_back", "train"):
+        memory.remember(failure(action), world(), [])
+    assert list(memory.last) == ["roll_back", "train"]
+
+
+def test_a_full_disk_is_a_lack_of_resources_that_names_the_disk():
+    error = classify(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
+    assert error.failure_class is FailureClass.RESOURCE
+    assert error.name == "disk_full"
+    assert "/data/x" in error.message
+    assert error.fix
