@@ -1,0 +1,125 @@
+"""Killed, stopped and started twice: the goal is reached, and nothing is trained twice."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+
+def attempts(desk):
+    path = desk.volume / "trainings" / desk.key() / "attempts.json"
+    return json.loads(path.read_text(encoding="utf-8"))["count"]
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_an_engine_killed_while_training_runs_is_continued_by_the_next_run_without_a_second_one(
+    desk,
+):
+    engine = desk.start("run", *desk.trained)
+    pid = desk.frozen()
+    desk.until(lambda: desk.launches() == ["launched"], "the launch is in the ledger")
+    engine.kill()
+    engine.communicate()
+    assert is_alive(pid)
+
+    second = desk.start("run", *desk.trained)
+    desk.until(lambda: desk.launches() == ["launched", "attached"], "the next run attaches")
+    os.kill(pid, signal.SIGCONT)
+    ended = desk.end(second)
+    assert ended.code == 0, ended.err
+    assert "was killed; continuing" in ended.err
+    assert f"re-attached to training {desk.key()} (pid {pid})" in ended.err
+    assert desk.launches() == ["launched", "attached"]
+    assert attempts(desk) == 1
+    assert [run.data["status"] for run in desk.events("run.finished")] == ["lost", "done"]
+
+
+def test_a_training_killed_in_mid_run_is_resumed_at_once_and_ends_with_the_same_weights(
+    desk, finished
+):
+    engine = desk.start("run", *desk.trained)
+    pid = desk.training()
+    desk.until(lambda: list(desk.volume.glob("checkpoints/dit/*/step-*20")), "a checkpoint")
+    os.kill(pid, signal.SIGKILL)
+    ended = desk.end(engine)
+    assert ended.code == 0, ended.err
+    assert "interrupted" in ended.err
+    assert desk.launches() == ["launched", "launched"]
+    assert attempts(desk) == 2
+    log = desk.volume / "trainings" / desk.key() / "training.log"
+    assert "Resuming at step" in log.read_text(encoding="utf-8")
+    assert desk.weights() == finished[0].weights()
+
+
+@pytest.mark.slow
+def test_engine_and_training_killed_together_are_continued_from_the_checkpoint(desk, finished):
+    engine = desk.start("run", *desk.trained)
+    pid = desk.training()
+    desk.until(lambda: list(desk.volume.glob("checkpoints/dit/*/step-*20")), "a checkpoint")
+    os.kill(pid, signal.SIGKILL)
+    engine.kill()
+    engine.communicate()
+    assert desk.run("run", *desk.trained).code == 0
+    assert desk.weights() == finished[0].weights()
+
+
+def test_signals_end_a_run_at_once_with_130_and_the_training_goes_on(desk):
+    pid = 0
+    for signals, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), start=1):
+        engine = desk.start("run", *desk.trained)
+        pid = pid or desk.frozen()
+        desk.until(lambda: len(desk.launches()) == signals, "the training is followed")  # noqa: B023
+        began = time.monotonic()
+        # as a terminal does: to everybody in the group
+        os.killpg(engine.pid, number)
+        ended = desk.end(engine)
+        assert ended.code == 130
+        assert time.monotonic() - began < 5
+        assert "stopped on request" in ended.err
+        assert "the same command" in ended.err
+        assert is_alive(pid)
+    os.kill(pid, signal.SIGCONT)
+    assert desk.run("run", *desk.trained).code == 0
+    assert desk.launches().count("launched") == 1
+    assert attempts(desk) == 1
+    assert [run.data["exit_code"] for run in desk.events("run.finished")] == [130, 130, 130, 0]
+
+
+def test_a_second_runner_is_told_who_holds_the_state(desk):
+    engine = desk.start("run", *desk.trained)
+    pid = desk.frozen()
+    desk.until(desk.launches, "the training is followed")
+    ended = desk.run("run", *desk.trained)
+    assert ended.code == 7
+    assert f"pid {engine.pid}" in ended.err
+    assert "state=DIR" in ended.err
+    os.kill(pid, signal.SIGCONT)
+    assert desk.end(engine).code == 0
+    assert desk.launches() == ["launched"]
+
+
+def test_ctrl_c_while_the_image_is_proven_ends_the_run_and_leaves_no_process(desk):
+    for proof in desk.volume.glob("images/*.json"):
+        proof.unlink()
+    engine = desk.start("run", *desk.trained)
+    started = ("step.noted",)
+    desk.until(lambda: (desk.state / "ledger.db").exists() and desk.events(*started), "the proof")
+    os.killpg(engine.pid, signal.SIGINT)
+    ended = desk.end(engine)
+    assert ended.code == 130
+    assert ended.err.count("error:") == 1
+    assert "does not work" not in ended.err
+    assert not list(desk.volume.glob("images/*.json"))
+    assert not list(desk.volume.glob("trainings/*"))
+    # killing the group finds nobody any more
+    with pytest.raises(ProcessLookupError):
+        os.killpg(engine.pid, 0)
