@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import networkx as nx
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from agents.actions import Action, Goal, Grounded, Sensor
 from agents.errors import UsageError
@@ -75,11 +76,7 @@ class Catalogue:
         try:
             return goal.parameters.model_validate(dict(words))
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(str(part) for part in each['loc']) or goal.name}="
-                f"{each['input']!r}: {each['msg'].removeprefix('Value error, ')}"
-                for each in error.errors()
-            )
+            problems = "; ".join(_problem(each) for each in error.errors())
             raise UsageError(problems, fix=f"python -m agents explain {goal.name}") from error
 
     def grounded(self, params: object) -> tuple[Grounded, ...]:
@@ -108,6 +105,14 @@ class Catalogue:
 
     def _seen(self, fact: str) -> tuple[Condition, ...]:
         return self.sensors[fact].needs
+
+
+def _problem(found: ErrorDetails) -> str:
+    """One error of pydantic as a person reads it."""
+    said = found["msg"].removeprefix("Value error, ")
+    where = ".".join(str(part) for part in found["loc"])
+    # what concerns several parameters has no place, and its input is all of them
+    return f"{where}={found['input']!r}: {said}" if where else said
 
 
 def _by_name(kind: str, pairs: list[tuple[str, Declared]]) -> dict[str, Declared]:

@@ -106,6 +106,11 @@ class FailureMemory:
             if situation(world, relevant.get(action, ())) == then
         ]
 
+    def succeeded(self, action: str) -> None:
+        """Forget that an action failed: it is not what is in the way any more."""
+        self.last.pop(action, None)
+        self._situations.pop(action, None)
+
     def attempts(self, action: str) -> int:
         """How often the action failed for a passing reason in this run."""
         return self._transient.get(action, 0)

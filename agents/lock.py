@@ -1,13 +1,16 @@
 """One runner at a time per state directory."""
 
+import errno
 import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
-from agents.errors import Locked
+from agents.errors import GoapError, Locked, UsageError
+from agents.failures import classify
 
 __all__ = ["LOCK_NAME", "exclusive"]
 
@@ -27,10 +30,11 @@ def exclusive(state: Path, owner: dict[str, str]) -> Iterator[None]:
 
     Raises:
         Locked: Another process holds it.
+        UsageError: The state directory cannot be written to.
+        ActionFailed: Its disk is full.
     """
-    state.mkdir(parents=True, exist_ok=True)
     path = state / LOCK_NAME
-    with path.open("a+", encoding="utf-8") as file:
+    with _opened(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -38,10 +42,31 @@ def exclusive(state: Path, owner: dict[str, str]) -> Iterator[None]:
                 f"another run holds {path}{_owner(path)}",
                 fix="wait for it, or use another state directory (state=DIR)",
             ) from None
-        file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), **owner}))
-        file.flush()
+        try:
+            # unbuffered: what a full disk refuses must not be tried again when the file is closed
+            file.truncate(0)
+            file.write(json.dumps({"pid": os.getpid(), **owner}).encode())
+        except OSError as error:
+            raise _unusable(path, error) from error
         yield
+
+
+def _opened(path: Path) -> FileIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileIO(path, "a+")
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> GoapError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        error.filename = str(path)
+        return classify(error)
+    return UsageError(
+        f"the state directory {path.parent} cannot be used: {error.strerror}",
+        fix="name a directory that can be written to: state=DIR",
+    )
 
 
 def _owner(path: Path) -> str:

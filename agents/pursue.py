@@ -319,6 +319,7 @@ class Pursuit:
                 {"step": step.id, "action": step.action, "facts": seen},
             )
             self._done.append(step.id)
+            self._memory.succeeded(step.action)
         return broken
 
     def _learn(self, failures: list[StepFailure]) -> None:

@@ -49,3 +49,11 @@ def test_a_full_disk_is_a_lack_of_resources_that_names_the_disk():
     assert error.name == "disk_full"
     assert "/data/x" in error.message
     assert error.fix
+
+
+def test_what_succeeded_in_the_end_is_no_failure_any_more():
+    memory = FailureMemory()
+    memory.remember(failure("shop"), world(ready=False), [READY])
+    memory.succeeded("shop")
+    assert not memory.last
+    assert memory.excluded(world(ready=False), {"shop": [READY]}) == []
