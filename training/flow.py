@@ -20,8 +20,9 @@ layout is decided.
 
 EARLY_SHARE = 0.25
 EARLY_END = 0.15
-"""Sampling begins at time 0, where the distribution above almost never draws, and most of an image's
-colours are decided before time 0.1. This share of times is spread evenly over the first stretch.
+"""Sampling begins at time 0, where the distribution above almost never draws, and most of an
+image's colours are decided before time 0.1. This share of times is spread evenly over the first
+stretch.
 Thumbnail distance after 2,000 steps of `tiny` on cat faces, 25 sampling steps: 6.6 without, 2.4
 with a share of 0.12, 1.9 with 0.25. A wider distribution gets to 1.3, but its late times, whose
 losses weigh most, leave the images grainy.

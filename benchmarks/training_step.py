@@ -1,7 +1,7 @@
 """Measures the learning half of training and writes RESULTS-training.md beside this file.
 
-    python benchmarks/training.py [--photos ../shared/data] [--threads 1] [--rounds 5]
-                                  [--tiny VOLUME] [--gpu-batch 1024]
+    python benchmarks/training_step.py [--photos ../shared/data] [--threads 1] [--rounds 5]
+                                       [--tiny VOLUME] [--gpu-batch 1024]
 
 - The matmul peak of this machine, in the same run: the best of several sizes, at the threads used.
 - A step of the 128 px model, batch 16, against a plain implementation of the predecessor's step:
@@ -65,7 +65,7 @@ def main() -> None:
         "# Training: measured results",
         "",
         (
-            f"Written by `python benchmarks/training.py` on {datetime.now(UTC):%Y-%m-%d %H:%M} "
+            f"Written by `python benchmarks/training_step.py` on {datetime.now(UTC):%Y-%m-%d %H:%M} "
             f"UTC: {device.name}, {os.cpu_count()} cores, {options.threads} threads used unless "
             f"said, {device.dtype_name}, Python {platform.python_version()}, torch "
             f"{torch.__version__}; load average {os.getloadavg()[0]:.1f} (others were working on "
