@@ -59,25 +59,30 @@ def classify(error: Exception) -> ActionFailed:
 class FailureMemory:
     """Which actions failed in which situation; asked before every new plan.
 
-    An action is left out of planning while every condition that matters to it is as it was when
-    it failed, except that transient failures may be tried a few times, and an interrupted action
-    as long as it gets further each time. Conditions count, not values: the free space of a disk
-    is never the same twice, and would make every failure look new.
+    A failure that changed what its action needs is a fact to plan from: once that is repaired the
+    action may be tried again. One that changed nothing would happen again, so the action is left
+    out of planning until something it needs changes. Passing failures may be tried a few times,
+    and an interrupted action as long as it gets further each time.
+
+    A situation says which needs hold, not their values: the free space of a disk is never the same
+    twice, and would make every failure look new.
     """
 
     _situations: dict[str, str] = field(default_factory=dict)
     _transient: dict[str, int] = field(default_factory=dict)
     _progress: dict[str, str] = field(default_factory=dict)
+    _given_up: set[str] = field(default_factory=set)
     last: dict[str, StepFailure] = field(default_factory=dict)
 
     def remember(
         self,
         failure: StepFailure,
-        world: WorldState,
-        relevant: Iterable[Condition],
+        before: WorldState,
+        after: WorldState,
+        needs: Iterable[Condition],
         attempts: int = 3,
     ) -> bool:
-        """Keep a failure, with the conditions that matter to its action as they are now.
+        """Keep a failure, with what its action needs as that was before it and is now.
 
         Returns:
             Whether the same action should simply be tried again, after a while: the failure was
@@ -90,35 +95,42 @@ class FailureMemory:
             self._transient[action] = self._transient.get(action, 0) + 1
             if self._transient[action] < attempts:
                 return True
-        elif error.failure_class is FailureClass.INTERRUPTED:
-            before = self._progress.get(action)
+            self._given_up.add(action)
+            return False
+        if error.failure_class is FailureClass.INTERRUPTED:
+            earlier = self._progress.get(action)
             self._progress[action] = error.progress
-            if before != error.progress:
+            if earlier != error.progress:
                 return False
-        self._situations[action] = situation(world, relevant)
+        needs = tuple(needs)
+        now = situation(after, needs)
+        if now == situation(before, needs):
+            self._situations[action] = now
         return False
 
-    def excluded(self, world: WorldState, relevant: Mapping[str, Iterable[Condition]]) -> list[str]:
-        """Actions that failed and for which nothing that matters has changed since."""
-        return [
+    def excluded(self, world: WorldState, needs: Mapping[str, Iterable[Condition]]) -> list[str]:
+        """Actions that failed and for which nothing they need has changed since."""
+        unchanged = {
             action
-            for action, then in sorted(self._situations.items())
-            if situation(world, relevant.get(action, ())) == then
-        ]
+            for action, then in self._situations.items()
+            if situation(world, needs.get(action, ())) == then
+        }
+        return sorted(unchanged | self._given_up)
 
     def succeeded(self, action: str) -> None:
         """Forget that an action failed: it is not what is in the way any more."""
         self.last.pop(action, None)
         self._situations.pop(action, None)
+        self._given_up.discard(action)
 
     def attempts(self, action: str) -> int:
         """How often the action failed for a passing reason in this run."""
         return self._transient.get(action, 0)
 
 
-def situation(world: WorldState, relevant: Iterable[Condition]) -> str:
+def situation(world: WorldState, needs: Iterable[Condition]) -> str:
     """A digest of whether each of the conditions holds, does not hold, or is unknown."""
-    lines = sorted({f"{condition}: {_standing(world, condition)}" for condition in relevant})
+    lines = sorted({f"{condition}: {_standing(world, condition)}" for condition in needs})
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

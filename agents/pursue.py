@@ -175,8 +175,8 @@ class Pursuit:
     def _plan(self, world: WorldState) -> Deliberation:
         if self.stop.is_set():
             raise Interrupted("stopped on request", fix="run the same command to continue")
-        relevant = {name: self._relevant_to(name) for name in self._memory.last}
-        excluded = self._memory.excluded(world, relevant)
+        needs = {name: self._needs_of(name) for name in self._memory.last}
+        excluded = self._memory.excluded(world, needs)
         deliberation = deliberate(
             self.catalogue,
             self.goal,
@@ -323,26 +323,23 @@ class Pursuit:
         return broken
 
     def _learn(self, failures: list[StepFailure]) -> None:
-        world = observe(self.catalogue, self._relevant, self._context())
+        before, after = self._world, observe(self.catalogue, self._relevant, self._context())
         waits = [0]
         for failure in failures:
             name = failure.action
             declared = self.catalogue.actions.get(name)
             attempts = declared.attempts if declared is not None else 1
-            if self._memory.remember(failure, world, self._relevant_to(name), attempts):
+            needs = self._needs_of(name)
+            if self._memory.remember(failure, before, after, needs, attempts):
                 waits.append(self._memory.attempts(name))
         if max(waits):
             self.stop.wait(self.backoff * 2 ** (max(waits) - 1))
 
-    def _relevant_to(self, action: str) -> list[Condition]:
-        """The conditions an action needs or brings about."""
+    def _needs_of(self, action: str) -> tuple[Condition, ...]:
         if action.startswith(OBSERVE):
-            sensor = self.catalogue.sensors[action.removeprefix(OBSERVE)]
-            return list(sensor.observation().effect)
-        grounded = next(
-            each for each in self.catalogue.grounded(self.params) if each.name == action
-        )
-        return [*grounded.needs, *grounded.effect]
+            return self.catalogue.sensors[action.removeprefix(OBSERVE)].needs
+        grounded = self.catalogue.grounded(self.params)
+        return next(each.needs for each in grounded if each.name == action)
 
     def _context_of(self, step: Step) -> Context:
         def note(data: dict[str, Any]) -> None:

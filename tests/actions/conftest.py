@@ -1,0 +1,278 @@
+"""A whole toolkit in a folder: our catalogue, a real volume, and a compute that does as it is told.
+
+`Machine` implements the port `training.compute.Compute`. What it leaves on the volume are the
+files a training leaves, written by the code of `training/`; only nothing is learned.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from actions import ACTIONS, SENSORS, Ports
+from actions.job import job_of
+from agents.actions import Context
+from agents.catalogue import Catalogue
+from agents.events import Event
+from agents.ledger import Ledger
+from agents.observe import observe
+from agents.pursue import Pursuit
+from goals import GOALS, F
+from training.checkpoints import CheckpointStore
+from training.compute import Auth, Launch, TrainingStatus
+from training.config import Execution, TrainingConfig, resolve
+from training.durable import sha256_of
+from training.errors import FailureClass
+from training.keys import config_digest, source_digest
+from training.result import CheckpointRef, DatasetRef, Failure, Gate, Result, TrainingDirectory
+from training.volume import LocalVolume
+
+End = Callable[["Machine", str], None]
+CLASSES = {
+    "out_of_memory": FailureClass.RESOURCE,
+    "disk_full": FailureClass.RESOURCE,
+    "interrupted": FailureClass.INTERRUPTED,
+}
+
+
+@dataclass
+class Machine:
+    """Compute that does as it is told: each launch ends the way the next of ``ends`` says.
+
+    Attributes:
+        ends: What the coming launches do; without one, a launch completes the training.
+        auth: What is known of credentials; an exception is raised instead.
+        accepted: What asking says; an exception is raised instead.
+    """
+
+    root: Path
+    ends: list[End] = field(default_factory=list)
+    auth: Auth | Exception | None = field(default_factory=lambda: Auth(True, "not needed", False))
+    accepted: Auth | Exception = field(default_factory=lambda: Auth(True, "accepted"))
+    asked: list[str] = field(default_factory=list)
+    launches: list[tuple[str, Execution]] = field(default_factory=list)
+    built: bool = True
+    state: str = "absent"
+    step: int = 0
+    name: str = "local"
+
+    def auth_seen(self) -> Auth | None:
+        if isinstance(self.auth, Exception):
+            raise self.auth
+        return self.auth
+
+    def check_auth(self) -> Auth:
+        self.asked.append("check_auth")
+        if isinstance(self.accepted, Exception):
+            raise self.accepted
+        self.auth = self.accepted
+        return self.accepted
+
+    def image_fingerprint(self) -> str:
+        return "f" * 64
+
+    def image_status(self) -> str | None:
+        self.asked.append("image_status")
+        return "proven" if self.built else None
+
+    def build_image(self, log: Callable[[str], None], cancelled: threading.Event) -> str:
+        self.asked.append("build_image")
+        log("importing")
+        self.built = True
+        return "proven"
+
+    def launch(
+        self, key: str, config: TrainingConfig, dataset: str, execution: Execution
+    ) -> Launch:
+        self.launches.append((key, execution))
+        TrainingDirectory(self.root, key).write_config(config, dataset)
+        (self.ends.pop(0) if self.ends else completes)(self, key)
+        return Launch(owner="pid 1", attached=False)
+
+    def status(self, key: str) -> TrainingStatus:
+        return TrainingStatus(state=self.state, step=self.step, target=10)
+
+    def stop(self, key: str) -> bool:
+        return False
+
+    def leave(self, key: str, status: str, step: int, **told: object) -> Result:
+        """Write the result of an attempt that ended like this."""
+        directory = TrainingDirectory(self.root, key)
+        config, name = directory.read_config(), directory.read_dataset_name()
+        attempts = directory.begin_attempt()
+        self.state, self.step = status, step
+        result = Result(
+            training_key=key,
+            model=config.model,
+            preset=config.preset,
+            dataset=DatasetRef(
+                name=name, kind="folder", digest="d", images=4, classes=1, skipped=0
+            ),
+            status=status,
+            step=step,
+            target_step=config.steps,
+            seconds=1.0,
+            images_per_second=100.0,
+            device="cpu",
+            dtype="float32",
+            threads=1,
+            attempts=attempts,
+            started="2026-01-01T00:00:00+00:00",
+            ended="2026-01-01T00:00:01+00:00",
+            config_digest=config_digest(config),
+            source_digest=source_digest(),
+            torch="0",
+            **told,
+        )
+        directory.write_result(result)
+        return result
+
+    def checkpoint(self, key: str, step: int) -> CheckpointRef:
+        """Save a checkpoint with a few weights."""
+        directory = TrainingDirectory(self.root, key)
+        weights = {"w": torch.full((8,), float(step))}
+        store = CheckpointStore(directory.checkpoints_path("dit"))
+        entry = store.write(step, {"model": weights}, {"loss_start": 1.0})
+        return CheckpointRef(
+            path=entry.path.relative_to(self.root).as_posix(),
+            step=step,
+            sha256=sha256_of(entry.path / "manifest.json"),
+        )
+
+
+def completes(machine: Machine, key: str) -> None:
+    """The training reaches its last step and passes its gates."""
+    _complete(machine, key, value=0.5)
+
+
+def misses_its_gate(machine: Machine, key: str) -> None:
+    """The training reaches its last step, and is no good."""
+    _complete(machine, key, value=2.0)
+
+
+def _complete(machine: Machine, key: str, value: float) -> None:
+    steps = TrainingDirectory(machine.root, key).read_config().steps
+    gate = Gate(
+        name="learned",
+        metric="validation_ratio",
+        threshold=0.9,
+        direction="<=",
+        value=value,
+        passed=value <= 0.9,
+    )
+    machine.leave(key, "completed", steps, checkpoint=machine.checkpoint(key, steps), gates=[gate])
+
+
+def fails(name: str, step: int = 4) -> End:
+    """The training stops at ``step`` for the reason of this name."""
+    kind = CLASSES.get(name, FailureClass.NUMERIC)
+
+    def end(machine: Machine, key: str) -> None:
+        failure = Failure(failure_class=kind, name=name, message=f"it was {name}", step=step)
+        machine.leave(key, "failed", step, failure=failure)
+
+    return end
+
+
+def is_killed(step: int) -> End:
+    """The training's process is gone, and left no result."""
+
+    def end(machine: Machine, key: str) -> None:
+        TrainingDirectory(machine.root, key).begin_attempt()
+        machine.state, machine.step = "interrupted", step
+
+    return end
+
+
+ENDS = SimpleNamespace(
+    completes=completes, misses_its_gate=misses_its_gate, fails=fails, is_killed=is_killed
+)
+
+
+@dataclass
+class Kit:
+    """Everything a goal is pursued with."""
+
+    root: Path
+    photos: Path
+    machine: Machine
+    goal: str = "trained_dit"
+    ends: SimpleNamespace = field(default_factory=lambda: ENDS)
+
+    @property
+    def volume(self) -> Path:
+        return self.root / "volume"
+
+    @property
+    def catalogue(self) -> Catalogue:
+        ports = Ports(self.machine, LocalVolume(self.volume), self.volume)
+        return Catalogue(F, SENSORS, ACTIONS, GOALS, lambda _params, _state: ports)
+
+    def params(self, **words: str) -> object:
+        asked = {"dataset": str(self.photos), "preset": "smoke", "steps": "10"}
+        asked |= {"batch": "4", "save_every": "4", "repo": str(self.root / "repo"), **words}
+        return self.catalogue.parameters(self.catalogue.goal(self.goal), asked)
+
+    def context(self, **words: str) -> Context:
+        with Ledger(self.root / "ledger.db") as ledger:
+            events = ledger.events()
+        return Context(
+            self.params(**words),
+            self.catalogue.ports(None, self.root),
+            self.root,
+            history=lambda: events,
+        )
+
+    def run(self, **words: str) -> list[Event]:
+        """Pursue the goal; returns the events of the run, also of one that failed."""
+        with Ledger(self.root / "ledger.db") as ledger:
+            catalogue = self.catalogue
+            goal, params = catalogue.goal(self.goal), self.params(**words)
+            told = {"version": "0", "git": None}
+            pursuit = Pursuit(
+                catalogue, goal, params, self.root, ledger, backoff=0.0, provenance=told
+            )
+            try:
+                pursuit.run()
+            finally:
+                self.events = ledger.events(run=pursuit.run_id)
+        return self.events
+
+    def started(self) -> list[str]:
+        """The steps of the last run in the order in which they started."""
+        return [each.data["step"] for each in self.events if each.type == "step.started"]
+
+    def look(self, *facts: str, **words: str) -> dict[str, object]:
+        """What is true now, for one fact or for all."""
+        catalogue = self.catalogue
+        relevant = catalogue.relevant(catalogue.goal(self.goal), self.params(**words))
+        self.world = observe(catalogue, relevant, self.context(**words))
+        return {fact: self.world[fact] for fact in facts or relevant}
+
+    def key(self, **words: str) -> str:
+        job = job_of(self.context(**words))
+        return job.key if job is not None else ""
+
+    def directory(self, **words: str) -> TrainingDirectory:
+        return TrainingDirectory(self.volume, self.key(**words))
+
+
+def draw(folder: Path, count: int) -> None:
+    """Photos that differ from one another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        pixels = np.random.default_rng(number).integers(0, 255, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"cat_{number}.png")
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Iterator[Kit]:
+    """A toolkit whose photos are there and whose image is proven."""
+    draw(tmp_path / "photos", 6)
+    return Kit(tmp_path, tmp_path / "photos", Machine(tmp_path / "volume"))
