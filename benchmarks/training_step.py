@@ -6,7 +6,7 @@
 - The matmul peak of this machine, in the same run: the best of several sizes, at the threads used.
 - A step of the 128 px model, batch 16, against a plain implementation of the predecessor's step:
   fp32, AdamW one parameter after the other, an average updated one parameter after the other, and
-  full-size JPEG decoded for every image. The two alternate; the best of the rounds counts.
+  full-size JPEG decoded for every image. The two alternate; the best round counts.
 - Steps of `smoke` and `tiny` with one and two threads.
 - With `--tiny`: trains `tiny` on the cat faces for 2,000 steps on that volume (or takes what is
   there) and measures how far 1,000 samples are from the photos.
@@ -65,11 +65,11 @@ def main() -> None:
         "# Training: measured results",
         "",
         (
-            f"Written by `python benchmarks/training_step.py` on {datetime.now(UTC):%Y-%m-%d %H:%M} "
-            f"UTC: {device.name}, {os.cpu_count()} cores, {options.threads} threads used unless "
-            f"said, {device.dtype_name}, Python {platform.python_version()}, torch "
-            f"{torch.__version__}; load average {os.getloadavg()[0]:.1f} (others were working on "
-            "the machine when this is above 1)."
+            "Written by `python benchmarks/training_step.py` on "
+            f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {device.name}, {os.cpu_count()} cores, "
+            f"{options.threads} threads used unless said, {device.dtype_name}, Python "
+            f"{platform.python_version()}, torch {torch.__version__}; load average "
+            f"{os.getloadavg()[0]:.1f} (others were working on the machine when this is above 1)."
         ),
         "",
         "| work | measured | compared with | ratio | target |",

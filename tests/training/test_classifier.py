@@ -19,7 +19,7 @@ def test_the_smoke_preset_tells_breeds_apart_on_cats_it_never_saw(bench: Any) ->
     assert result.metrics["accuracy"] >= gate.threshold
     assert result.metrics["validation_loss"] < result.metrics["validation_first"]
     assert 0 <= result.metrics["calibration_error"] <= 1
-    assert result.metrics["held_out"] == 8
+    assert result.metrics["held_out"] == 24
     assert directory.sample_path(result.step).exists()
 
 

@@ -409,7 +409,7 @@ def largest_file(count: int) -> Iterator[None]:
 
 
 def test_a_change_of_threads_is_said(bench: Any) -> None:
-    directory = bench.make("threads", **LITTLE)
+    directory = bench.make("threads", **{**LITTLE, "steps": 5})
     interrupted_at(directory, 4)
     bench.run(directory, threads=2)
     torch.set_num_threads(1)
