@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from actions.ports import ports_of
 from agents.actions import Context
+from agents.errors import ActionFailed, FailureClass
 from goals.parameters import TrainingParameters
+from training.checkpoint_entry import MANIFEST_FILE
 from training.config import TrainingConfig
 from training.data.origin import dataset_name, origin_of
 from training.data.shard import DatasetManifest
+from training.errors import DatasetError
 from training.keys import source_digest, training_key
 from training.result import Result
 from training.volume import Volume
@@ -36,12 +41,41 @@ class Job:
         """Where its checkpoints are, below the volume."""
         return f"checkpoints/{self.model}/{self.key}"
 
+    @property
+    def result_path(self) -> str:
+        """Where the last attempt says how it ended."""
+        return f"{self.directory}/result.json"
+
     def result(self) -> Result | None:
-        """How the last attempt ended, read from the volume; None before the first end."""
-        path = f"{self.directory}/result.json"
-        if not self.volume.exists(path):
+        """How the last attempt ended, read from the volume; None before the first end.
+
+        Raises:
+            ActionFailed: The file is there and cannot be understood.
+        """
+        if not self.volume.exists(self.result_path):
             return None
-        return Result.model_validate_json(self.volume.read_bytes(path))
+        try:
+            return Result.model_validate_json(self.volume.read_bytes(self.result_path))
+        except ValidationError as error:
+            raise ActionFailed(
+                f"{self.result_path} on {self.volume.name} cannot be read: "
+                f"{error.errors()[0]['msg']}",
+                fix="delete it; checkpoints are kept, and the next run continues from them",
+                failure_class=FailureClass.PERMANENT,
+                name="damaged_record",
+            ) from error
+
+    def holds_checkpoint(self, result: Result) -> bool:
+        """Whether the checkpoint a result names is on the volume."""
+        checkpoint = result.checkpoint
+        return checkpoint is not None and self.volume.exists(f"{checkpoint.path}/{MANIFEST_FILE}")
+
+    def forget_result(self) -> None:
+        """Take back a result whose checkpoint is gone or damaged: it is not true any more.
+
+        The next attempt goes on from the newest valid checkpoint.
+        """
+        self.volume.remove(self.result_path)
 
     def local_root(self) -> Path | None:
         """The volume's directory when it is on this machine."""
@@ -56,13 +90,16 @@ def training_params(context: Context) -> TrainingParameters:
 
 
 def manifest_of(context: Context) -> DatasetManifest | None:
-    """The manifest of the dataset the parameters ask for, when it is on the volume."""
+    """The manifest of the dataset the parameters ask for; None without one that can be read."""
     params, volume = training_params(context), ports_of(context).volume
     name = dataset_name(params.dataset, params.config().image_size)
     path = f"datasets/{name}/manifest.json"
     if not volume.exists(path):
         return None
-    return DatasetManifest.model_validate_json(volume.read_bytes(path))
+    try:
+        return DatasetManifest.model_validate_json(volume.read_bytes(path))
+    except ValidationError:
+        return None
 
 
 def is_current(manifest: DatasetManifest, source: str) -> bool:
@@ -81,8 +118,16 @@ def is_current(manifest: DatasetManifest, source: str) -> bool:
 
 def job_of(context: Context) -> Job | None:
     """The training the parameters ask for; None while its dataset, and so its key, is not known."""
+    job: Job | None = context.once("job", lambda: _job(context))
+    return job
+
+
+def _job(context: Context) -> Job | None:
     params, manifest = training_params(context), manifest_of(context)
-    if manifest is None or not is_current(manifest, params.dataset):
+    try:
+        if manifest is None or not is_current(manifest, params.dataset):
+            return None
+    except DatasetError:
         return None
     config = params.config()
     key = training_key(config, manifest.digest, source_digest())

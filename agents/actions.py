@@ -15,7 +15,7 @@ several models. Cost is paid in seconds and dollars, and may depend on the param
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -26,6 +26,7 @@ from agents.events import Event
 from agents.facts import Condition, Fact, Reading, conditions
 from agents.outcome import Outcome
 from agents.planning import SECONDS_PER_USD
+from agents.triggers import Trigger
 
 __all__ = [
     "OBSERVE",
@@ -100,6 +101,22 @@ class Context:
     note: Callable[[dict[str, Any]], None] = _ignore
     progress: Callable[[Progress], None] = _ignore
     cancelled: threading.Event = field(default_factory=threading.Event)
+    _seen: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    _seeing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
+
+    def anew(self) -> "Context":
+        """The same context with nothing seen yet."""
+        return replace(self, _seen={}, _seeing=threading.RLock())
+
+    def once(self, name: str, look: Callable[[], Any]) -> Any:
+        """What ``look`` returns, asked once for all sensors that share this context.
+
+        Sensors of one observation run side by side and often need the same thing first.
+        """
+        with self._seeing:
+            if name not in self._seen:
+                self._seen[name] = look()
+            return self._seen[name]
 
 
 @dataclass(frozen=True)
@@ -183,12 +200,13 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Goal:
-    """Facts that should hold, and the typed parameters a user may set."""
+    """Facts that should hold, the typed parameters a user may set, and what prompts a look."""
 
     name: str
     summary: str
     wants: ByParameters
     parameters: type[BaseModel] = NoParameters
+    triggers: tuple[Trigger, ...] = ()
 
     def conditions(self, params: object) -> tuple[Condition, ...]:
         """The conditions that should hold for these parameters."""

@@ -297,7 +297,7 @@ class Pursuit:
         relied_on = {fact for fact, _ in step.why}
         promised = [Condition(*pair) for pair in step.effect if pair[0] in relied_on]
         facts = [each.fact for each in promised]
-        world = observe(self.catalogue, facts, context, known=self._world)
+        world = observe(self.catalogue, facts, context.anew(), known=self._world)
         with self._looking:
             self._world = self._world.updated({fact: world.readings[fact] for fact in facts})
         seen = {
