@@ -7,9 +7,16 @@ from agents.errors import ActionFailed, FailureClass
 from agents.facts import Condition, Reading
 from agents.outcome import Artifact, Measurement, Outcome
 from goals.world import F
-from training.volume import commit_training, read_commit
+from training.checkpoint_entry import MANIFEST_FILE
+from training.errors import CheckpointError
+from training.result import CheckpointRef
+from training.volume import Commit, commit_training, read_commit
 
 __all__ = ["commit_volume", "volume_committed"]
+
+
+DAMAGED = ("checksum_differs", "file_missing")
+"""What is not on the volume as its manifest promised; then the model must be made again."""
 
 
 def _trained(params: object) -> tuple[Condition, ...]:
@@ -24,7 +31,7 @@ def volume_committed(context: Context) -> Reading:
     if job is None or result is None or result.checkpoint is None:
         return Reading(False, "there is nothing to commit yet")
     commit = read_commit(job.volume, job.key)
-    if commit is None or commit.checkpoint != result.checkpoint.path:
+    if commit is None or not _is_of(commit, result.checkpoint):
         return Reading(False, f"step {result.checkpoint.step:,} is not committed")
     return Reading(True, f"{len(commit.files)} files verified at {commit.created}")
 
@@ -39,7 +46,7 @@ def commit_volume(context: Context) -> Outcome:
     """Make what was trained durable, and read every byte of it again to prove it."""
     job = _job(context)
     with translated():
-        commit = commit_training(job.volume, job.key)
+        commit = _commit(job)
     size = sum(each.bytes for each in commit.files.values())
     path = f"commits/{job.key}.json"
     return Outcome(
@@ -54,6 +61,21 @@ def commit_volume(context: Context) -> Outcome:
         ),
         provenance={"training_key": job.key},
     )
+
+
+def _is_of(commit: Commit, checkpoint: CheckpointRef) -> bool:
+    """Whether a commit is of the very bytes of a checkpoint."""
+    committed = commit.files.get(f"{checkpoint.path}/{MANIFEST_FILE}")
+    return committed is not None and committed.sha256 == checkpoint.sha256
+
+
+def _commit(job: Job) -> Commit:
+    try:
+        return commit_training(job.volume, job.key)
+    except CheckpointError as error:
+        if error.code in DAMAGED:
+            job.forget_result()
+        raise
 
 
 def _job(context: Context) -> Job:

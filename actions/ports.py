@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from agents.actions import Context
-from agents.errors import ActionFailed, FailureClass, Interrupted, Transient, Unauthenticated
+from agents.errors import (
+    ActionFailed,
+    FailureClass,
+    Interrupted,
+    Transient,
+    Unauthenticated,
+    UsageError,
+)
 from training import errors as training_errors
 from training.compute import Auth, Compute, LocalCompute
+from training.data.origin import origin_of
 from training.errors import TrainingError
 from training.modal_token import require_token
 from training.volume import LocalVolume, Volume
@@ -38,12 +46,28 @@ class Ports:
 
 
 def connect(params: Any, state: Path) -> Ports:
-    """The ports that ``compute=`` and ``volume=`` ask for."""
+    """The ports that ``compute=`` and ``volume=`` ask for.
+
+    Raises:
+        UsageError: There are no photos where ``dataset=`` says; nothing was done yet.
+    """
+    _find_photos(getattr(params, "dataset", "synthetic"))
     named = getattr(params, "volume", None)
     if getattr(params, "compute", "local") == "modal":
         return _modal(named or MODAL_VOLUME, state)
     root = (Path(named) if named else state / "volume").absolute()
     return Ports(LocalCompute(root), LocalVolume(root), root)
+
+
+def _find_photos(dataset: str) -> None:
+    folder = origin_of(dataset).folder
+    if folder is None or folder.is_dir():
+        return
+    what = "is a file, not a folder" if folder.exists() else "does not exist"
+    raise UsageError(
+        f"dataset={dataset}: {folder} {what}",
+        fix="dataset=FOLDER of photos, dataset=pets, or leave it out for synthetic cats",
+    )
 
 
 def _modal(name: str, state: Path) -> Ports:

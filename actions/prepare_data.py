@@ -7,6 +7,7 @@ from agents.errors import Interrupted
 from agents.facts import Reading
 from agents.outcome import Artifact, Measurement, Outcome
 from goals.world import F
+from training.data.origin import origin_of
 from training.data.prepare import prepare
 from training.data.shard import DatasetManifest
 from training.errors import DatasetError
@@ -19,14 +20,20 @@ def dataset_ready(context: Context) -> Reading:
     """Ready when the shard on the volume was made from the photos as they are now."""
     params = training_params(context)
     manifest = manifest_of(context)
-    if manifest is None:
-        return Reading(False, f"{params.dataset} is not on the volume yet")
     try:
-        current = is_current(manifest, params.dataset)
+        if manifest is None:
+            origin_of(params.dataset).fingerprint()
+            return Reading(False, f"no manifest.json of {params.dataset} on the volume yet")
+        if not is_current(manifest, params.dataset):
+            return Reading(False, f"{params.dataset} changed since it was prepared")
     except DatasetError as error:
         return Reading(False, error.message)
-    if not current:
-        return Reading(False, f"{params.dataset} changed since it was prepared")
+    volume = ports_of(context).volume
+    gone = [
+        name for name in manifest.sha256 if not volume.exists(f"datasets/{manifest.name}/{name}")
+    ]
+    if gone:
+        return Reading(False, f"{', '.join(gone)} is gone from the volume")
     return Reading(True, _describe(manifest))
 
 
@@ -65,7 +72,9 @@ def prepare_data(context: Context) -> Outcome:
 def _describe(manifest: DatasetManifest) -> str:
     kind = "SYNTHETIC cats, not photos" if manifest.kind == "synthetic" else "photos"
     size = manifest.image_size
-    text = f"{manifest.images:,} {kind}, {size}x{size}, {len(manifest.classes)} classes"
+    count = len(manifest.classes)
+    classes = "1 class" if count == 1 else f"{count} classes"
+    text = f"{manifest.images:,} {kind}, {size}x{size}, {classes}"
     if manifest.skipped:
         reasons: dict[str, int] = {}
         for each in manifest.skipped:

@@ -4,6 +4,9 @@ The training is a process (or a Modal call) of its own that outlives this one. F
 reading what it writes to the volume; being interrupted means letting it go on.
 """
 
+import itertools
+import re
+
 from actions.job import Job, job_of, training_params
 from actions.ports import Ports, ports_of, translated
 from actions.training_cost import disk_mb, price, training_seconds
@@ -20,6 +23,10 @@ from training.result import Result
 __all__ = ["train"]
 
 POLL_SECONDS = 0.5
+LOG_LINE = " | "
+"""In every line that a training writes while it is well."""
+
+ERROR = re.compile(r"error: |\w+(\.\w+)*(Error|Exception)\b")
 
 
 def _needs(params: object) -> tuple[Fact | Condition, ...]:
@@ -45,7 +52,10 @@ def train(context: Context) -> Outcome:
     """Train to the last step on the compute; resumes from the newest valid checkpoint."""
     ports, job = ports_of(context), _job(context)
     result = job.result()
-    if result is not None and result.status == "completed":
+    if result is not None and result.status == "completed" and not job.holds_checkpoint(result):
+        context.note({"text": f"the checkpoint of training {job.key} is gone; training goes on"})
+        job.forget_result()
+    elif result is not None and result.status == "completed":
         context.note({"text": f"training {job.key} is finished already; nothing is launched"})
         return outcome_of(job, result, ports.compute.name)
     _launch(context, ports, job)
@@ -122,10 +132,17 @@ def _failure(job: Job, status: TrainingStatus, result: Result | None) -> ActionF
         failure = result.failure
         return ActionFailed(
             f"training {job.key} stopped at step {failure.step}: {failure.message}",
-            fix=f"the log: {job.directory}/training.log below the volume",
+            fix=_the_log(job),
             failure_class=FailureClass(str(failure.failure_class)),
             name=failure.name,
             progress=reached,
+        )
+    said = _last_words(job)
+    if said:
+        return ActionFailed(
+            f"training {job.key} broke off at {reached}: {said}",
+            fix=_the_log(job),
+            name="training_broke_off",
         )
     return ActionFailed(
         f"training {job.key} was interrupted at {reached}",
@@ -134,3 +151,17 @@ def _failure(job: Job, status: TrainingStatus, result: Result | None) -> ActionF
         name="training_interrupted",
         progress=reached,
     )
+
+
+def _the_log(job: Job) -> str:
+    return f"the log: {job.directory}/training.log on {job.volume.name}"
+
+
+def _last_words(job: Job) -> str:
+    """The error a training ended with before it could write a result; empty when it was killed."""
+    path = f"{job.directory}/training.log"
+    if not job.volume.exists(path):
+        return ""
+    lines = job.volume.read_bytes(path).decode(errors="replace").splitlines()
+    ending = itertools.takewhile(lambda line: LOG_LINE not in line, reversed(lines))
+    return next((line.removeprefix("error: ") for line in ending if ERROR.match(line)), "")

@@ -45,9 +45,7 @@ def _trained_reading(context: Context, job: Job) -> Reading:
     failed = [gate.name for gate in result.gates if not gate.passed]
     if failed:
         return Reading(False, f"training {job.key} failed its gates: {', '.join(failed)}")
-    if result.checkpoint is None or not job.volume.exists(
-        f"{result.checkpoint.path}/manifest.json"
-    ):
+    if not job.holds_checkpoint(result):
         return Reading(False, f"the checkpoint of training {job.key} is gone from the volume")
     loss = result.metrics.get("loss_final")
     shown = "" if loss is None else f", loss {loss:.4f}"

@@ -26,7 +26,7 @@ from agents.pursue import Pursuit
 from goals import GOALS, F
 from training.checkpoints import CheckpointStore
 from training.compute import Auth, Launch, TrainingStatus
-from training.config import Execution, TrainingConfig, resolve
+from training.config import Execution, TrainingConfig
 from training.durable import sha256_of
 from training.errors import FailureClass
 from training.keys import config_digest, source_digest
@@ -60,6 +60,7 @@ class Machine:
     built: bool = True
     state: str = "absent"
     step: int = 0
+    weight: float = 0.0
     name: str = "local"
 
     def auth_seen(self) -> Auth | None:
@@ -81,7 +82,7 @@ class Machine:
         self.asked.append("image_status")
         return "proven" if self.built else None
 
-    def build_image(self, log: Callable[[str], None], cancelled: threading.Event) -> str:
+    def build_image(self, log: Callable[[str], None], cancelled: threading.Event) -> str:  # noqa: ARG002
         self.asked.append("build_image")
         log("importing")
         self.built = True
@@ -95,10 +96,10 @@ class Machine:
         (self.ends.pop(0) if self.ends else completes)(self, key)
         return Launch(owner="pid 1", attached=False)
 
-    def status(self, key: str) -> TrainingStatus:
+    def status(self, key: str) -> TrainingStatus:  # noqa: ARG002
         return TrainingStatus(state=self.state, step=self.step, target=10)
 
-    def stop(self, key: str) -> bool:
+    def stop(self, key: str) -> bool:  # noqa: ARG002
         return False
 
     def leave(self, key: str, status: str, step: int, **told: object) -> Result:
@@ -136,7 +137,7 @@ class Machine:
     def checkpoint(self, key: str, step: int) -> CheckpointRef:
         """Save a checkpoint with a few weights."""
         directory = TrainingDirectory(self.root, key)
-        weights = {"w": torch.full((8,), float(step))}
+        weights = {"w": torch.full((8,), step + self.weight)}
         store = CheckpointStore(directory.checkpoints_path("dit"))
         entry = store.write(step, {"model": weights}, {"loss_start": 1.0})
         return CheckpointRef(

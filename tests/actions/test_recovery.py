@@ -71,7 +71,7 @@ def test_a_diverged_loss_is_answered_by_half_the_rate_from_an_earlier_checkpoint
 
 def test_a_loss_that_diverges_at_every_rate_is_given_up_after_three_rates(kit):
     fails(kit, "loss_not_finite", times=9)
-    with pytest.raises(ActionFailed, match="diverges even at 0.125") as caught:
+    with pytest.raises(ActionFailed, match=r"diverges even at 0\.125") as caught:
         kit.run()
     assert caught.value.fix
     assert [how.lr_scale for _, how in kit.machine.launches] == [1.0, 0.5, 0.25, 0.125]
