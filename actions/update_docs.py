@@ -1,21 +1,28 @@
 """update-docs: ADRs, learnings and run records say what the ledger measured."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from agents.actions import Context, action, sensor
+from agents.events import Event
 from agents.facts import Reading
 from agents.outcome import Artifact, Outcome
-from agents.records import outdated, write_records
+from agents.records import inputs_digest, outdated, write_records
 from goals.parameters import DocumentParameters
 from goals.world import F
 
 __all__ = ["documented", "update_docs"]
 
+WRITTEN = "records_made_of"
+
 
 @sensor(F.documented, timeout=15)
 def documented(context: Context) -> Reading:
     """True when writing the records again would change no byte."""
-    changes = outdated(context.history(), _repo(context))
+    events, repo = context.history(), _repo(context)
+    if _written(events) == inputs_digest(events, repo):
+        return Reading(True, "the records match the ledger")
+    changes = outdated(events, repo)
     if changes:
         names = ", ".join(str(change.path) for change in changes[:3])
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
@@ -31,8 +38,17 @@ def update_docs(context: Context) -> Outcome:
     names = ", ".join(str(change.path) for change in changes) or "nothing to write"
     return Outcome(
         summary=names,
+        provenance={WRITTEN: inputs_digest(context.history(), _repo(context))},
         artifacts=tuple(Artifact(name="record", path=str(change.path)) for change in changes),
     )
+
+
+def _written(events: Sequence[Event]) -> str:
+    """What the records were made of when they were written last; empty when they never were."""
+    for event in reversed(events):
+        if event.type == "step.finished" and event.data["action"] == update_docs.name:
+            return str(event.data["outcome"]["provenance"].get(WRITTEN, ""))
+    return ""
 
 
 def _params(context: Context) -> DocumentParameters:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.records.inputs import inputs_digest
 from agents.records.relevance import something_to_record
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from agents.records.merge import Edited
     from agents.records.write import Change
 
-__all__ = ["outdated", "repository_state", "write_records"]
+__all__ = ["inputs_digest", "outdated", "repository_state", "write_records"]
 
 
 def outdated(events: "Sequence[Event]", repo: Path) -> "list[Change]":

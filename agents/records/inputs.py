@@ -1,0 +1,58 @@
+"""A digest of all that the records are made of; asked before every plan, so it renders nothing."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agents.records.relevance import RECORDING_ACTIONS, something_to_record
+
+if TYPE_CHECKING:
+    from agents.events import Event
+
+__all__ = ["inputs_digest"]
+
+_QUOTED = ("run.started", "plan.made", "step.finished", "step.failed")
+_FILES = ("plans/*.md", "agents-docs/*.md", "agents-docs/runs/*.md")
+_HERE = Path(__file__).resolve().parent
+
+
+def inputs_digest(events: "Iterable[Event]", repo: Path) -> str:
+    """64 hex digits over the events that records quote, the files, the templates and this code.
+
+    The records are a pure function of these: while the digest is the one that `write_records` left
+    behind, `outdated` would return nothing, and need not be asked.
+    """
+    digest = hashlib.sha256()
+    for piece in (*_events(events), *_files(repo), *_program()):
+        digest.update(len(piece).to_bytes(8, "big"))
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _events(events: "Iterable[Event]") -> Iterator[bytes]:
+    by_run: dict[str, list[Event]] = {}
+    for event in events:
+        by_run.setdefault(event.run, []).append(event)
+    for own in by_run.values():
+        if not something_to_record(own):
+            continue
+        for event in own:
+            if event.type in _QUOTED and event.data.get("action") not in RECORDING_ACTIONS:
+                yield f"{event.id} {event.type} {event.time}".encode()
+                yield json.dumps(event.data, sort_keys=True).encode()
+
+
+def _files(repo: Path) -> Iterator[bytes]:
+    for pattern in _FILES:
+        for path in sorted(repo.glob(pattern)):
+            yield path.name.encode()
+            yield path.read_bytes()
+
+
+def _program() -> Iterator[bytes]:
+    templates = _HERE.parents[1] / "templates"
+    for path in (*sorted(templates.glob("*.j2")), *sorted(_HERE.glob("*.py"))):
+        yield path.name.encode()
+        yield path.read_bytes()
