@@ -1,16 +1,17 @@
 """Make a plan cheaper when the search for the cheapest one is too large to finish.
 
-Two neighbourhoods take turns. Relaxed plans under changed costs: what the plan already pays for is
-taken to be nearly free, one of its actions is forbidden, and the rest is shaken a little. And
-windows: a few consecutive actions are replaced by the cheapest ones that serve the rest of the
-plan as well. The changes are drawn from a fixed seed, so the same problem is improved in the
-same way every time.
+Three neighbourhoods take turns. Relaxed plans under changed costs: what the plan already pays for
+is taken to be nearly free, one of its actions is forbidden, and the rest is shaken a little.
+Windows: a few consecutive actions are replaced by the cheapest ones that serve the rest of the
+plan as well. Annealing over the choice of suppliers. All chance comes from a fixed seed, so the
+same problem is improved in the same way every time.
 """
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from agents.planning.anneal import Annealing
 from agents.planning.limits import Budget, Stopped
 from agents.planning.lmcut import LmCut
 from agents.planning.lookahead import follow, serving, without_waste
@@ -24,8 +25,9 @@ __all__ = ["improvements"]
 _FORBIDDEN = 1 << 120
 _EVALUATIONS = 4
 _WINDOWS_AT_FIRST = 0.2
-_POOL = 8
-_STALE = 300
+_ATTEMPTS = 60
+_STEPS = 3_000
+_POOL = 3
 _SHAKEN = 8
 _WORTH_CLEANING = 1.1
 _WINDOW = 12
@@ -55,67 +57,111 @@ def improvements(
     Raises:
         Stopped: At a limit of the budget.
     """
-    rng = random.Random(seed)  # noqa: S311 - not for secrets
-    shaken = _shaken(costs, rng)
-    best = sum([costs[op] for op in plan])
-    pool = [(best, plan)]
-    failures = stale = 0
-    windows = _WINDOWS_AT_FIRST
-    while failures < patience:
-        budget.check()
-        failures, stale = failures + 1, stale + 1
-        base = pool[min(int(rng.expovariate(1.0)), len(pool) - 1)][1]
-        is_window = rng.random() < windows
-        if stale > _STALE:  # a fresh start, far from where nothing gets better any more
-            pool, base, stale, is_window = [], [], 0, False
-        if is_window:
-            candidate = _window(task, base, costs, budget, rng)
-        else:
-            other = rng.choice(pool)[1] if pool else []
-            candidate = _attempt(task, base, other, rng.choice(shaken), rng)
-        if candidate is None:
-            pool = pool or [(best, plan)]
-            windows = max(0.01, windows * 0.9) if is_window else windows
-            continue
-        candidate, cost = _cleaned(task, candidate, costs, pool)
-        if pool and cost < pool[0][0]:
-            stale = 0
-            windows = min(0.5, windows * 1.5) if is_window else windows
-        if cost < best:
-            best, plan, failures = cost, candidate, 0
-            yield candidate
-        _keep(pool, cost, candidate)
+    search = _Improvement(task, plan, costs, budget, seed)
+    failures = 0
+    for candidate in search.candidates():
+        failures += 1
+        if candidate is not None and search.take(candidate):
+            failures = 0
+            yield search.pool[0][1]
+        if failures >= patience:
+            return
 
 
-def _shaken(costs: Sequence[int], rng: random.Random) -> list[list[int]]:
-    """The costs and some random variations of them."""
-    varied = [
-        [int(cost * (1 + share * (rng.random() - 0.5))) for cost in costs]
-        for share in (0.2, 0.5, 1.0)
-        for _ in range(_SHAKEN)
-    ]
-    return [list(costs), *varied]
+class _Improvement:
+    """The few best plans so far, and the moves away from them.
 
+    Attributes:
+        pool: Good and different plans with their costs, the best first.
+    """
 
-def _cleaned(
-    task: Task, plan: list[int], costs: Sequence[int], pool: list[tuple[int, list[int]]]
-) -> tuple[list[int], int]:
-    """A plan without waste and its cost; one that is far too dear is not worth the cleaning."""
-    cost = sum([costs[op] for op in plan])
-    if pool and cost >= pool[0][0] * _WORTH_CLEANING:
-        return plan, cost
-    plan = without_waste(task, plan, costs)
-    return plan, sum([costs[op] for op in plan])
+    def __init__(
+        self, task: Task, plan: list[int], costs: Sequence[int], budget: Budget, seed: int
+    ) -> None:
+        self.task = task
+        self.costs = costs
+        self.budget = budget
+        self.rng = random.Random(seed)  # noqa: S311 - not for secrets
+        self.pool = [(self._price(plan), plan)]
+        self.annealing = Annealing(task, costs, self.rng)
+        self._shaken = [list(costs)] + [
+            [int(cost * (1 + share * (self.rng.random() - 0.5))) for cost in costs]
+            for share in (0.2, 0.5, 1.0)
+            for _ in range(_SHAKEN)
+        ]
+        self._windows = _WINDOWS_AT_FIRST
 
+    def _price(self, plan: list[int]) -> int:
+        costs = self.costs
+        return sum([costs[op] for op in plan])
 
-def _keep(pool: list[tuple[int, list[int]]], cost: int, plan: list[int]) -> None:
-    """Take a plan into the pool of good and different ones, the best first."""
-    used = set(plan)
-    if any(price == cost and set(other) == used for price, other in pool):
-        return
-    pool.append((cost, plan))
-    pool.sort(key=lambda entry: entry[0])
-    del pool[_POOL:]
+    def candidates(self) -> Iterator[list[int] | None]:
+        """Plans that may be cheaper, without end; `None` for an attempt that led nowhere."""
+        while True:
+            for _ in range(_ATTEMPTS):
+                self.budget.check()
+                yield self._neighbour()
+            yield from self._annealed()
+            yield None
+
+    def take(self, plan: list[int]) -> bool:
+        """Clean a plan, keep it if it is good and different; whether it is the best so far."""
+        best = self.pool[0][0]
+        cost = self._price(plan)
+        if cost < best * _WORTH_CLEANING:
+            plan = without_waste(self.task, plan, self.costs)
+            cost = self._price(plan)
+        used = set(plan)
+        if not any(price == cost and set(other) == used for price, other in self.pool):
+            self.pool.append((cost, plan))
+            self.pool.sort(key=lambda entry: entry[0])
+            del self.pool[_POOL:]
+        return cost < best
+
+    def _neighbour(self) -> list[int] | None:
+        rng = self.rng
+        base = rng.choice(self.pool)[1]
+        if rng.random() >= self._windows:
+            return _attempt(
+                self.task, base, rng.choice(self.pool)[1], rng.choice(self._shaken), rng
+            )
+        found = _window(self.task, base, self.costs, self.budget, rng)
+        # A window takes long: more of them only where they pay.
+        pays = found is not None and self._price(found) < self.pool[0][0]
+        self._windows = min(0.5, self._windows * 1.5) if pays else max(0.01, self._windows * 0.9)
+        return found
+
+    def _annealed(self) -> Iterator[list[int] | None]:
+        rng = self.rng
+        base = rng.choice(self.pool)[1]
+        if not base:
+            return
+        self.annealing.begin(base, rng.choice(self._shaken))
+        hottest = self._price(base) / len(base) * rng.choice((0.2, 0.5, 1.0))
+        tried: set[frozenset[int]] = set()
+        for cost, ops in self.annealing.run(_STEPS, hottest, hottest / 50):
+            self.budget.check()
+            if cost < self.pool[0][0]:
+                chosen = frozenset(ops)
+                if chosen not in tried:
+                    tried.add(chosen)
+                    yield self._realised(ops)
+
+    def _realised(self, ops: list[int]) -> list[int] | None:
+        """A plan from operators that reach the goal if nothing is undone."""
+        state, found = follow(self.task, self.task.start, ops)
+        cheap = list(self.costs)
+        for op in ops:
+            cheap[op] //= 10
+        for _ in range(_EVALUATIONS):
+            if not self.task.goal & ~state:
+                return serving(self.task, found)
+            relaxed = relaxed_plan(self.task, state, cheap)
+            if relaxed is None:
+                return None
+            state, taken = follow(self.task, state, relaxed[1])
+            found += taken
+        return None
 
 
 def _attempt(

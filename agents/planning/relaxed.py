@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 
 from agents.planning.task import Lists, Task
 
-__all__ = ["relaxed_plan"]
+__all__ = ["best_supporters", "relaxed_plan"]
 
 
 def relaxed_plan(task: Task, state: int, costs: Sequence[int]) -> tuple[int, list[int]] | None:
@@ -41,13 +41,19 @@ def relaxed_plan(task: Task, state: int, costs: Sequence[int]) -> tuple[int, lis
     return sum([costs[op] for op in order]), order
 
 
+def best_supporters(task: Task, state: int, costs: Sequence[int]) -> list[int]:
+    """For each atom the operator through which it is cheapest; -1 if it is true or out of reach."""
+    found = _supporters(task.lists, state, costs, everything=True)
+    return [-1] * task.lists.atoms if found is None else found[0]
+
+
 def _supporters(
-    lists: Lists, state: int, costs: Sequence[int]
+    lists: Lists, state: int, costs: Sequence[int], *, everything: bool = False
 ) -> tuple[list[int], list[int]] | None:
     """The cheapest supporter of each atom and the turn of each operator.
 
     An atom that is true already or out of reach has the supporter -1. `None` if a goal is
-    out of reach.
+    out of reach. Unless `everything` is asked for, it ends when the last goal is reached.
     """
     infinite = 1 << 200
     value = [infinite] * lists.atoms
@@ -62,7 +68,7 @@ def _supporters(
     adds, needed_by = lists.adds, lists.needed_by
     goals = set(lists.goals)
     open_goals = len(goals)
-    while queue and open_goals:
+    while queue and (open_goals or everything):
         reached, atom = heappop(queue)
         if reached > value[atom]:
             continue
