@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from training.data import pets, synthetic
+from training.data import archive, synthetic
 from training.data.folder import fingerprint
 from training.errors import DatasetError
 
@@ -33,7 +33,7 @@ class Origin:
         """
         if self.folder is not None:
             return fingerprint(self.folder)
-        return pets.SHA256 if self.kind == "pets" else f"synthetic-{synthetic.VERSION}"
+        return archive.SHA256 if self.kind == "pets" else f"synthetic-{synthetic.VERSION}"
 
 
 def origin_of(source: str | Path | None) -> Origin:

@@ -10,33 +10,17 @@ import re
 import tarfile
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from training.data.archive import ARCHIVE, Archive
 from training.durable import NO_ROOM, disk_errors, replace_directory, sha256_of, temporary_directory
 from training.errors import DatasetError, FailureClass
 
-__all__ = ["ARCHIVE", "SHA256", "Archive", "fetch_cats"]
+__all__ = ["fetch_cats"]
 
-SHA256: Final = "67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d"
 _CAT = re.compile(r"(?:.*/)?[A-Z][^/]*_\d+\.jpg")
 _PIECE = 1 << 20
 _UNPACKED = "oxford-pets"
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A tar file on the web, and the proof that it is the right one."""
-
-    url: str
-    bytes: int
-    sha256: str
-
-
-ARCHIVE: Final = Archive(
-    "https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz", 791_918_971, SHA256
-)
 
 
 def fetch_cats(

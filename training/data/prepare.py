@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.data import pets, synthetic
+from training.data import synthetic
+from training.data.archive import ARCHIVE, Archive
 from training.data.decode import UnusablePhoto, decode, strict_decoding
 from training.data.folder import Photo, listing
 from training.data.origin import Origin, dataset_name, origin_of
@@ -57,7 +58,7 @@ def prepare(
     image_size: int,
     *,
     progress: Progress | None = None,
-    archive: pets.Archive = pets.ARCHIVE,
+    archive: Archive = ARCHIVE,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> DatasetManifest:
     """Prepare the photos of `source` at ``<volume>/datasets/<name>``; nothing if it is current.
@@ -106,14 +107,16 @@ def _gather(
     origin: Origin,
     volume_root: Path,
     image_size: int,
-    archive: pets.Archive,
+    archive: Archive,
     progress: Progress | None,
 ) -> _Gathered:
     if origin.kind == "synthetic":
         return _drawn(image_size, origin.fingerprint(), progress)
     folder = origin.folder
     if folder is None:
-        folder = pets.fetch_cats(volume_root / "downloads", archive=archive, progress=progress)
+        from training.data.pets import fetch_cats  # noqa: PLC0415 - imports the network
+
+        folder = fetch_cats(volume_root / "downloads", archive=archive, progress=progress)
     found = listing(folder)
     images, breeds, damaged = _decoded(found.photos, image_size, progress)
     skipped = [Skipped(file=file, reason=reason) for file, reason in found.skipped + damaged]

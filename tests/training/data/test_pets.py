@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from training.data import shard
-from training.data.pets import ARCHIVE, Archive, fetch_cats
+from training.data.archive import ARCHIVE, Archive
+from training.data.pets import fetch_cats
 from training.data.prepare import prepare
 from training.errors import DatasetError, FailureClass
 

@@ -34,7 +34,9 @@ def dataset(labels: list[int], digest: str = "00ff" * 16) -> Dataset:
         ([0] * 100 + [1] * 20 + [2], 13),
     ],
 )
-def test_a_tenth_of_each_class_and_at_least_three_photos_are_held_out(labels: list[int], held: int) -> None:
+def test_a_tenth_of_each_class_and_at_least_three_photos_are_held_out(
+    labels: list[int], held: int
+) -> None:
     data = dataset(labels)
     train, valid = data.split()
     if len(labels) == 1 or held == 0:
