@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from agents.actions import Context
 from agents.errors import ActionFailed, FailureClass, Interrupted, Transient
+from agents.failpoints import failpoint
 from agents.failures import StepFailure, classify
 from agents.outcome import Outcome
 from agents.planning import PlanResult, Step
@@ -153,7 +154,9 @@ class Executor:
 
     def _run_and_verify(self, step: Step, context: Context) -> None:
         started = time.monotonic()
+        failpoint("step.before")
         outcome = self.actions[step.action].run(context)
+        failpoint("step.after")
         self.record(
             "step.finished",
             step.id,

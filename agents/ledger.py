@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from agents.errors import ActionFailed, FailureClass, LedgerDamaged
 from agents.events import Event
+from agents.failpoints import failpoint
 from agents.migrations import MIGRATIONS, apply_migrations, pending_migrations
 from agents.redaction import redact
 
@@ -64,10 +65,28 @@ class Ledger:
         An event whose (source, id) is already there is not written again; the stored one is
         returned, so appending is idempotent.
         """
+        self._insert(event)
+        with self._lock, self._translated():
+            row = (
+                self._writable()
+                .execute(
+                    f"SELECT {_COLUMNS} FROM events WHERE source = ? AND id = ?",  # noqa: S608
+                    (event.source, event.id),
+                )
+                .fetchone()
+            )
+        return _event(row)
+
+    def receive(self, event: Event) -> bool:
+        """Make an event from outside durable; False when its (source, id) was there already."""
+        return self._insert(event)
+
+    def _insert(self, event: Event) -> bool:
         with self._lock, self._translated():
             connection = self._writable()
+            failpoint(f"ledger.before:{event.type}")
             with connection:
-                connection.execute(
+                cursor = connection.execute(
                     "INSERT INTO events (id, source, type, time, subject, run, data)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, id) DO NOTHING",
                     (
@@ -80,11 +99,9 @@ class Ledger:
                         redact(json.dumps(event.data, sort_keys=True, ensure_ascii=False)),
                     ),
                 )
-            row = connection.execute(
-                f"SELECT {_COLUMNS} FROM events WHERE source = ? AND id = ?",  # noqa: S608
-                (event.source, event.id),
-            ).fetchone()
-        return _event(row)
+                failpoint(f"ledger.uncommitted:{event.type}")
+            failpoint(f"ledger.after:{event.type}")
+        return cursor.rowcount == 1
 
     def events(
         self, *, run: str | None = None, types: tuple[str, ...] = (), after: int = 0

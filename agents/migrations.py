@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import Callable
 
+from agents.failpoints import failpoint
+
 __all__ = ["MIGRATIONS", "apply_migrations", "pending_migrations"]
 
 
@@ -72,6 +74,7 @@ def apply_migrations(connection: sqlite3.Connection) -> list[str]:
                 migrate(connection)
                 connection.execute("INSERT INTO migrations (name) VALUES (?)", (name,))
                 applied.append(name)
+            failpoint(f"ledger.migration:{name}")
         except BaseException:
             connection.rollback()
             raise

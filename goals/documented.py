@@ -1,6 +1,7 @@
 """The goal: records that match the ledger."""
 
 from agents.actions import Goal
+from agents.triggers import on
 from goals.parameters import DocumentParameters
 from goals.world import F
 
@@ -11,4 +12,5 @@ documented = Goal(
     "ADRs, learnings and run records say what the ledger measured, and nothing else",
     lambda _: F.documented,
     DocumentParameters,
+    triggers=(on("run.finished", where={"status": "done"}),),
 )

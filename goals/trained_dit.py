@@ -1,6 +1,7 @@
 """The goal: a TinyDiT that draws cats."""
 
 from agents.actions import Goal
+from agents.triggers import on
 from goals.parameters import training_parameters
 from goals.world import F
 
@@ -11,4 +12,9 @@ trained_dit = Goal(
     "A diffusion transformer trained by flow matching, durable, tidy and documented",
     lambda _: (F.dit_trained, F.volume_committed, F.checkpoints_pruned, F.documented),
     training_parameters("dit"),
+    triggers=(
+        on("git.commit", paths="training/**"),
+        on("webhook.received", where={"name": "retrain"}),
+        on("retrain.requested"),
+    ),
 )

@@ -7,18 +7,22 @@ when the command is used. A test compares the one-line help below with that of t
 import importlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from agents.errors import GoapError, UsageError
+from agents.failpoints import arm
 from agents.redaction import redact
 
 if TYPE_CHECKING:
+    import argparse
+
     from agents.catalogue import Catalogue
 
-__all__ = ["COMMANDS", "cli", "error_document", "invoke"]
+__all__ = ["COMMANDS", "Composition", "cli", "error_document", "invoke"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("agents.cli.plan", "Show the cheapest way to a goal, and change nothing."),
@@ -28,6 +32,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("agents.cli.history", "The runs so far, newest first."),
     "show": ("agents.cli.history", "One run: its plans, steps, failures and end."),
     "report": ("agents.cli.history", "One run as one HTML file, with pictures and curves."),
+    "watch": ("agents.cli.watch", "Pursue goals as events arrive."),
+    "serve": ("agents.cli.serve", "Receive signed webhooks as events."),
+    "emit": ("agents.cli.emit", "Append an event; a watcher looks at the goals it prompts."),
     "goals": ("agents.cli.listing", "The goals and their parameters."),
     "actions": ("agents.cli.listing", "The actions: needs, effects, cost."),
     "facts": ("agents.cli.listing", "The facts the world is described with."),
@@ -36,8 +43,25 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Decisions: list, new, accept, supersede, check, verify and index.",
     ),
     "learnings": ("agents.cli.records", "What was learned: list, verify, archive."),
+    "docs": ("agents.cli.docs", "Documents: check that what they quote is really there."),
     "doctor": ("agents.cli.doctor", "Check the set-up, and say how to mend it."),
 }
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What the composition root hands to the commands; called, it gives the declarations.
+
+    Attributes:
+        catalogue: Loads the declarations.
+        programs: Loads the other command lines of the project: module → its parser.
+    """
+
+    catalogue: "Callable[[], Catalogue]"
+    programs: "Callable[[], Mapping[str, Callable[[], argparse.ArgumentParser]]]" = dict
+
+    def __call__(self) -> "Catalogue":
+        return self.catalogue()
 
 
 class _LazyGroup(click.Group):
@@ -83,18 +107,17 @@ def cli() -> None:
     """
 
 
-def invoke(catalogue: "Callable[[], Catalogue]", argv: Sequence[str] | None = None) -> int:
+def invoke(root: "Composition | Callable[[], Catalogue]", argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code.
 
     Args:
-        catalogue: Loads the declarations; called only by commands that need them.
+        root: Loads the declarations; called only by commands that need them.
         argv: The words after the program's name.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    arm()
     try:
-        code = cli.main(
-            args=words, prog_name="python -m agents", standalone_mode=False, obj=catalogue
-        )
+        code = cli.main(args=words, prog_name="python -m agents", standalone_mode=False, obj=root)
     except GoapError as error:
         return _fail(error, words)
     except click.ClickException as error:

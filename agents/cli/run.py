@@ -22,7 +22,7 @@ from agents.observe import observe
 from agents.pursue import Pursuit, RunResult, close_lost_runs, new_run_id
 from agents.records import repository_state
 
-__all__ = ["run_command"]
+__all__ = ["pursue", "run_command", "stopping"]
 
 
 @click.command("run")
@@ -42,10 +42,21 @@ def run_command(
         code = context.invoke(plan_command, words=words, graph=None, as_json=as_json)
         return int(code)
     asked = request(context, words)
+    with stopping() as stop:
+        result = pursue(asked, stop)
+    _tell(result, json_wanted=as_json)
+    return 0
+
+
+def pursue(asked: Request, stop: threading.Event) -> RunResult:
+    """Pursue a goal that does not hold yet, as the only runner of its state directory.
+
+    Raises:
+        GoapError: The goal was not reached, or another run holds the lock.
+    """
     holding = _holds_already(asked)
     if holding is not None:
-        _tell(holding, json_wanted=as_json)
-        return 0
+        return holding
     run = new_run_id()
     with (
         exclusive(asked.state, {"run": run, "goal": asked.goal.name}),
@@ -53,9 +64,7 @@ def run_command(
     ):
         for lost in close_lost_runs(ledger):
             say(f"the run {lost} was killed; continuing from what is true now")
-        result = _pursue(asked, ledger, run)
-    _tell(result, json_wanted=as_json)
-    return 0
+        return _pursue(asked, ledger, run, stop)
 
 
 def _tell(result: RunResult, *, json_wanted: bool) -> None:
@@ -75,8 +84,8 @@ def _holds_already(asked: Request) -> RunResult | None:
     return RunResult("", asked.goal.name, "nothing to do", time.monotonic() - began, (), world)
 
 
-def _pursue(asked: Request, ledger: Ledger, run: str) -> RunResult:
-    with reporter_for(sys.stderr) as reporter, _stopping() as stop:
+def _pursue(asked: Request, ledger: Ledger, run: str, stop: threading.Event) -> RunResult:
+    with reporter_for(sys.stderr) as reporter:
         pursuit = Pursuit(
             catalogue=asked.catalogue,
             goal=asked.goal,
@@ -94,7 +103,7 @@ def _pursue(asked: Request, ledger: Ledger, run: str) -> RunResult:
 
 
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
+def stopping() -> Iterator[threading.Event]:
     """An event that Ctrl-C, SIGTERM and SIGHUP set, instead of tearing the process down."""
     stop = threading.Event()
     previous = {

@@ -1,0 +1,52 @@
+"""``emit``: an event by hand."""
+
+import json
+from typing import Any
+
+import click
+
+from agents.cli.output import emit, json_option
+from agents.cli.words import LEDGER_NAME, parse_words, state_directory
+from agents.errors import UsageError
+from agents.events import new_event, new_id
+from agents.ledger import Ledger
+
+__all__ = ["emit_command"]
+
+SOURCE = "manual"
+ENGINE = ("run.", "step.", "plan.", "facts.", "money.", "trigger.", "watch.")
+
+
+@click.command("emit")
+@click.argument("words", nargs=-1, metavar="type=T [id=ID] [key=value]…")
+@json_option
+def emit_command(words: tuple[str, ...], as_json: bool) -> None:
+    """Append an event; a watcher looks at the goals it prompts.
+
+    type= is what triggers name; other words become its data, data={…} adds a JSON object. With
+    id=, the same event twice is one event.
+    """
+    given = parse_words(words)
+    type_ = given.pop("type", "")
+    if not type_ or type_.startswith(ENGINE):
+        problem = f"{type_!r} is written by the engine alone" if type_ else "no type given"
+        raise UsageError(problem, fix="python -m agents emit type=retrain.requested")
+    state = state_directory(given.pop("state", None))
+    id_, subject = given.pop("id", "") or new_id(), given.pop("subject", "")
+    data = _object(given.pop("data", "{}")) | given
+    event = new_event(type_, data, source=SOURCE, subject=subject, id=id_)
+    with Ledger(state / LEDGER_NAME) as ledger:
+        new = ledger.receive(event)
+    result = {"id": id_, "source": SOURCE, "type": type_, "new": new}
+    text = f"{type_} {id_}" if new else f"{type_} {id_} is in the ledger already"
+    emit("emit", result, lambda: text, json_wanted=as_json)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UsageError(f"data={text} is not a JSON object", fix="""data='{"key": "value"}'""")
+    return found

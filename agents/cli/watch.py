@@ -1,0 +1,174 @@
+"""``watch``: pursue goals as events arrive."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agents.cli.output import emit, json_option, say
+from agents.cli.run import pursue, stopping
+from agents.cli.serve import DEFAULT_HOST, DEFAULT_PORT, listen
+from agents.cli.words import Request, catalogue_of, request
+from agents.errors import GoapError, Interrupted, Locked, UsageError
+from agents.ledger import Ledger
+from agents.sources.files import FileSource
+from agents.sources.git import GitSource
+from agents.sources.schedule import ScheduleSource
+from agents.sources.source import Source
+from agents.sources.webhook import WebhookServer
+from agents.triggers import COMMIT, FILE
+from agents.watch import Pursued, Watch
+
+__all__ = ["watch_command"]
+
+
+@click.command("watch")
+@click.argument("words", nargs=-1, metavar="[goal=G [key=value]…] [port=N]")
+@click.option("--once", is_flag=True, help="Handle what is pending now, and end.")
+@json_option
+@click.pass_context
+def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as_json: bool) -> int:
+    """Pursue goals as events arrive.
+
+    Without goal=, every goal that has triggers, with its default parameters. port=N receives
+    webhooks as well. An event only prompts a look: what is true already is not done again.
+    """
+    if as_json and not once:
+        raise UsageError("--json prints one document, so it needs --once")
+    mine, rest = _split(words, ("port", "host"))
+    requests = _requests(context, rest)
+    first = next(iter(requests.values()))
+    with stopping() as stop, Ledger(first.ledger_path) as ledger:
+        wake = threading.Event()
+        with (
+            _sources(requests, None if once else wake) as sources,
+            _webhooks(ledger, mine, wake) as server,
+        ):
+            watch = Watch(
+                goals=[asked.goal for asked in requests.values()],
+                ledger=ledger,
+                sources=sources,
+                pursue=lambda goal: _pursue(requests[goal.name], stop),
+                told=say,
+                stop=stop,
+                wake=wake,
+            )
+            waiting = watch.waiting()
+            if server is not None:
+                waiting.append({"goal": "", "trigger": f"webhooks at port {server.port}"})
+            if once:
+                return _once(watch, waiting, as_json)
+            say(f"watching {first.state}; Ctrl-C ends it\n{_shown(waiting)}")
+            watch.run()
+    return 0
+
+
+def _split(words: tuple[str, ...], keys: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
+    mine = {}
+    rest = []
+    for word in words:
+        key, _, value = word.partition("=")
+        if key in keys:
+            mine[key] = value
+        else:
+            rest.append(word)
+    return mine, tuple(rest)
+
+
+def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Request]:
+    catalogue = catalogue_of(context)
+    if any(word.startswith("goal=") for word in words):
+        asked = request(context, words)
+        if not asked.goal.triggers:
+            raise UsageError(
+                f"the goal {asked.goal.name} has no triggers, so nothing would prompt it",
+                fix="declare some beside it: triggers=(on(…),)",
+            )
+        return {asked.goal.name: asked}
+    goals = [goal for goal in catalogue.goals.values() if goal.triggers]
+    if not goals:
+        raise UsageError("no goal has triggers", fix="declare some beside a goal: on(…)")
+    return {goal.name: request(context, (*words, f"goal={goal.name}")) for goal in goals}
+
+
+@contextmanager
+def _sources(requests: dict[str, Request], wake: threading.Event | None) -> Iterator[list[Source]]:
+    made: dict[tuple[object, ...], Source] = {}
+    for asked in requests.values():
+        root = Path(getattr(asked.params, "repo", "") or ".")
+        for trigger in asked.goal.triggers:
+            if trigger.schedule is not None:
+                made.setdefault((trigger.schedule.text,), ScheduleSource(trigger.schedule))
+            elif trigger.event == COMMIT and (COMMIT, root, trigger.branch) not in made:
+                _add_git(made, root, trigger.branch)
+            elif trigger.event == FILE and (FILE, root, trigger.paths) not in made:
+                woken = None if wake is None else wake.set
+                made[FILE, root, trigger.paths] = FileSource(root, trigger.paths, woken)
+    try:
+        yield list(made.values())
+    finally:
+        for source in made.values():
+            source.close()
+
+
+def _add_git(made: dict[tuple[object, ...], Source], root: Path, branch: str) -> None:
+    try:
+        made[COMMIT, root, branch] = GitSource(root, branch)
+    except UsageError as error:
+        say(f"not watched: {error.message}")
+
+
+@contextmanager
+def _webhooks(
+    ledger: Ledger, given: dict[str, str], wake: threading.Event
+) -> Iterator[WebhookServer | None]:
+    if not given:
+        yield None
+        return
+    host, port = given.get("host", DEFAULT_HOST), given.get("port", DEFAULT_PORT)
+    server = listen(ledger, host, port, wake)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _pursue(asked: Request, stop: threading.Event) -> Pursued:
+    goal = asked.goal.name
+    try:
+        result = pursue(asked, stop)
+    except (Locked, Interrupted):
+        raise
+    except GoapError as error:
+        say(f"error: {error.message}" + (f"\n  fix: {error.fix}" if error.fix else ""))
+        return Pursued(goal, 0, error.code, error.exit_code, "", error.message)
+    say(f"{goal}: {result.status}")
+    return Pursued(goal, 0, result.status, 0, result.run)
+
+
+def _once(watch: Watch, waiting: list[dict[str, str]], as_json: bool) -> int:
+    pursued = watch.once()
+    data: dict[str, Any] = {
+        "waiting": waiting,
+        "pursued": [vars(each) for each in pursued],
+    }
+
+    def text() -> str:
+        lines = [
+            f"{each.goal}: {each.status}" + (f" ({each.message})" if each.message else "")
+            for each in pursued
+        ]
+        return "\n".join([*(lines or ["nothing is pending"]), "waiting for:", _shown(waiting)])
+
+    emit("watch", data, text, json_wanted=as_json)
+    return next((each.exit_code for each in pursued if each.exit_code), 0)
+
+
+def _shown(waiting: list[dict[str, str]]) -> str:
+    return "\n".join(
+        f"  {each['goal']:<20} {each['trigger']}" if each["goal"] else f"  {each['trigger']}"
+        for each in waiting
+    )

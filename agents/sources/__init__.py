@@ -1,0 +1,1 @@
+"""Where events come from: commits, files, schedules, webhooks; each only writes to the ledger."""

@@ -1,0 +1,150 @@
+"""Sources of events: what happened outside, found again after a restart, and written once."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from git import Repo
+
+from agents.errors import UsageError
+from agents.ledger import Ledger
+from agents.schedule import daily
+from agents.sources.files import FileSource
+from agents.sources.git import GitSource
+from agents.sources.schedule import ScheduleSource
+
+NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def repo(tmp_path):
+    with Repo.init(tmp_path / "repo", initial_branch="main") as repo:
+        with repo.config_writer() as config:
+            config.set_value("user", "name", "A")
+            config.set_value("user", "email", "a@example.org")
+        commit(repo, "README.md")
+        yield repo
+
+
+def commit(repo, *names):
+    for name in names:
+        path = Path(repo.working_dir, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write("more\n")
+    repo.index.add(list(names))
+    return repo.index.commit(f"change {names[0]}").hexsha
+
+
+def commits(ledger):
+    return [
+        (event.data["commit"], event.data["paths"])
+        for event in ledger.events(types=("git.commit",))
+    ]
+
+
+def test_commits_since_the_first_look_are_events_with_the_paths_they_touch(ledger, repo):
+    source = GitSource(repo.working_dir)
+    source.poll(ledger, NOW)
+    assert commits(ledger) == []
+    first, second = commit(repo, "training/a.py", "b c.md"), commit(repo, "training/a.py")
+    source.poll(ledger, NOW)
+    source.poll(ledger, NOW)
+    assert commits(ledger) == [(first, ["b c.md", "training/a.py"]), (second, ["training/a.py"])]
+    source.close()
+
+
+def test_commits_made_while_nobody_watched_are_found_by_the_next_watcher_once(ledger, repo):
+    GitSource(repo.working_dir).poll(ledger, NOW)
+    made = commit(repo, "training/a.py")
+    # two watchers at once write the same event
+    GitSource(repo.working_dir).poll(ledger, NOW)
+    GitSource(repo.working_dir).poll(ledger, NOW)
+    assert commits(ledger) == [(made, ["training/a.py"])]
+
+
+def test_a_merge_counts_as_what_it_brought_to_the_branch(ledger, repo):
+    source = GitSource(repo.working_dir)
+    source.poll(ledger, NOW)
+    repo.git.checkout("-b", "draft")
+    commit(repo, "training/a.py")
+    repo.git.checkout("main")
+    source.poll(ledger, NOW)
+    assert commits(ledger) == []
+    repo.git.merge("--no-ff", "-m", "merge", "draft")
+    source.poll(ledger, NOW)
+    assert [paths for _, paths in commits(ledger)] == [["training/a.py"], ["training/a.py"]]
+    source.close()
+
+
+def test_a_branch_that_was_rewritten_still_shows_where_it_is_now(ledger, repo):
+    source = GitSource(repo.working_dir, "main")
+    commit(repo, "a.md")
+    source.poll(ledger, NOW)
+    repo.git.reset("--hard", "HEAD~1")
+    made = commit(repo, "training/b.py")
+    source.poll(ledger, NOW)
+    assert commits(ledger) == [(made, ["training/b.py"])]
+    source.close()
+
+
+def test_a_branch_without_commits_and_a_folder_without_git_are_no_crash(ledger, tmp_path):
+    with Repo.init(tmp_path / "empty", initial_branch="main") as empty:
+        source = GitSource(empty.working_dir)
+        source.poll(ledger, NOW)
+        assert ledger.events() == []
+        source.close()
+    with pytest.raises(UsageError, match="no git repository"):
+        GitSource(tmp_path / "elsewhere")
+
+
+def test_files_that_changed_are_one_event_with_their_names(ledger, tmp_path):
+    root = tmp_path / "photos"
+    (root / ".hidden").mkdir(parents=True)
+    (root / "a.jpg").write_bytes(b"a")
+    source = FileSource(root, ("**/*.jpg",))
+    source.poll(ledger, NOW)
+    source.poll(ledger, NOW)
+    assert [event.type for event in ledger.events()] == ["file.seen"]
+    (root / "b.jpg").write_bytes(b"b")
+    (root / "notes.txt").write_bytes(b"not a photo")
+    (root / ".hidden" / "c.jpg").write_bytes(b"c")
+    source.poll(ledger, NOW)
+    source.poll(ledger, NOW)
+    changed = ledger.events(types=("file.changed",))
+    assert [event.data["paths"] for event in changed] == [["b.jpg"]]
+    (root / "a.jpg").unlink()
+    # a watcher that was not there when it happened sees it all the same
+    FileSource(root, ("**/*.jpg",)).poll(ledger, NOW)
+    assert len(ledger.events(types=("file.changed",))) == 2
+
+
+def test_the_operating_system_wakes_who_waits_for_files(tmp_path):
+    woken = threading.Event()
+    source = FileSource(tmp_path, ("*.jpg",), woken.set)
+    deadline = threading.Event()
+    for number in range(200):
+        (tmp_path / f"{number}.jpg").write_bytes(b"x")
+        if woken.wait(0.1) or deadline.is_set():
+            break
+    source.close()
+    assert woken.is_set()
+
+
+def test_a_schedule_that_was_missed_is_due_once_and_not_before_it_was_first_seen(ledger):
+    ScheduleSource(daily("06:30")).poll(ledger, NOW)
+    assert ledger.events(types=("schedule.due",)) == []
+    week_later = NOW.replace(day=8)
+    # nobody watched for a week; two watchers then start at once
+    ScheduleSource(daily("06:30")).poll(ledger, week_later)
+    ScheduleSource(daily("06:30")).poll(ledger, week_later)
+    due = ledger.events(types=("schedule.due",))
+    assert [event.data["due"] for event in due] == ["2026-03-08T06:30:00.000Z"]
+    assert "next 2026-03-09 06:30:00 UTC" in ScheduleSource(daily("06:30")).waiting(week_later)
