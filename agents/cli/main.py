@@ -61,6 +61,7 @@ class Composition:
     programs: "Callable[[], Mapping[str, Callable[[], argparse.ArgumentParser]]]" = dict
 
     def __call__(self) -> "Catalogue":
+        """The declarations."""
         return self.catalogue()
 
 

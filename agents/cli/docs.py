@@ -1,0 +1,97 @@
+"""``docs check``: Markdown against what is really there."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agents.cli.main import Composition, cli
+from agents.cli.output import emit, json_option, paint
+from agents.docs import Project, Report, check_pages, find_pages
+from agents.docs.modal_program import ModalProgram
+from agents.docs.our_program import OurProgram
+from agents.docs.programs import Make, ParserProgram, Program
+from agents.errors import UsageError
+
+__all__ = ["docs_command", "programs_of", "project_of"]
+
+EXIT_FOUND = 1
+
+
+@click.group("docs")
+def docs_command() -> None:
+    """Documents: check that what they quote is really there."""
+
+
+@docs_command.command("check")
+@click.argument("paths", nargs=-1, metavar="[PATH]…")
+@json_option
+@click.pass_context
+def check_command(context: click.Context, paths: tuple[str, ...], as_json: bool) -> int:
+    """Compare commands, files, links, names of APIs and headings with what is really there.
+
+    PATH is a page or a folder; without one, every page of the project here. Nothing that a page
+    quotes is run. A page may quote what is wrong between two comments: docs check: off, and on.
+    """
+    project = project_of(Path(paths[0]) if paths else Path())
+    pages = [page for path in paths or (str(project.root),) for page in _pages(Path(path))]
+    report = check_pages(pages, project, programs_of(context, project))
+    data = _data(report)
+    emit("docs.check", data, lambda: _text(report), json_wanted=as_json)
+    return EXIT_FOUND if report.findings else 0
+
+
+def project_of(path: Path) -> Project:
+    """The project that a page belongs to: the nearest folder above with git or a pyproject.toml."""
+    start = path.resolve()
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists() or (folder / "pyproject.toml").is_file():
+            return Project(folder)
+    return Project(start if start.is_dir() else start.parent)
+
+
+def programs_of(context: click.Context, project: Project) -> dict[str, Program]:
+    """Every program whose command line is known: ours, make, modal, and the root's others."""
+    composition = context.find_root().obj
+    ours = OurProgram(cli, composition)
+    others = composition.programs() if isinstance(composition, Composition) else {}
+    return {
+        "python -m agents": ours,
+        "goap": ours,
+        "make": Make(project.root / "Makefile"),
+        "modal": ModalProgram(project.root),
+        **{f"python -m {name}": ParserProgram(parser) for name, parser in others.items()},
+    }
+
+
+def _pages(path: Path) -> list[Path]:
+    if path.is_dir():
+        return find_pages(path)
+    if not path.is_file():
+        raise UsageError(f"there is no page {path}", fix="python -m agents docs check")
+    return [path]
+
+
+def _data(report: Report) -> dict[str, Any]:
+    return {
+        "pages": len(report.pages),
+        "commands": report.commands,
+        "not_judged": [
+            {"path": path, "line": line, "command": command}
+            for path, line, command in report.unjudged
+        ],
+        "lines_exempted": report.silenced,
+        "findings": [finding._asdict() for finding in report.findings],
+    }
+
+
+def _text(report: Report) -> str:
+    lines = [
+        f"{each.path}:{each.line}  {paint(each.kind, 'red')}  {each.quoted}\n    {each.message}"
+        for each in report.findings
+    ]
+    exempted = f", {report.silenced} lines exempted" if report.silenced else ""
+    looked = f"{len(report.pages)} pages, {report.commands} commands parsed{exempted}"
+    found = len(report.findings)
+    verdict = "1 finding" if found == 1 else f"{found} findings" if found else "no findings"
+    return "\n".join([*lines, f"{looked}: {verdict}"])

@@ -1,0 +1,55 @@
+"""The project that pages belong to: its folder, its packages and what it says it makes."""
+
+import importlib.metadata
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Project"]
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+UNDECLARED = ("modal", "torch")
+"""Packages whose names are checked in a folder that declares no dependencies."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with pages; what its ``pyproject.toml`` says, where there is one."""
+
+    root: Path
+
+    @cached_property
+    def _pyproject(self) -> dict[str, Any]:
+        path = self.root / "pyproject.toml"
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """Beginnings of paths that a run makes, so that they need not exist yet."""
+        table = self._pyproject.get("tool", {}).get("agents", {}).get("docs", {})
+        return tuple(table.get("outputs", ()))
+
+    @cached_property
+    def packages(self) -> frozenset[str]:
+        """Top-level names whose attributes a page may quote: dependencies, and our own."""
+        declared = self._pyproject.get("project", {}).get("dependencies", [])
+        wanted = {_plain(match[0]) for each in declared if (match := _NAME.match(each))}
+        wanted = wanted or set(UNDECLARED)
+        installed = {
+            module
+            for module, distributions in importlib.metadata.packages_distributions().items()
+            if not module.startswith("_") and wanted & {_plain(name) for name in distributions}
+        }
+        own = {path.parent.name for path in self.root.glob("*/__init__.py")}
+        return frozenset(installed | own)
+
+    def is_output(self, path: str) -> bool:
+        """Whether a run makes the file or folder of this path."""
+        return any(path.startswith(each) or f"{path}/" == each for each in self.outputs)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
