@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
+from agents.facts import nearest
 from training.config import Execution, TrainingConfig, resolve
 from training.errors import ConfigError
 from training.presets import PRESETS
@@ -47,8 +48,12 @@ class TrainingParameters(DocumentParameters):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        if self.preset not in PRESETS.get(self.model, {self.preset: None}):
-            raise ValueError(f"the presets of {self.model} are: {', '.join(PRESETS[self.model])}")
+        known = PRESETS.get(self.model, {self.preset: {}})
+        if self.preset not in known:
+            raise ValueError(
+                f"there is no preset {self.preset!r} of {self.model}{nearest(self.preset, known)}; "
+                f"there are {', '.join(known)}"
+            )
         try:
             self.config()
         except ConfigError as error:

@@ -1,0 +1,74 @@
+"""What a user may set, and what is said about a word that cannot be right."""
+
+import pytest
+
+from agents.errors import UsageError
+from training.config import Execution, TrainingConfig
+from training.presets import PRESETS
+
+OTHER = {
+    "betas": "0.8,0.9",
+    "ema_stds": "0.07",
+    "precision": "bf16",
+    "sampler": "euler",
+    "augment": "false",
+    "guidance": "3.5",
+}
+MODELS = {"trained_dit": "dit", "trained_classifier": "classifier"}
+
+
+def params(catalogue, goal="trained_dit", **words):
+    return catalogue.parameters(catalogue.goal(goal), words)
+
+
+@pytest.mark.parametrize("goal", MODELS)
+@pytest.mark.parametrize("name", sorted(set(TrainingConfig.model_fields) - {"model", "preset"}))
+def test_every_setting_of_the_training_can_be_set_by_its_name(catalogue, goal, name):
+    before = params(catalogue, goal).config()
+    now = getattr(before, name)
+    given = OTHER.get(name) or str(now * 2 or 1)
+    after = params(catalogue, goal, **{name: given}).config()
+    assert getattr(after, name) != now
+    assert after.model_copy(update={name: now}) == before
+
+
+@pytest.mark.parametrize(
+    ("goal", "preset"), [(goal, preset) for goal in MODELS for preset in PRESETS[MODELS[goal]]]
+)
+def test_every_preset_of_a_model_can_be_named(catalogue, goal, preset):
+    config = params(catalogue, goal, preset=preset).config()
+    assert (config.model, config.preset) == (MODELS[goal], preset)
+
+
+def test_how_a_training_runs_is_no_part_of_what_is_trained(catalogue):
+    given = params(catalogue, micro_batch="4", threads="2")
+    assert given.config() == params(catalogue).config()
+    assert given.execution() == Execution(micro_batch=4, threads=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"stepz": "3"}, "did you mean 'steps'"),
+        ({"preset": "tinny"}, "no preset 'tinny' of dit; did you mean 'tiny'"),
+        ({"preset": "dit128", "patch": "7"}, "not a multiple of patch 7"),
+        ({"steps": "many"}, "steps: .*integer"),
+        ({"steps": "-1"}, "steps: .*greater than or equal to 1"),
+        ({"learning_rate": "nan"}, "learning_rate: .*finite"),
+        ({"compute": "cloud"}, "compute='cloud'"),
+        ({"dataset": " "}, "dataset=' ': name a folder"),
+        ({"model": "classifier"}, "model='classifier'"),
+        ({"threads": "0"}, "threads='0'"),
+    ],
+)
+def test_a_word_that_cannot_be_right_is_named_in_one_line_with_a_way_out(catalogue, words, said):
+    with pytest.raises(UsageError, match=said) as caught:
+        params(catalogue, **words)
+    assert "\n" not in caught.value.message
+    assert caught.value.message.count("{") == 0
+    assert caught.value.fix == "python -m agents explain trained_dit"
+
+
+def test_records_alone_take_no_settings_of_a_training(catalogue):
+    with pytest.raises(UsageError, match="no parameter 'steps'"):
+        params(catalogue, "documented", steps="3")
