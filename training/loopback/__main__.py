@@ -1,0 +1,63 @@
+"""``python -m training.loopback serve|do``: run a control plane, or let things go wrong there."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from training.errors import TrainingError
+from training.loopback.client import find
+
+
+def main() -> int:
+    """Parse the command line and do it; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m training.loopback", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    server = commands.add_parser("serve", help="serve until stopped")
+    server.add_argument("--grace", type=float, default=30.0, help="seconds before SIGKILL")
+    server.add_argument("--retry-scale", type=float, default=1.0, help="factor on retry delays")
+    server.add_argument("--containers", type=int, default=4, help="how many at once")
+    server.add_argument("--idle", type=float, default=1800.0, help="end after so many idle seconds")
+    action = commands.add_parser("do", help="state, fault, kill, expire, token, revoke, stop …")
+    action.add_argument("what")
+    action.add_argument("details", nargs="*", help="name=value, the value as JSON or as text")
+    for each in (server, action):
+        each.add_argument("--state", type=Path, required=True, help="its directory")
+    arguments = parser.parse_args()
+    return _serve(arguments) if arguments.command == "serve" else _do(arguments)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from training.loopback.containers import Limits  # noqa: PLC0415 - imports the modal client
+    from training.loopback.server import serve  # noqa: PLC0415 - likewise
+
+    limits = Limits(grace=arguments.grace, containers=arguments.containers)
+    serve(arguments.state.absolute(), limits, arguments.retry_scale, arguments.idle)
+    return 0
+
+
+def _do(arguments: argparse.Namespace) -> int:
+    plane = find(arguments.state.absolute())
+    if plane is None:
+        sys.stderr.write(f"no control plane serves {arguments.state}\n")
+        return 3
+    details = dict(word.split("=", 1) for word in arguments.details)
+    try:
+        state = plane.do(arguments.what, **{name: _value(text) for name, text in details.items()})
+    except TrainingError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    sys.stdout.write(json.dumps(state, indent=2) + "\n")
+    return 0
+
+
+def _value(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Faults on request: the next answers of an RPC fail, come late, or are lost.
+
+A lost answer is the hardest one: what was asked for was done, and the caller does not know.
+"""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from grpclib.const import Status
+from grpclib.exceptions import GRPCError
+
+__all__ = ["Fault", "Faults"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to an RPC.
+
+    Attributes:
+        kind: `error` refuses before anything is done, `lost` after everything is done, `late`
+            waits first, `hang` never answers.
+        times: How many requests it meets.
+        after: How many requests pass before the first one it meets.
+        status: Name of the gRPC status of an error.
+        seconds: How late.
+    """
+
+    rpc: str
+    kind: Literal["error", "late", "lost", "hang"]
+    times: int = 1
+    after: int = 0
+    status: str = "UNAVAILABLE"
+    message: str = "fault on request"
+    seconds: float = 0.0
+
+
+class Faults:
+    """The faults that wait for their RPC, and what was called so far."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+        self._lock = threading.Lock()
+        self.called: Counter[str] = Counter()
+        self.unimplemented: Counter[str] = Counter()
+
+    def add(self, fault: Fault) -> None:
+        """Let a fault wait."""
+        with self._lock:
+            self._waiting.append(fault)
+
+    def clear(self) -> None:
+        """Forget every fault."""
+        with self._lock:
+            self._waiting.clear()
+
+    def _next(self, rpc: str) -> Fault | None:
+        """The fault this request meets."""
+        with self._lock:
+            self.called[rpc] += 1
+            for index, fault in enumerate(self._waiting):
+                if fault.rpc not in (rpc, "*"):
+                    continue
+                if fault.after:
+                    self._waiting[index] = replace(fault, after=fault.after - 1)
+                    continue
+                left = replace(fault, times=fault.times - 1)
+                self._waiting[index : index + 1] = [left] if left.times else []
+                return fault
+        return None
+
+    async def around(self, rpc: str, answer: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer to one request, as far as the faults let it through.
+
+        Raises:
+            GRPCError: The fault's status.
+        """
+        fault = self._next(rpc)
+        if fault is None:
+            return await answer()
+        if fault.kind == "hang":
+            await asyncio.Event().wait()
+        if fault.kind == "late":
+            await asyncio.sleep(fault.seconds)
+            return await answer()
+        if fault.kind == "lost":
+            await answer()
+        raise GRPCError(Status[fault.status], fault.message)
