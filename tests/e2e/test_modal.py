@@ -1,0 +1,20 @@
+"""``compute=modal`` without a token: said at once, and nothing else is tried."""
+
+
+def test_without_a_token_a_run_on_modal_ends_at_once_with_8_and_what_to_do(desk):
+    (desk.root / "none.toml").touch()
+    ended = desk.run("run", *desk.trained, "compute=modal", "max_cost=1")
+    assert ended.code == 8, ended.err
+    assert ended.seconds < 5
+    assert ended.err.count("error:") == 1
+    assert "token" in ended.err
+    assert "modal token" in ended.err.rsplit("fix:", 1)[1]
+    assert [event.data["action"] for event in desk.events("step.started")] == ["validate_auth"]
+
+
+def test_a_plan_on_modal_needs_no_token_and_says_that_the_price_is_not_known(desk):
+    (desk.root / "none.toml").touch()
+    ended = desk.run("plan", *desk.trained, "compute=modal")
+    assert ended.code == 0, ended.err
+    assert ended.out.index("validate_auth") < ended.out.index("build_image")
+    assert "token" in ended.out

@@ -1,0 +1,163 @@
+"""Disks, directories, ledgers and environments that are not as one would like them."""
+
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from training.checkpoints import CheckpointStore
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+
+
+@contextmanager
+def disk(path, size):
+    """A file system of ``size`` megabytes at ``path``."""
+    path.mkdir(parents=True, exist_ok=True)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", str(path)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip(f"no file system can be mounted here: {made.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def one_error(ended, code):
+    assert ended.code == code, ended.err
+    assert ended.err.count("error:") == 1, ended.err
+    assert "  fix: " in ended.err
+    return ended.err.rsplit("error:", 1)[1]
+
+
+def fill(path, leave_mb):
+    """Fill a disk until only so much is left; returns the file that does."""
+    ballast = path / "ballast"
+    left = shutil.disk_usage(path).free - int(leave_mb * 1e6)
+    ballast.write_bytes(b"\0" * max(0, left))
+    return ballast
+
+
+@AS_ROOT
+def test_a_disk_with_too_little_room_is_said_before_training_and_the_goal_is_reached_afterwards(
+    desk,
+):
+    small = desk.root / "small"
+    with disk(small, 64):
+        shutil.copytree(desk.volume, small / "volume")
+        words = [f"state={small}" if "state=" in word else word for word in desk.trained]
+        ballast = fill(small, leave_mb=6)
+        said = one_error(desk.run("run", *words), 1)
+        assert "MB free and this training needs" in said
+        assert "volume=DIR" in said
+        assert not list(small.glob("volume/trainings/*"))
+        ballast.unlink()
+        assert desk.run("run", *words).code == 0
+
+
+@AS_ROOT
+def test_a_disk_that_fills_up_in_mid_training_leaves_the_last_checkpoint_whole(desk, finished):
+    small = desk.root / "small"
+    with disk(small, 64):
+        shutil.copytree(desk.volume, small / "volume")
+        words = [f"state={small}" if "state=" in word else word for word in desk.trained]
+        desk.state.rename(desk.root / "unused")
+        desk.state.symlink_to(small)
+        engine = desk.start("run", *words)
+        pid = desk.training()
+        desk.until(lambda: list(desk.volume.glob("checkpoints/dit/*/step-*20")), "a checkpoint")
+        os.kill(pid, 19)
+        ballast = fill(small, leave_mb=0)
+        os.kill(pid, 18)
+        ended = desk.end(engine)
+        said = one_error(ended, 1)
+        assert "space" in said or "room" in said
+        (root,) = desk.volume.glob("checkpoints/dit/*")
+        whole = CheckpointStore(root).newest_valid()
+        assert whole is not None
+        assert whole.step >= 20
+        again = one_error(desk.run("run", *words), 1)
+        assert "space" in again
+        ballast.unlink()
+        assert desk.run("run", *words).code == 0
+        assert desk.weights() == finished[0].weights()
+
+
+@AS_ROOT
+def test_a_read_only_state_directory_is_a_usage_error_for_run_and_no_obstacle_for_plan(desk):
+    small = desk.root / "small"
+    with disk(small, 8):
+        subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+        words = [f"state={small}" if "state=" in word else word for word in desk.trained]
+        said = one_error(desk.run("run", *words), 2)
+        assert "Read-only file system" in said
+        assert "state=DIR" in said
+        assert desk.run("plan", *words).code == 0
+
+
+@pytest.mark.parametrize("below", ["", "/deeper"])
+def test_a_state_path_that_is_a_file_is_a_usage_error(desk, below):
+    (desk.root / "file").write_text("a file", encoding="utf-8")
+    words = ("goal=trained_dit", f"state={desk.root}/file{below}", f"dataset={desk.photos}")
+    assert "cannot be used" in one_error(desk.run("run", *words), 2)
+
+
+@pytest.mark.parametrize("damage", ["replaced", "cut", "emptied", "scribbled"])
+def test_a_damaged_ledger_is_named_and_doctor_says_how_to_mend_it(desk, finished, damage):
+    ledger = desk.state / "ledger.db"
+    content = (finished[0].state / "ledger.db").read_bytes()
+    ledger.write_bytes(
+        {
+            "replaced": b"not a ledger" * 999,
+            "cut": content[: len(content) // 2],
+            "emptied": b"",
+            "scribbled": content[:8192] + b"\xa5" * 8192 + content[16384:],
+        }[damage]
+    )
+    said = one_error(desk.run("run", *desk.trained), 9)
+    assert str(ledger) in said
+    assert "python -m agents doctor" in said
+    doctor = desk.run("doctor", f"state={desk.state}")
+    assert doctor.code == 9
+    mend = doctor.out.split("mv ", 1)[1].split(";")[0].split()
+    shutil.move(*mend)
+    assert desk.run("plan", *desk.trained).code == 0
+
+
+def test_a_run_needs_no_home_no_terminal_no_input_no_output_and_no_language(desk, finished):
+    engine = desk.start(
+        "run",
+        *desk.trained,
+        before=("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"),
+        HOME=None,
+        LC_ALL="C",
+        LANG="C",
+        PYTHONUTF8="0",
+        PYTHONCOERCECLOCALE="0",
+        PYTHONIOENCODING="ascii",
+    )
+    assert desk.end(engine).code == 0
+    assert desk.weights() == finished[0].weights()
+    again = desk.run(
+        "run", *desk.trained, HOME=None, LC_ALL="C", PYTHONUTF8="0", PYTHONIOENCODING="ascii"
+    )
+    assert again.code == 0
+    assert "nothing to do" in again.err
+
+
+def test_relative_paths_and_folders_with_spaces_and_umlauts_work(desk, photos, finished):
+    odd = desk.root / "meine süßen Katzen"
+    shutil.copytree(photos, odd)
+    words = ["goal=trained_dit", "state=state", "repo=der Ordner", f"dataset={odd.name}"]
+    ended = desk.run("run", *words, "preset=smoke", "steps=60", "save_every=20", "threads=1")
+    assert ended.code == 0, ended.err
+    assert list((desk.root / "der Ordner" / "plans").glob("ADR-001-*.md"))
+    # the photos are the same, so the training is, wherever they lie
+    assert desk.weights() == finished[0].weights()
