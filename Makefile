@@ -21,6 +21,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m agents docs check
 	$(MAKE) test
 
 format: $(INSTALLED)

@@ -9,7 +9,7 @@ from agents.catalogue import Catalogue
 from agents.cli.words import ENGINE_KEYS, parse_words, request
 from agents.docs.click_tree import Leaf, check_click, walk_click
 from agents.docs.findings import nearest_word
-from agents.docs.shell import is_placeholder
+from agents.docs.shell import PLACEHOLDER, is_placeholder
 from agents.errors import GoapError, UsageError
 
 __all__ = ["OurProgram"]
@@ -47,9 +47,23 @@ class OurProgram:
             if leaf.command.name in ABOUT_A_GOAL:
                 self._ask(leaf, parsed.get("name"), given, complete=complete)
             else:
-                yield from _check_keys(leaf, given)
+                yield from self._check_keys(leaf, given)
         except GoapError as error:
             yield f"{leaf.context.command_path}: {error.message}"
+
+    def _check_keys(self, leaf: Leaf, words: Sequence[str]) -> Iterator[str]:
+        """Keys a command does not name in its own help are not there."""
+        command, context = leaf.command, leaf.context
+        usage = " ".join(command.collect_usage_pieces(context)) + (command.help or "")
+        given = dict(word.split("=", 1) for word in words if _KEY.match(word))
+        known = {*_KEY.findall(usage), *EVERYWHERE}
+        if "key" in known and "goal" not in known:
+            return  # it takes any key=value
+        if "key" in known and not is_placeholder(given.get("goal", PLACEHOLDER)):
+            known |= set(self.catalogue().goal(given["goal"]).parameters.model_fields)
+        for key in given:
+            if key not in known:
+                yield f"{context.command_path}: unknown key {key!r}{nearest_word(key, known)}"
 
     def _ask(self, leaf: Leaf, name: object, given: Sequence[str], *, complete: bool) -> None:
         """Build the request of the words, which checks the goal and each parameter."""
@@ -74,14 +88,3 @@ def _check_name(catalogue: Catalogue, given: str) -> None:
     known = [*catalogue.goals, *catalogue.actions, *catalogue.facts]
     if name not in known and not is_placeholder(name):
         raise UsageError(f"nothing is called {name!r}{nearest_word(name, known)}")
-
-
-def _check_keys(leaf: Leaf, words: Sequence[str]) -> Iterator[str]:
-    """Keys a command does not name in its own help are not there."""
-    command, context = leaf.command, leaf.context
-    usage = " ".join(command.collect_usage_pieces(context)) + (command.help or "")
-    known = {*_KEY.findall(usage), *EVERYWHERE}
-    for word in words:
-        key, equals, _ = word.partition("=")
-        if equals and re.fullmatch(r"[a-z_]+", key) and key not in known:
-            yield f"{context.command_path}: unknown key {key!r}{nearest_word(key, known)}"

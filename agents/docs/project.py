@@ -3,8 +3,9 @@
 import importlib.metadata
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Project:
         wanted = wanted or set(UNDECLARED)
         installed = {
             module
-            for module, distributions in importlib.metadata.packages_distributions().items()
+            for module, distributions in _installed().items()
             if not module.startswith("_") and wanted & {_plain(name) for name in distributions}
         }
         own = {path.parent.name for path in self.root.glob("*/__init__.py")}
@@ -49,6 +50,12 @@ class Project:
     def is_output(self, path: str) -> bool:
         """Whether a run makes the file or folder of this path."""
         return any(path.startswith(each) or f"{path}/" == each for each in self.outputs)
+
+
+@cache
+def _installed() -> Mapping[str, list[str]]:
+    """Top-level module → distributions; it takes half a second, and does not change."""
+    return importlib.metadata.packages_distributions()
 
 
 def _plain(name: str) -> str:
