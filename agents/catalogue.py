@@ -73,6 +73,7 @@ class Catalogue:
                     f"the goal {goal.name} has no parameter {key!r}{nearest(key, fields)}",
                     fix=f"python -m agents explain {goal.name}",
                 )
+            _require_text(key, words[key])
         try:
             return goal.parameters.model_validate(dict(words))
         except ValidationError as error:
@@ -105,6 +106,17 @@ class Catalogue:
 
     def _seen(self, fact: str) -> tuple[Condition, ...]:
         return self.sensors[fact].needs
+
+
+def _require_text(key: str, value: str) -> None:
+    """What is no UTF-8 arrives as half characters, which neither ledger nor manifest can hold."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{key}={value!a} is not text in UTF-8",
+            fix="rename the file, or set a UTF-8 locale: export LC_ALL=C.UTF-8",
+        ) from None
 
 
 def _problem(found: ErrorDetails) -> str:

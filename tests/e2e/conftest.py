@@ -50,6 +50,7 @@ class Desk:
 
     root: Path
     photos: Path
+    settings: tuple[str, ...] = SETTINGS
     started: list["subprocess.Popen[str]"] = field(default_factory=list)
 
     @property
@@ -67,7 +68,7 @@ class Desk:
     @property
     def trained(self) -> tuple[str, ...]:
         """The words that ask for the training all tests share."""
-        return (*self.asked(), f"dataset={self.photos}", *SETTINGS)
+        return (*self.asked(), f"dataset={self.photos}", *self.settings)
 
     def asked(self) -> tuple[str, ...]:
         """The words that say what and where, but not on which photos."""

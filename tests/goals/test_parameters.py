@@ -69,6 +69,12 @@ def test_a_word_that_cannot_be_right_is_named_in_one_line_with_a_way_out(catalog
     assert caught.value.fix == "python -m agents explain trained_dit"
 
 
+def test_a_name_that_is_no_utf_8_is_refused_before_it_reaches_the_ledger(catalogue):
+    with pytest.raises(UsageError, match="not text in UTF-8") as caught:
+        params(catalogue, dataset="caf\udce9")
+    caught.value.message.encode()
+
+
 def test_records_alone_take_no_settings_of_a_training(catalogue):
     with pytest.raises(UsageError, match="no parameter 'steps'"):
         params(catalogue, "documented", steps="3")
