@@ -226,12 +226,15 @@ def large_problems(seconds: float) -> None:
         "| best known | above best |\n|---|---|---|---|---|---|---|---|---|"
     )
     problems = [(f"{n} actions, seed {s}", catalogue(n, s)) for n in (200, 600) for s in range(4)]
+    provable = {"round trip of 14"}
     problems.append(("round trip of 14", round_trip(14)))
     above = []
     for name, problem in problems:
         forget()
         result, _ = timed(problem, 5.0)
         first_cost, others = best_of_others(problem, seconds)
+        if name in provable:  # improvement alone is no measure where A* gets to the optimum
+            others = min(others, timed(problem, 60.0)[0].cost)
         best = min(result.cost, others)
         above.append(result.cost / best - 1)
         print(

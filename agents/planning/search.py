@@ -24,8 +24,7 @@ _LOOKAHEAD = 400
 _LONGEST = 1 << 16
 _SMALL = 150
 _TRIAL_EXPANSIONS = 300
-_SHARE_OF_PROOF = 0.5
-_SHARE_OF_PROOF_IF_LARGE = 0.25
+_SHARE_OF_PROOF = 0.4
 _QUICK_PATIENCE = 10
 _PATIENCE = 5_000
 
@@ -183,9 +182,7 @@ def _search_below(task: Task, budget: Budget, found: Found) -> None:
     space = StateSpace(task, list(task.cost), LmCut(task, task.cost), budget, StubbornSets(task))
     below = None if found.plan is None else task.price(found.plan)
     try:
-        large = len(task.actions) > _SMALL
-        share = _SHARE_OF_PROOF_IF_LARGE if large else _SHARE_OF_PROOF
-        with budget.part(1.0 if found.plan is None else share):
+        with budget.part(1.0 if found.plan is None else _SHARE_OF_PROOF):
             better = space.cheapest(below, unary_landmarks(task, task.cost))
     finally:
         found.bound = max(found.bound, space.bound)
