@@ -164,7 +164,8 @@ def train(key: str, after: str = "") -> dict[str, Any]:
     """
     call = modal.current_function_call_id() or "unknown"
     volume.reload()
-    root = Path(MOUNT)
+    # a container of the loopback control plane is a process, whose mounts lie below a directory
+    root = Path(os.environ.get("GOAP_CONTAINER_ROOT", "/"), MOUNT.lstrip("/"))
     lease = root / "trainings" / key / "lease"
     owner = lease.read_text(encoding="utf-8") if lease.exists() else ""
     if owner not in ("", call, after):

@@ -129,6 +129,12 @@ class Apps:
             api_pb2.Object(object_id=identity, function_handle_metadata=self.metadata(identity))
             for identity in app.functions.values()
         ]
+        used = {
+            each.object_id
+            for identity in app.functions.values()
+            for each in self.definition(identity).object_dependencies
+        }
+        objects += [api_pb2.Object(object_id=each) for each in sorted(used)]
         return api_pb2.AppLayout(objects=objects, function_ids=app.functions)
 
     def metadata(self, function: str) -> api_pb2.FunctionHandleMetadata:

@@ -29,6 +29,9 @@ from training.loopback.volumes import Volumes
 
 __all__ = ["Container", "Containers", "Fate", "Limits"]
 
+STARTS = 3
+"""A container that ends so often before it asks for its input fails the call."""
+
 Fate = Literal["preempted", "out_of_memory", "crashed"]
 
 
@@ -71,6 +74,7 @@ class Container:
     bell: Bell = field(default_factory=Bell)
     failure: api_pb2.GenericResult | None = None
     draining: bool = False
+    began: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,7 @@ class Containers:
     async def _run(self, container: Container) -> None:
         await asyncio.to_thread(self._prepare, container)
         port, close = await self._listen(container)
-        log = self._root.parent / "logs" / f"{container.task}.log"
+        log = self._log(container)
         log.parent.mkdir(parents=True, exist_ok=True)
         try:
             with log.open("ab") as output:
@@ -216,8 +220,20 @@ class Containers:
             return
         if container.failure is not None:
             self.calls.finish(call, container.failure, 0)
+        elif not container.began and not container.draining and call.starts >= STARTS:
+            self.calls.finish(call, self._crash_loop(container), 0)
         else:
             self.calls.lost(call)
+
+    def _crash_loop(self, container: Container) -> api_pb2.GenericResult:
+        lines = self._log(container).read_text(encoding="utf-8", errors="replace").splitlines()
+        failed = api_pb2.GenericResult.GENERIC_STATUS_INIT_FAILURE
+        said = lines[-1] if lines else "no output"
+        text = f"the container ended {STARTS} times before it asked for its input: {said}"
+        return make(api_pb2.GenericResult, status=failed, exception=text)
+
+    def _log(self, container: Container) -> Path:
+        return self._root.parent / "logs" / f"{container.task}.log"
 
     def _prepare(self, container: Container) -> None:
         (container.root / "root").mkdir(parents=True)

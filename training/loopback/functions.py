@@ -102,6 +102,7 @@ class Functions:
             function_id=identity,
             function=request.function,
             handle_metadata=metadata,
+            function_data=_data(request.function),
         )
 
     async def function_get(self, request: pb.FunctionGetRequest, _: Peer) -> pb.FunctionGetResponse:
@@ -111,7 +112,12 @@ class Functions:
         if identity is None:
             raise not_found(f"no deployed function {request.app_name}/{request.object_tag}")
         metadata = self._world.apps.metadata(identity)
-        return make(pb.FunctionGetResponse, function_id=identity, handle_metadata=metadata)
+        return make(
+            pb.FunctionGetResponse,
+            function_id=identity,
+            handle_metadata=metadata,
+            function=_data(self._world.apps.definition(identity)),
+        )
 
     async def function_map(self, request: pb.FunctionMapRequest, _: Peer) -> pb.FunctionMapResponse:
         """Call a function with one input."""
@@ -177,3 +183,15 @@ class Functions:
     async def auth_token_get(self, _: pb.AuthTokenGetRequest, __: Peer) -> pb.AuthTokenGetResponse:
         """A token for the input plane, which does not exist here."""
         return make(pb.AuthTokenGetResponse, token="loopback.e30.none")  # noqa: S106 - no secret
+
+
+def _data(definition: pb.Function) -> pb.FunctionData:
+    """A definition in the form in which newer clients read it back."""
+    ranked = make(pb.FunctionData.RankedFunction, rank=0, function=definition)
+    return make(
+        pb.FunctionData,
+        module_name=definition.module_name,
+        function_name=definition.function_name,
+        timeout_secs=definition.timeout_secs,
+        ranked_functions=[ranked],
+    )

@@ -49,6 +49,7 @@ class Worker:
     ) -> pb.FunctionGetInputsResponse:
         """The next input; when none comes for a while, the word to end."""
         container = _of(peer)
+        container.began = True
         call = container.call
         if call is not None and call.task == container.task and call.stopping:
             self._world.calls.finish(call, make(pb.GenericResult), 0)  # before it began
