@@ -33,10 +33,12 @@ __all__ = [
     "Action",
     "Context",
     "Cost",
+    "Estimate",
     "Goal",
     "Grounded",
     "NoParameters",
     "Progress",
+    "Range",
     "Sensor",
     "action",
     "sensor",
@@ -52,10 +54,43 @@ ByParameters: TypeAlias = Callable[[Any], Given]
 
 
 class Cost(NamedTuple):
-    """What an action is expected to take; dollars are None where nobody knows the price."""
+    """What an action is expected to take; dollars are None where they depend on a rate.
+
+    ``basis`` says where it runs, such as the compute: durations measured on one basis say nothing
+    about another, and a rate is that of a basis.
+    """
 
     seconds: float = 1.0
     usd: float | None = 0.0
+    basis: str = ""
+
+
+class Range(NamedTuple):
+    """The least, the expected and the most."""
+
+    low: float
+    expected: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is expected of an action, from rates and history.
+
+    Attributes:
+        usd: None where nobody knows a price.
+        usd_per_second: The rate, where the price depends on the time.
+        declared: The duration it was declared with.
+        measured: How many measured durations went into it.
+        error: By how much earlier estimates were off, as a part of what it took; the median.
+    """
+
+    seconds: Range
+    usd: Range | None
+    usd_per_second: float | None = None
+    declared: float = 0.0
+    measured: int = 0
+    error: float | None = None
 
 
 class Progress(NamedTuple):
@@ -133,6 +168,8 @@ class Grounded:
     usd: float
     resources: Mapping[str, int]
     priced: bool = True
+    basis: str = ""
+    estimate: Estimate | None = None
 
     @property
     def price(self) -> float | None:
@@ -173,6 +210,7 @@ class Action:
             cost.usd or 0.0,
             self.resources,
             cost.usd is not None,
+            cost.basis,
         )
 
 

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from agents.actions import Action, Goal, Grounded, Sensor
 from agents.errors import UsageError
 from agents.facts import Condition, Facts, nearest
+from agents.rates import Rate, read_rates
 
 __all__ = ["Catalogue"]
 
@@ -26,6 +27,7 @@ class Catalogue:
         actions: In order of declaration, which breaks ties between equal plans.
         goals: What a user can ask for.
         ports: Makes what reaches the outside from (parameters, state directory).
+        rates: Reads what an hour costs where, from the state directory.
 
     Raises:
         UsageError: A name is declared twice, or a goal or an action names an unknown fact.
@@ -38,12 +40,14 @@ class Catalogue:
         actions: tuple[Action, ...],
         goals: tuple[Goal, ...],
         ports: Callable[[BaseModel, Path], object] = lambda _params, _state: None,
+        rates: Callable[[Path], Mapping[str, Rate]] = read_rates,
     ) -> None:
         self.facts = facts
         self.sensors = _by_name("sensor", [(each.fact, each) for each in sensors])
         self.actions = _by_name("action", [(each.name, each) for each in actions])
         self.goals = _by_name("goal", [(each.name, each) for each in goals])
         self.ports = ports
+        self.rates = rates
         for fact in self.sensors:
             facts[fact]
 

@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from agents.actions import Goal, Grounded
 from agents.catalogue import Catalogue
+from agents.estimates import Estimates
 from agents.facts import UNKNOWN, Condition, WorldState
-from agents.planning import Limits, PlanResult, plan
+from agents.planning import AtLeast, Below, Limits, PlanResult, plan
 
 __all__ = ["Deliberation", "deliberate"]
 
@@ -54,6 +55,7 @@ def deliberate(
     excluded: Collection[str] = (),
     max_cost: float | None = None,
     limits: Limits | None = None,
+    estimates: Estimates | None = None,
 ) -> Deliberation:
     """The cheapest plan from ``world`` to ``goal``.
 
@@ -65,8 +67,10 @@ def deliberate(
         excluded: Names of actions that must not be used.
         max_cost: The most dollars the plan may cost.
         limits: Time and expansions the search may take.
+        estimates: What is known about durations and prices; by default nothing is.
     """
-    grounded = {each.name: each for each in catalogue.grounded(params)}
+    known = estimates or Estimates()
+    grounded = {each.name: known.applied(each) for each in catalogue.grounded(params)}
     for fact, value in world.items():
         sensor = catalogue.sensors.get(fact)
         if value is UNKNOWN and sensor is not None and sensor.hope is not None:
@@ -74,5 +78,34 @@ def deliberate(
             grounded[observation.name] = observation
     usable = [each for name, each in grounded.items() if name not in excluded]
     options: dict[str, Any] = {} if limits is None else {"limits": limits}
-    result = plan(dict(world), goal.conditions(params), usable, max_usd=max_cost, **options)
+    wants = goal.conditions(params)
+    start = _planned_from(world, usable, wants)
+    result = plan(start, wants, usable, max_usd=max_cost, **options)
     return Deliberation(goal, params, world, result, grounded, frozenset(excluded))
+
+
+def _planned_from(
+    world: WorldState, actions: Collection[Grounded], wants: Collection[Condition]
+) -> dict[str, object]:
+    """The values to plan from, with numbers reduced to the thresholds they reach.
+
+    Free space changes with every second; a plan, its digest and an approval of it change only
+    when a threshold is crossed that something asks for.
+    """
+    bounds: dict[str, set[float]] = {}
+    exact: set[str] = set()
+    for fact, value in [
+        *wants,
+        *(pair for each in actions for pair in (*each.needs, *each.effect)),
+    ]:
+        if isinstance(value, AtLeast | Below):
+            bounds.setdefault(fact, set()).add(value.bound)
+        else:
+            exact.add(fact)
+    reduced = dict(world)
+    for fact, thresholds in bounds.items():
+        value = reduced.get(fact)
+        if fact not in exact and isinstance(value, int | float) and not isinstance(value, bool):
+            reached = [each for each in thresholds if each <= value]
+            reduced[fact] = max(reached, default=min(thresholds) - 1)
+    return reduced

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agents.actions import Context
-from agents.errors import ActionFailed, FailureClass, Interrupted, Transient
+from agents.errors import ActionFailed, FailureClass, Interrupted, NotApproved, Transient
 from agents.failpoints import failpoint
 from agents.failures import StepFailure, classify
 from agents.outcome import Outcome
@@ -74,7 +74,11 @@ class Executor:
     stop: threading.Event
     attempt: Callable[[str], int] = lambda _: 1
     sees_more: Callable[[], bool] = lambda: False
+    before: Callable[[Step, list[Step]], None] = lambda _step, _rest: None
+    after: Callable[[Step], None] = lambda _: None
+    about: Callable[[Step], dict[str, Any]] = lambda _: {}
     _paused: bool = False
+    _refused: NotApproved | None = None
     _done: set[str] = field(default_factory=set)
     _failed: list[StepFailure] = field(default_factory=list)
     _running: dict[str, _Running] = field(default_factory=dict)
@@ -89,13 +93,16 @@ class Executor:
 
         Raises:
             Interrupted: ``stop`` was set.
+            NotApproved: A step was refused; those that ran have ended.
         """
         while True:
             if self.stop.is_set():
                 self._stop_running()
-            if not self._failed and not self._paused:
+            if not self._failed and not self._paused and self._refused is None:
                 self._start_ready()
             if not self._running:
+                if self._refused is not None and not self._failed:
+                    raise self._refused
                 return self._failed
             try:
                 step, failure = self._ended.get(timeout=POLL_SECONDS)
@@ -106,10 +113,18 @@ class Executor:
 
     def _start_ready(self) -> None:
         for step in self.plan.steps:
-            if step.id in self._done or step.id in self._running:
+            if not self._to_do(step):
                 continue
             if set(step.after) <= self._done and self._fits(self.actions[step.action]):
+                try:
+                    self.before(step, [each for each in self.plan.steps if self._to_do(each)])
+                except NotApproved as error:
+                    self._refused = error
+                    return
                 self._start(step)
+
+    def _to_do(self, step: Step) -> bool:
+        return step.id not in self._done and step.id not in self._running
 
     def _fits(self, action: Doing) -> bool:
         used: dict[str, int] = {}
@@ -127,11 +142,8 @@ class Executor:
         context, timeout = self.context(step), self.actions[step.action].timeout
         now = time.monotonic()
         self._running[step.id] = _Running(context, now, now + timeout if timeout else None)
-        self.record(
-            "step.started",
-            step.id,
-            {"step": step.id, "action": step.action, "attempt": self.attempt(step.action)},
-        )
+        started = {"step": step.id, "action": step.action, "attempt": self.attempt(step.action)}
+        self.record("step.started", step.id, started | self.about(step))
         threading.Thread(
             target=self._work, args=(step, context), name=f"step {step.id}", daemon=True
         ).start()
@@ -179,6 +191,7 @@ class Executor:
 
     def _finish(self, step: Step, failure: StepFailure | None) -> None:
         running = self._running.pop(step.id)
+        self.after(step)
         if failure is None:
             self._done.add(step.id)
             self._paused = self._paused or self.sees_more()

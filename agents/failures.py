@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from agents.errors import ActionFailed, FailureClass, Transient
+from agents.errors import ActionFailed, FailureClass, Transient, Unauthenticated
 from agents.facts import UNKNOWN, Condition, WorldState
 
 __all__ = ["FailureMemory", "StepFailure", "classify"]
@@ -55,6 +55,10 @@ def classify(error: Exception) -> ActionFailed:
     )
 
 
+MOST_FAILURES = 8
+"""An action that fails so often in one way is given up, whatever changes around it."""
+
+
 @dataclass
 class FailureMemory:
     """Which actions failed in which situation; asked before every new plan.
@@ -72,6 +76,7 @@ class FailureMemory:
     _transient: dict[str, int] = field(default_factory=dict)
     _progress: dict[str, str] = field(default_factory=dict)
     _given_up: set[str] = field(default_factory=set)
+    tried: dict[tuple[str, str, str], int] = field(default_factory=dict)
     last: dict[str, StepFailure] = field(default_factory=dict)
 
     def remember(
@@ -91,6 +96,9 @@ class FailureMemory:
         action, error = failure.action, failure.error
         self.last.pop(action, None)  # the newest failure comes last
         self.last[action] = failure
+        kind = (action, str(error.failure_class), error.name)
+        self.tried[kind] = self.tried.get(kind, 0) + 1
+        endless = self.tried[kind] >= MOST_FAILURES
         if error.failure_class is FailureClass.TRANSIENT:
             self._transient[action] = self._transient.get(action, 0) + 1
             if self._transient[action] < attempts:
@@ -102,6 +110,8 @@ class FailureMemory:
             self._progress[action] = error.progress
             if earlier != error.progress:
                 return False
+        if endless:
+            self._given_up.add(action)
         needs = tuple(needs)
         now = situation(after, needs)
         if now == situation(before, needs):
@@ -122,6 +132,26 @@ class FailureMemory:
         self.last.pop(action, None)
         self._situations.pop(action, None)
         self._given_up.discard(action)
+
+    def unauthenticated(self) -> list[str]:
+        """Actions that failed for want of something only a person can supply."""
+        return [
+            action
+            for action, failure in self.last.items()
+            if isinstance(failure.error, Unauthenticated)
+        ]
+
+    def forget(self, actions: Iterable[str]) -> None:
+        """Let these actions be tried again; that they were tried stays known."""
+        for action in actions:
+            self.succeeded(action)
+
+    def tried_list(self) -> list[dict[str, object]]:
+        """What failed in this run, how and how often; for the history."""
+        return [
+            {"action": action, "class": failure_class, "name": name, "times": times}
+            for (action, failure_class, name), times in self.tried.items()
+        ]
 
     def attempts(self, action: str) -> int:
         """How often the action failed for a passing reason in this run."""

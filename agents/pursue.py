@@ -5,18 +5,18 @@ and the next plan is made from that: planning again *is* the recovery.
 """
 
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 
-from agents.actions import OBSERVE, Context, Goal, Progress
+from agents.actions import OBSERVE, Context, Goal, Grounded
+from agents.approval import USED, find_approval
 from agents.catalogue import Catalogue
 from agents.deliberate import Deliberation, deliberate
 from agents.errors import (
@@ -25,53 +25,30 @@ from agents.errors import (
     Interrupted,
     NotApproved,
     StalePlan,
+    Unauthenticated,
     Unreachable,
 )
+from agents.estimates import estimates_from, total
 from agents.events import Event, new_event, utc_now
 from agents.execute import Doing, Executor
 from agents.facts import UNKNOWN, Condition, WorldState, show_value
 from agents.failures import FailureMemory, StepFailure
 from agents.ledger import Ledger
+from agents.money import Purse, carried_over
 from agents.observe import observe
 from agents.outcome import Outcome
 from agents.planning import Status, Step
+from agents.reporter import Reporter, Silent
+from agents.runs import RunResult, close_lost_runs, new_run_id
 
 __all__ = ["Pursuit", "Reporter", "RunResult", "Silent", "close_lost_runs", "new_run_id"]
 
 MAX_PLANS = 50
 """More plans than this in one run means that something oscillates."""
 
-
-class Reporter(Protocol):
-    """Shows a run to the person watching it."""
-
-    def event(self, event: Event) -> None:
-        """An event was appended to the ledger."""
-
-    def progress(self, step: str, progress: Progress) -> None:
-        """A running step got further."""
-
-
-class Silent:
-    """A reporter that shows nothing."""
-
-    def event(self, event: Event) -> None:
-        """Show nothing."""
-
-    def progress(self, step: str, progress: Progress) -> None:
-        """Show nothing."""
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """How a run ended: what it did and what is true now."""
-
-    run: str
-    goal: str
-    status: str
-    seconds: float
-    steps: tuple[str, ...]
-    world: WorldState
+FIRST_RETRY_SECONDS = 15.0
+LONGEST_RETRY_SECONDS = 60.0
+"""How often a person's log-in is tried while waiting for it, where no sensor shows it."""
 
 
 @dataclass
@@ -91,6 +68,8 @@ class Pursuit:
         capacity: Units of each resource; 1 where a resource is not named.
         provenance: Goes into ``run.started``: version, repository.
         backoff: Seconds to wait before the second attempt after a passing failure; doubles.
+        wait: Seconds to wait for a person when only a person can go on.
+        poll: Seconds between two looks while waiting.
     """
 
     catalogue: Catalogue
@@ -105,11 +84,16 @@ class Pursuit:
     capacity: Mapping[str, int] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     backoff: float = 2.0
+    wait: float = 0.0
+    poll: float = 2.0
     clock: Callable[[], datetime] = utc_now
     run_id: str = ""
     _memory: FailureMemory = field(default_factory=FailureMemory)
     _done: list[str] = field(default_factory=list)
     _plans: int = 0
+    _approved: set[str] = field(default_factory=set)
+    _waiting_until: float | None = None
+    _retry_seconds: float = FIRST_RETRY_SECONDS
     _world: WorldState = field(default_factory=lambda: WorldState({}))
     # steps that run at the same time are verified at the same time
     _looking: threading.Lock = field(default_factory=threading.Lock)
@@ -118,6 +102,14 @@ class Pursuit:
         self.run_id = self.run_id or new_run_id(self.clock)
         self._ports = self.catalogue.ports(self.params, self.state)
         self._relevant = self.catalogue.relevant(self.goal, self.params)
+        events = self.ledger.events()
+        # of when the run began: a plan is not made from durations of its own steps
+        self._estimates = estimates_from(events, self.catalogue.rates(self.state))
+        spent, reserved = carried_over(events, self.goal.name, self._given())
+        self._purse = Purse(self.max_cost, self._record, self.clock, spent, reserved)
+
+    def _given(self) -> dict[str, Any]:
+        return self.params.model_dump(mode="json")
 
     def run(self) -> RunResult:
         """Pursue the goal to its end.
@@ -135,7 +127,8 @@ class Pursuit:
             self.goal.name,
             {
                 "goal": self.goal.name,
-                "params": self.params.model_dump(mode="json"),
+                "params": self._given(),
+                "max_cost": self.max_cost,
                 "pid": os.getpid(),
                 **self.provenance,
             },
@@ -154,14 +147,42 @@ class Pursuit:
         because = ""
         while True:
             world = self._observe()
-            deliberation = self._plan(world)
+            try:
+                deliberation = self._plan(world)
+            except Unauthenticated as error:
+                if not self._person_came(error):
+                    raise
+                continue
             if not deliberation.result.steps:
                 return world
             self._record_plan(deliberation, because)
+            self._check(deliberation)
             failures = self._act(deliberation)
             because = "; ".join(failure.error.message for failure in failures)
             if failures:
                 self._learn(failures)
+
+    def _person_came(self, error: Unauthenticated) -> bool:
+        """Wait for what only a person can do; False when the time is up."""
+        now = time.monotonic()
+        if self._waiting_until is None:
+            if not self.wait:
+                return False
+            self._waiting_until = now + self.wait
+            self._retry_seconds = min(FIRST_RETRY_SECONDS, 8 * self.poll)
+            data = {"message": error.message, "fix": error.fix, "seconds": self.wait}
+            self._record("person.awaited", self.goal.name, data)
+        retry = now + self._retry_seconds
+        before = _statements(self._world)
+        while time.monotonic() < self._waiting_until:
+            if self.stop.wait(self.poll):
+                raise Interrupted("stopped on request", fix="run the same command to continue")
+            world = observe(self.catalogue, self._relevant, self._context())
+            if _statements(world) != before or time.monotonic() >= retry:
+                self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
+                self._memory.forget(self._memory.unauthenticated())
+                return True
+        return False
 
     def _observe(self) -> WorldState:
         world = self._world = observe(self.catalogue, self._relevant, self._context())
@@ -183,13 +204,12 @@ class Pursuit:
             self.params,
             world,
             excluded=excluded,
-            max_cost=self.max_cost,
+            max_cost=self._purse.for_plans,
+            estimates=self._estimates,
         )
         if not deliberation.result:
             raise self._no_plan(deliberation)
         self._plans += 1
-        if self._plans == 1:
-            self._check_digest(deliberation)
         if self._plans > MAX_PLANS:
             raise ActionFailed(
                 f"stalled: {MAX_PLANS} plans in one run did not reach {self.goal.name}",
@@ -200,14 +220,16 @@ class Pursuit:
 
     def _no_plan(self, deliberation: Deliberation) -> GoapError:
         """Why there is no plan: a failure of this run, a cap, or a fact nothing supplies."""
-        if self._memory.last:
-            return list(self._memory.last.values())[-1].error
         result = deliberation.result
         if result.status is Status.OVER_BUDGET:
+            spent = f"; ${self._purse.spent:.2f} are spent" if self._purse.spent else ""
             return NotApproved(
-                f"the cheapest plan costs ${result.usd:.2f}, more than max_cost={self.max_cost}",
-                fix="raise max_cost=",
+                f"the cheapest plan costs ${result.usd:.2f}, more than "
+                f"max_cost={self.max_cost} leaves{spent}",
+                fix=f"max_cost={self._purse.spent + result.usd:.2f} or more",
             )
+        if self._memory.last:
+            return list(self._memory.last.values())[-1].error
         missing = "; ".join(
             f"{Condition(each.fact, each.value)} (needed by {', '.join(each.needed_by)}; "
             f"{self._evidence(deliberation.world, each.fact)})"
@@ -222,22 +244,41 @@ class Pursuit:
     def _evidence(world: WorldState, fact: str) -> str:
         return world.readings[fact].evidence if fact in world.readings else "never seen"
 
-    def _check_digest(self, deliberation: Deliberation) -> None:
+    def _check(self, deliberation: Deliberation) -> None:
+        """Whether the plan is the one that was shown, approved, and within what may be spent."""
         digest = deliberation.result.digest
-        if self.plan_digest and not digest.startswith(self.plan_digest):
+        first = self._plans == 1
+        if first and self.plan_digest and not digest.startswith(self.plan_digest):
             raise StalePlan(
                 f"the plan is now {digest[:12]}, not {self.plan_digest[:12]}: the world changed",
                 fix=f"python -m agents plan goal={self.goal.name}",
             )
-        usd = deliberation.result.usd
-        if usd and self.max_cost is None:
-            raise NotApproved(
-                f"the plan costs about ${usd:.2f} and no cap was given",
-                fix=f"add max_cost={usd * 1.5:.2f}",
-            )
+        self._check_approval(deliberation)
+        self._purse.check(self._steps(deliberation))
+
+    def _check_approval(self, deliberation: Deliberation) -> None:
+        """An approval covers the actions of its plan, for this run, up to its cap."""
+        asking = set(self._asking(deliberation))
+        if asking <= self._approved:
+            return
+        events, digest = self.ledger.events(), deliberation.result.digest
+        approval = find_approval(events, digest, self.run_id, self.max_cost, asking)
+        self._record(USED, self.goal.name, {"approval": approval.id, "actions": sorted(asking)})
+        self._approved |= asking
+        if self._purse.cap is None:
+            self._purse.cap = approval.max_cost
+
+    def _asking(self, deliberation: Deliberation) -> list[str]:
+        actions = self.catalogue.actions
+        names = [step.action for step in deliberation.result.steps]
+        return [name for name in names if name in actions and actions[name].approval]
+
+    @staticmethod
+    def _steps(deliberation: Deliberation) -> list[Grounded]:
+        return [deliberation.grounded[step.action] for step in deliberation.result.steps]
 
     def _record_plan(self, deliberation: Deliberation, because: str) -> None:
-        result = deliberation.result
+        result, expected = deliberation.result, total(self._steps(deliberation))
         steps = [
             {"id": step.id, "action": step.action, "after": list(step.after)}
             for step in result.steps
@@ -251,6 +292,9 @@ class Pursuit:
                 "cost": result.cost,
                 "seconds": result.seconds,
                 "usd": result.usd,
+                "seconds_range": list(expected.seconds),
+                "usd_range": None if expected.usd is None else list(expected.usd),
+                "approval": sorted(set(self._asking(deliberation))),
                 "steps": steps,
                 "because": because,
                 "excluded": sorted(deliberation.excluded),
@@ -258,6 +302,7 @@ class Pursuit:
         )
 
     def _act(self, deliberation: Deliberation) -> list[StepFailure]:
+        known = deliberation.grounded
         executor = Executor(
             plan=deliberation.result,
             actions=self._doings(deliberation),
@@ -268,6 +313,11 @@ class Pursuit:
             stop=self.stop,
             attempt=lambda action: self._memory.attempts(action) + 1,
             sees_more=lambda: self._sees_more(deliberation.world),
+            before=lambda step, rest: self._purse.reserve(
+                step.id, known[step.action], [known[each.action] for each in rest]
+            ),
+            after=lambda step: self._purse.settle(step.id, known[step.action]),
+            about=lambda step: _expected(known[step.action]),
         )
         return executor.run()
 
@@ -374,6 +424,8 @@ class Pursuit:
             "fix": error.fix,
         }
         try:
+            if self._memory.tried and isinstance(error, ActionFailed):
+                self._record("run.stalled", self.goal.name, {"tried": self._memory.tried_list()})
             self._record("run.finished", self.goal.name, data)
         except GoapError:
             # the ledger itself is what failed (a full disk): the next run closes this one
@@ -384,17 +436,18 @@ def _look(_: Context) -> Outcome:
     return Outcome(summary="looked")
 
 
-def new_run_id(clock: Callable[[], datetime] = utc_now) -> str:
-    """A run id that sorts by time and is short enough to type."""
-    return f"{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+def _expected(grounded: Grounded) -> dict[str, Any]:
+    """What is expected of a step as it starts, so that the error can be told when it ended."""
+    estimate = grounded.estimate
+    if estimate is None:
+        return {}
+    return {
+        "expected_seconds": estimate.seconds.expected,
+        "declared_seconds": estimate.declared,
+        "basis": grounded.basis,
+    }
 
 
-def close_lost_runs(ledger: Ledger, clock: Callable[[], datetime] = utc_now) -> list[str]:
-    """Close the runs that were killed; call it with the lock held. Returns their ids."""
-    started = [event.run for event in ledger.events(types=("run.started",))]
-    finished = {event.run for event in ledger.events(types=("run.finished",))}
-    lost = [run for run in started if run not in finished]
-    for run in lost:
-        data = {"status": "lost", "exit_code": None, "message": "the process was killed"}
-        ledger.append(new_event("run.finished", data, run=run, clock=clock))
-    return lost
+def _statements(world: WorldState) -> dict[str, object]:
+    """What is true or false or named; numbers change without anybody's doing."""
+    return {fact: value for fact, value in world.items() if not isinstance(value, float)}

@@ -46,7 +46,9 @@ def explain_command(
     asked = request(context, words, default_goal=default)
     facts = asked.catalogue.relevant(asked.goal, asked.params)
     world = observe(catalogue, facts, asked.looking())
-    deliberation = deliberate(catalogue, asked.goal, asked.params, world)
+    deliberation = deliberate(
+        catalogue, asked.goal, asked.params, world, estimates=asked.estimates()
+    )
     if name in catalogue.goals:
         data = _goal(asked, deliberation)
     elif name in catalogue.actions:

@@ -41,7 +41,12 @@ def plan_command(
     facts = asked.catalogue.relevant(asked.goal, asked.params)
     world = observe(asked.catalogue, facts, asked.looking())
     deliberation = deliberate(
-        asked.catalogue, asked.goal, asked.params, world, max_cost=asked.max_cost
+        asked.catalogue,
+        asked.goal,
+        asked.params,
+        world,
+        max_cost=asked.max_cost,
+        estimates=asked.estimates(),
     )
     if graph:
         click.echo(_drawing(deliberation, graph))

@@ -97,6 +97,7 @@ def _pursue(asked: Request, ledger: Ledger, run: str, stop: threading.Event) -> 
             max_cost=asked.max_cost,
             plan_digest=asked.plan_digest,
             provenance=_provenance(asked),
+            wait=asked.wait,
             run_id=run,
         )
         return pursuit.run()

@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from agents.actions import Context, Goal
 from agents.catalogue import Catalogue
 from agents.errors import UsageError
+from agents.estimates import Estimates, estimates_from
+from agents.events import Event
 from agents.facts import nearest
 from agents.ledger import Ledger
 
@@ -18,7 +20,7 @@ __all__ = ["Request", "catalogue_of", "parse_words", "request", "state_directory
 
 LEDGER_NAME = "ledger.db"
 STATE_VARIABLE = "AGENTS_STATE"
-ENGINE_KEYS = ("goal", "state", "max_cost", "plan_digest")
+ENGINE_KEYS = ("goal", "state", "max_cost", "plan_digest", "wait")
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,24 @@ class Request:
     state: Path
     max_cost: float | None = None
     plan_digest: str | None = None
+    wait: float = 0.0
 
     @property
     def ledger_path(self) -> Path:
         """The ledger of the state directory."""
         return self.state / LEDGER_NAME
 
+    def estimates(self) -> Estimates:
+        """What is known about durations and prices now."""
+        return estimates_from(self._history(), self.catalogue.rates(self.state))
+
+    def _history(self) -> list[Event]:
+        with Ledger(self.ledger_path, readonly=True) as ledger:
+            return ledger.events()
+
     def looking(self) -> Context:
         """A context for sensors that changes nothing."""
-        with Ledger(self.ledger_path, readonly=True) as ledger:
-            history = ledger.events()
+        history = self._history()
         ports = self.catalogue.ports(self.params, self.state)
         return Context(self.params, ports, self.state, history=lambda: history)
 
@@ -101,6 +111,7 @@ def request(context: click.Context, words: Iterable[str], *, default_goal: str =
         state_directory(engine.get("state")),
         _dollars(engine.get("max_cost")),
         engine.get("plan_digest"),
+        _seconds(engine.get("wait")),
     )
 
 
@@ -114,3 +125,11 @@ def _dollars(text: str | None) -> float | None:
     if not 0 <= value < float("inf"):
         raise UsageError(f"max_cost={text} is not a number of dollars", fix="max_cost=5")
     return value
+
+
+def _seconds(text: str | None) -> float:
+    if text is None:
+        return 0.0
+    if not text.isdecimal():
+        raise UsageError(f"wait={text} is not a number of seconds", fix="wait=600")
+    return float(text)

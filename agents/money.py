@@ -1,0 +1,194 @@
+"""Money of a run: reserved before a paid step starts, settled when it ended, never over the cap.
+
+Every reservation and settlement is an event. A run that was killed leaves reservations that nobody
+settled: what it spent and reserved counts against the cap of the run that continues it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from agents.actions import Estimate, Grounded
+from agents.errors import NotApproved
+from agents.events import Event
+
+__all__ = ["Purse", "carried_over"]
+
+CONTINUED = ("lost", "interrupted")
+
+
+@dataclass(frozen=True)
+class Open:
+    """A reservation that is not settled: how many dollars at most, since when, at what rate."""
+
+    usd: float
+    since: str
+    by_time: bool
+
+
+@dataclass
+class Purse:
+    """What one run may spend.
+
+    Attributes:
+        cap: The most dollars; None where none was given.
+        record: Appends an event: (type, subject, data).
+        clock: Tells when a step began and ended.
+        spent: Dollars that are settled, with those of the runs this one continues.
+        reserved: By action: what is not settled.
+    """
+
+    cap: float | None
+    record: Callable[[str, str, dict[str, Any]], object]
+    clock: Callable[[], datetime]
+    spent: float = 0.0
+    reserved: dict[str, Open] = field(default_factory=dict)
+
+    @property
+    def left(self) -> float | None:
+        """What a new plan may cost; None without a cap."""
+        if self.cap is None:
+            return None
+        return max(0.0, self.cap - self.spent - sum(each.usd for each in self.reserved.values()))
+
+    @property
+    def for_plans(self) -> float | None:
+        """What a new plan may cost: a step that is continued takes its reservation over."""
+        if self.cap is None:
+            return None
+        kept = sum(each.usd for each in self.reserved.values() if not each.by_time)
+        return max(0.0, self.cap - self.spent - kept)
+
+    def check(self, plan: Sequence[Grounded]) -> None:
+        """Whether a plan may begin at all.
+
+        Raises:
+            NotApproved: It costs money and no cap was given, or it has no price to cap.
+        """
+        for grounded in plan:
+            if self.cap is not None and not grounded.priced:
+                raise _unknown(grounded, self.cap)
+        usd = sum(grounded.usd for grounded in plan)
+        if usd and self.cap is None:
+            raise NotApproved(
+                f"the plan costs about ${usd:.2f} and no cap was given",
+                fix=f"add max_cost={usd * 1.5:.2f}",
+            )
+
+    def reserve(self, step: str, grounded: Grounded, rest: Iterable[Grounded]) -> None:
+        """Set aside the most the step may cost, before it starts; free steps need nothing.
+
+        Args:
+            step: The step's id.
+            grounded: Its action.
+            rest: The steps that are still to do, this one included.
+
+        Raises:
+            NotApproved: It does not fit under the cap, or has no price to compare with one; the
+                message says what the rest costs.
+        """
+        estimate = grounded.estimate
+        if estimate is None or grounded.price == 0:
+            return
+        before = self.reserved.pop(grounded.name, None)
+        if before is not None and not before.by_time:
+            self.spent += before.usd  # whether it was charged is not known: count it
+            before = None
+        if self.cap is not None:
+            self._check(grounded, estimate, rest, self.cap)
+        since = before.since if before is not None else self.clock().isoformat()
+        high = None if estimate.usd is None else estimate.usd.high
+        self.reserved[grounded.name] = Open(high or 0.0, since, estimate.usd_per_second is not None)
+        self.record(
+            "money.reserved",
+            step,
+            {
+                "step": step,
+                "action": grounded.name,
+                "usd": high,
+                "since": since,
+                "usd_per_second": estimate.usd_per_second,
+            },
+        )
+
+    def settle(self, step: str, grounded: Grounded) -> None:
+        """Replace the reservation by what the step cost, whether it failed or not."""
+        open_ = self.reserved.pop(grounded.name, None)
+        estimate = grounded.estimate
+        if open_ is None or estimate is None:
+            return
+        usd: float | None = None
+        if estimate.usd_per_second is not None:
+            seconds = (self.clock() - datetime.fromisoformat(open_.since)).total_seconds()
+            usd = estimate.usd_per_second * max(0.0, seconds)
+        elif estimate.usd is not None:
+            usd = estimate.usd.expected
+        self.spent += usd or 0.0
+        self.record("money.settled", step, {"step": step, "action": grounded.name, "usd": usd})
+
+    def _check(
+        self, grounded: Grounded, estimate: Estimate, rest: Iterable[Grounded], cap: float
+    ) -> None:
+        if estimate.usd is None:
+            raise _unknown(grounded, cap)
+        if estimate.usd.high <= (self.left or 0.0):
+            return
+        prices = [each.estimate.usd for each in rest if each.estimate is not None]
+        known = [price for price in prices if price is not None]
+        low, high = sum(each.low for each in known), sum(each.high for each in known)
+        raise NotApproved(
+            f"${self.spent:.2f} of ${cap:.2f} is spent and {grounded.name} may cost "
+            f"${estimate.usd.high:.2f}: stopped before it; the rest costs ${low:.2f} to "
+            f"${high:.2f}",
+            fix=f"the same command with max_cost={high:.2f} does the rest",
+        )
+
+
+def _unknown(grounded: Grounded, cap: float) -> NotApproved:
+    return NotApproved(
+        f"the price of {grounded.name} is unknown, so max_cost={cap:g} cannot be kept",
+        fix=f"say what an hour of {grounded.basis or grounded.name} costs in rates.json of the "
+        "state directory, or leave max_cost= out",
+    )
+
+
+def carried_over(
+    events: Iterable[Event], goal: str, params: dict[str, Any]
+) -> tuple[float, dict[str, Open]]:
+    """Dollars spent, and reservations open, in the runs that a new run of the goal continues.
+
+    These are the last runs of the same goal and parameters, as long as they were killed or
+    interrupted; a run that ended by itself closes the account.
+    """
+    runs: dict[str, list[Event]] = {}
+    for event in events:
+        if event.run:
+            runs.setdefault(event.run, []).append(event)
+    spent: float = 0.0
+    reserved: dict[str, Open] = {}
+    for of_run in reversed(list(runs.values())):
+        first, last = of_run[0], of_run[-1]
+        if first.data.get("goal") != goal or first.data.get("params") != params:
+            continue
+        if last.type == "run.finished" and last.data["status"] not in CONTINUED:
+            break
+        settled, open_ = _account(of_run)
+        spent += settled
+        # a later run took the reservation over when it continued the step
+        reserved = {**open_, **reserved}
+    return spent, reserved
+
+
+def _account(events: Iterable[Event]) -> tuple[float, dict[str, Open]]:
+    spent: float = 0.0
+    open_: dict[str, Open] = {}
+    for event in events:
+        data = event.data
+        if event.type == "money.reserved":
+            by_time = data["usd_per_second"] is not None
+            open_[data["action"]] = Open(data["usd"] or 0.0, data["since"], by_time)
+        elif event.type == "money.settled":
+            open_.pop(data["action"], None)
+            spent += data["usd"] or 0.0
+    return spent, open_

@@ -1,0 +1,40 @@
+"""Runs: their ids, how they end, and closing those that were killed."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from agents.events import new_event, utc_now
+from agents.facts import WorldState
+from agents.ledger import Ledger
+
+__all__ = ["RunResult", "close_lost_runs", "new_run_id"]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended: what it did and what is true now."""
+
+    run: str
+    goal: str
+    status: str
+    seconds: float
+    steps: tuple[str, ...]
+    world: WorldState
+
+
+def new_run_id(clock: Callable[[], datetime] = utc_now) -> str:
+    """A run id that sorts by time and is short enough to type."""
+    return f"{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def close_lost_runs(ledger: Ledger, clock: Callable[[], datetime] = utc_now) -> list[str]:
+    """Close the runs that were killed; call it with the lock held. Returns their ids."""
+    started = {event.run: event.subject for event in ledger.events(types=("run.started",))}
+    finished = {event.run for event in ledger.events(types=("run.finished",))}
+    lost = [run for run in started if run not in finished]
+    for run in lost:
+        data = {"status": "lost", "exit_code": None, "message": "the process was killed"}
+        ledger.append(new_event("run.finished", data, run=run, subject=started[run], clock=clock))
+    return lost
