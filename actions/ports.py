@@ -3,6 +3,7 @@
 Tests hand the catalogue their own `Ports` with fakes that implement the same protocols.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,8 +54,11 @@ def connect(params: Any, state: Path) -> Ports:
     """
     _find_photos(getattr(params, "dataset", "synthetic"))
     named = getattr(params, "volume", None)
-    if getattr(params, "compute", "local") == "modal":
-        return _modal(named or MODAL_VOLUME, state)
+    where = getattr(params, "compute", "local")
+    if where == "modal":
+        return _modal(named or MODAL_VOLUME, state, "modal", _nothing)
+    if where == "loopback":
+        return _modal(named or MODAL_VOLUME, state, "loopback", lambda: _rehearse(state))
     root = (Path(named) if named else state / "volume").absolute()
     return Ports(LocalCompute(root), LocalVolume(root), root)
 
@@ -70,11 +74,24 @@ def _find_photos(dataset: str) -> None:
     )
 
 
-def _modal(name: str, state: Path) -> Ports:
+def _nothing() -> None:
+    """Modal itself needs nothing before it is used."""
+
+
+def _rehearse(state: Path) -> None:
+    """Start the control plane of this state directory, and point the client at it alone."""
+    from training.loopback.client import ensure  # noqa: PLC0415 - only a rehearsal needs it
+
+    os.environ.update(ensure(state / "loopback").environment())
+
+
+def _modal(name: str, state: Path, where: str, before: Callable[[], None]) -> Ports:
     """Ports to Modal whose client is imported when it is first used, never by planning."""
 
     @cache
     def volume() -> Volume:
+        _one_platform(where)
+        before()
         from training.modal_volume import ModalVolume  # noqa: PLC0415 - imports the modal client
 
         return ModalVolume(name)
@@ -85,9 +102,9 @@ def _modal(name: str, state: Path) -> Ports:
 
         connected = volume()
         assert isinstance(connected, ModalVolume)  # noqa: S101 - made above
-        return ModalCompute(connected)
+        return ModalCompute(connected, name=where)
 
-    late = _LateCompute(compute)
+    late = _LateCompute(compute) if where == "modal" else _Rehearsal(compute)
     return Ports(cast("Compute", late), cast("Volume", _Late(volume)), state / "scratch")
 
 
@@ -113,6 +130,33 @@ class _LateCompute(_Late):
         require_token()
         seen: Auth | None = None if self._made is None else self.__getattr__("auth_seen")()
         return seen
+
+
+class _Rehearsal(_Late):
+    """The loopback control plane, which makes its own token when it starts."""
+
+    name = "loopback"
+
+    def auth_seen(self) -> Auth:
+        return Auth(valid=True, evidence="not needed: loopback has no account", needed=False)
+
+
+@cache
+def _platforms() -> set[str]:
+    return set()
+
+
+def _one_platform(where: str) -> None:
+    """The client keeps one connection per process: a rehearsal must never be taken for Modal.
+
+    Raises:
+        ConfigError: This process talks to the other one.
+    """
+    _platforms().add(where)
+    if len(_platforms()) > 1:
+        raise training_errors.ConfigError(
+            "this process uses modal and loopback", fix="use one compute= per process"
+        )
 
 
 def ports_of(context: Context) -> Ports:

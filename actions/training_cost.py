@@ -38,7 +38,7 @@ def weights(config: TrainingConfig) -> int:
 def training_seconds(params: object) -> float:
     """Expected seconds of the training these parameters describe."""
     config = _config(params)
-    flops = LOCAL_FLOPS if getattr(params, "compute", "local") == "local" else MODAL_FLOPS
+    flops = LOCAL_FLOPS if _is_here(params) else MODAL_FLOPS
     tokens = (config.image_size // config.patch) ** 2
     work = 6.0 * weights(config) * tokens * config.batch * config.steps
     return START_SECONDS + work / flops
@@ -46,7 +46,12 @@ def training_seconds(params: object) -> float:
 
 def price(params: object) -> float | None:
     """Nothing on this machine; elsewhere unknown: rates change, so none is written down here."""
-    return 0.0 if getattr(params, "compute", "local") == "local" else None
+    return 0.0 if _is_here(params) else None
+
+
+def _is_here(params: object) -> bool:
+    """Whether training runs on this machine, directly or in a container of the rehearsal."""
+    return getattr(params, "compute", "local") in ("local", "loopback")
 
 
 def disk_mb(params: object) -> float:

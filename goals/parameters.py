@@ -28,7 +28,10 @@ class TrainingParameters(DocumentParameters):
     """What to train, on which photos, where."""
 
     model: str = ""
-    compute: Literal["local", "modal"] = Field("local", description="where training runs")
+    compute: Literal["local", "modal", "loopback"] = Field(
+        "local",
+        description="where training runs; loopback rehearses modal on this machine, for free",
+    )
     volume: str | None = Field(
         None, description="directory (local) or Modal Volume name; default <state>/volume"
     )

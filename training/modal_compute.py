@@ -31,6 +31,11 @@ __all__ = ["ModalCompute"]
 CLAIM_SECONDS = 600.0
 """A claim without a call id is a launcher at work until it is this old; then a person looks."""
 
+_WHERE = {
+    "modal": "on Modal",
+    "loopback": "with the real client against the loopback control plane, not in the cloud",
+}
+
 _NO_ANSWER = (
     modal.exception.AuthError,
     modal.exception.ClientClosed,
@@ -56,6 +61,7 @@ class ModalCompute:
         volume: Where containers write.
         environment: The workspace's environment; the default one when None.
         clock: Says when.
+        name: ``modal``, or ``loopback`` where the control plane is the one on this machine.
 
     Raises:
         ConfigError: The app is made for another volume.
@@ -66,6 +72,7 @@ class ModalCompute:
         volume: ModalVolume,
         environment: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        name: str = "modal",
     ) -> None:
         if volume.name != modal_app.VOLUME_NAME:
             raise ConfigError(
@@ -76,12 +83,13 @@ class ModalCompute:
         self._volume = volume
         self._environment = environment
         self._clock = clock
+        self._name = name
         self._accepted: Auth | None = None
 
     @property
     def name(self) -> str:
         """The word on the command line."""
-        return "modal"
+        return self._name
 
     def auth_seen(self) -> Auth | None:
         """The answer of the last check; None when nobody was asked yet.
@@ -115,7 +123,7 @@ class ModalCompute:
             return None
         return (
             f"image {self.image_fingerprint()[:12]}: {proof['modules']} modules imported, "
-            f"{proof['steps']} steps taken on Modal, Python {proof['python']}"
+            f"{proof['steps']} steps taken {_WHERE[self._name]}, Python {proof['python']}"
         )
 
     def build_image(self, log: Callable[[str], None], cancelled: threading.Event) -> str:
