@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("agents.cli.history", "The runs so far, newest first."),
     "show": ("agents.cli.history", "One run: its plans, steps, failures and end."),
     "report": ("agents.cli.history", "One run as one HTML file, with pictures and curves."),
+    "approve": ("agents.cli.approve", "Agree to the plan that a run stopped at, up to a cap."),
     "watch": ("agents.cli.watch", "Pursue goals as events arrive."),
     "serve": ("agents.cli.serve", "Receive signed webhooks as events."),
     "emit": ("agents.cli.emit", "Append an event; a watcher looks at the goals it prompts."),
@@ -44,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "learnings": ("agents.cli.records", "What was learned: list, verify, archive."),
     "docs": ("agents.cli.docs", "Documents: check that what they quote is really there."),
+    "mcp": ("agents.cli.mcp", "Serve AI agents over the Model Context Protocol, on stdio."),
     "doctor": ("agents.cli.doctor", "Check the set-up, and say how to mend it."),
 }
 

@@ -1,0 +1,113 @@
+"""The tools over the Model Context Protocol.
+
+Descriptions and schemas are what an agent pays for in each conversation: a test keeps all of them
+below 4 kB.
+"""
+
+import importlib.metadata
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError, ToolError
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from agents.mcp.door import Refused
+from agents.mcp.tools import SHORTEST_DIGEST, Toolkit
+
+__all__ = ["make_server"]
+
+Answer = TypeVar("Answer")
+Params = Annotated[dict[str, Any], Field(description="the goal's parameters: key → value")]
+
+INSTRUCTIONS = (
+    "State a goal; the toolkit observes, plans, acts, verifies. goap_plan, look at steps and usd, "
+    "then goap_run with its digest. Follow with goap_status run=ID or goap://runs/{id}."
+)
+_LOOK = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+_ACT = ToolAnnotations(read_only_hint=False, destructive_hint=True, open_world_hint=True)
+_STOP = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True)
+
+
+def make_server(toolkit: Toolkit) -> MCPServer:
+    """A server that answers for ``toolkit``; run it with ``run()`` for stdio."""
+    server = MCPServer(
+        "goap", version=importlib.metadata.version("goap-modal-agents"), instructions=INSTRUCTIONS
+    )
+    _add_looking(server, toolkit)
+    _add_acting(server, toolkit)
+    _add_resources(server, toolkit)
+    return server
+
+
+def _add_looking(server: MCPServer, toolkit: Toolkit) -> None:
+    @server.tool(
+        description="The cheapest plan to a goal, from what is true now. Changes nothing.",
+        annotations=_LOOK,
+    )
+    def goap_plan(goal: str, params: Params = {}) -> dict[str, Any]:  # noqa: B006 - never changed
+        return _said(lambda: toolkit.plan(goal, params))
+
+    @server.tool(
+        description="A goal, action or fact: what needs it, what supplies it, why it is planned.",
+        annotations=_LOOK,
+    )
+    def goap_explain(name: str, goal: str = "", params: Params = {}) -> dict[str, Any]:  # noqa: B006
+        return _said(lambda: toolkit.explain(name, goal, params))
+
+    @server.tool(
+        description="What is true now, with evidence; with run=, that run's steps and end.",
+        annotations=_LOOK,
+    )
+    def goap_status(goal: str = "", params: Params = {}, run: str = "") -> dict[str, Any]:  # noqa: B006
+        return _said(lambda: toolkit.status(goal, params, run))
+
+
+def _add_acting(server: MCPServer, toolkit: Toolkit) -> None:
+    @server.tool(
+        description="Start the plan that was seen. Returns the run's id at once; it goes on alone.",
+        annotations=_ACT,
+    )
+    def goap_run(
+        goal: str,
+        plan_digest: Annotated[
+            str, Field(min_length=SHORTEST_DIGEST, description="digest of goap_plan")
+        ],
+        max_cost: Annotated[float, Field(ge=0, description="cap in USD; ask the person above 0")],
+        params: Params = {},  # noqa: B006
+    ) -> dict[str, Any]:
+        return _said(lambda: toolkit.run(goal, plan_digest, max_cost, params))
+
+    @server.tool(description="Stop a run; goap_run continues it later.", annotations=_STOP)
+    def goap_cancel(run: str) -> dict[str, Any]:
+        return _said(lambda: toolkit.cancel(run))
+
+
+def _add_resources(server: MCPServer, toolkit: Toolkit) -> None:
+    @server.resource("goap://runs/{run}", mime_type="application/json")
+    def run_resource(run: str) -> str:
+        """One run: plans, steps, failures, events."""
+        return _read(lambda: json.dumps(toolkit.run_data(run), ensure_ascii=False))
+
+    @server.resource("goap://runs/{run}/report", mime_type="text/html")
+    def report_resource(run: str) -> str:
+        """One run as one HTML page."""
+        return _read(lambda: toolkit.report(run))
+
+
+def _said(answer: Callable[[], Answer]) -> Answer:
+    """The answer; a refusal keeps its text only as the protocol's own error."""
+    try:
+        return answer()
+    except Refused as refused:
+        raise ToolError(json.dumps(refused.error, ensure_ascii=False)) from refused
+
+
+def _read(answer: Callable[[], str]) -> str:
+    try:
+        return answer()
+    except Refused as refused:
+        kind = ResourceNotFoundError if refused.error["code"] == "usage" else ResourceError
+        raise kind(json.dumps(refused.error, ensure_ascii=False)) from refused
