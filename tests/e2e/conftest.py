@@ -152,7 +152,7 @@ class Desk:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-                process.wait()
+                process.communicate()
         for owner in self.volume.glob("trainings/*/owner.json"):
             if LocalCompute(self.volume).status(owner.parent.name).state == "running":
                 with suppress(ProcessLookupError):
