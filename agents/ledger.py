@@ -41,11 +41,17 @@ class Ledger:
         if readonly and not path.exists():
             return
         with self._translated():
-            self._connection = _connect(path, readonly=readonly)
-            if readonly:
-                _refuse_unknown_migrations(self._connection)
-            else:
-                apply_migrations(self._connection)
+            connection = _connect(path, readonly=readonly)
+            try:
+                if readonly and not _holds_events(connection):
+                    connection.close()
+                    return
+                if not readonly:
+                    apply_migrations(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
 
     def __enter__(self) -> Self:
         return self
@@ -178,10 +184,18 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_unknown_migrations(connection: sqlite3.Connection) -> None:
-    pending = pending_migrations(connection)
-    if len(pending) == len(MIGRATIONS):
-        raise sqlite3.DatabaseError("it holds no events table")
+def _holds_events(connection: sqlite3.Connection) -> bool:
+    """Whether there are events to read; a ledger that is just being made has none yet.
+
+    Raises:
+        sqlite3.DatabaseError: It is the database of somebody else, or of a newer version.
+    """
+    if len(pending_migrations(connection)) < len(MIGRATIONS):
+        return True
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    if set(tables) <= {("migrations",)}:
+        return False
+    raise sqlite3.DatabaseError("it holds no events table")
 
 
 def _event(row: tuple[Any, ...]) -> Event:

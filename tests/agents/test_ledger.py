@@ -142,3 +142,27 @@ def test_processes_that_open_a_new_ledger_at_once_agree_on_its_schema(tmp_path):
     assert [process.wait(30) for process in processes] == [0] * 4
     with Ledger(path, readonly=True) as ledger:
         assert sorted(each.id for each in ledger.events()) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("statements", [[], ["CREATE TABLE migrations (name TEXT PRIMARY KEY)"]])
+def test_a_ledger_that_is_just_being_made_reads_as_empty(tmp_path, statements):
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("PRAGMA user_version = 0")
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+    path.touch()
+    with Ledger(path, readonly=True) as ledger:
+        assert ledger.events() == []
+
+
+def test_the_database_of_somebody_else_is_refused(tmp_path):
+    path = tmp_path / "ledger.db"
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("CREATE TABLE photos (name TEXT)")
+    connection.close()
+    with pytest.raises(LedgerDamaged, match="no events table"):
+        Ledger(path, readonly=True)
