@@ -1,7 +1,7 @@
 """build-image: an image that holds all that training needs, proven before anything is paid for."""
 
 from actions.ports import ports_of, translated
-from actions.training_cost import price
+from actions.training_cost import basis, price
 from agents.actions import Context, Cost, action, sensor
 from agents.facts import Reading
 from agents.outcome import Artifact, Outcome
@@ -23,7 +23,7 @@ def image_built(context: Context) -> Reading:
 @action(
     needs=F.auth_valid,
     effect=F.image_built,
-    cost=lambda params: Cost(10 if price(params) == 0 else 300, price(params)),
+    cost=lambda params: Cost(10 if price(params) == 0 else 300, price(params), basis(params)),
     timeout=1800,
 )
 def build_image(context: Context) -> Outcome:

@@ -9,7 +9,7 @@ import re
 
 from actions.job import Job, job_of, training_params
 from actions.ports import Ports, ports_of, translated
-from actions.training_cost import disk_mb, price, training_seconds
+from actions.training_cost import basis, disk_mb, price, training_seconds
 from actions.training_outcome import outcome_of
 from agents.actions import Context, Cost, Progress, action
 from agents.errors import ActionFailed, FailureClass, Interrupted
@@ -44,7 +44,7 @@ def _effect(params: object) -> tuple[Condition, ...]:
 @action(
     needs=_needs,
     effect=_effect,
-    cost=lambda params: Cost(training_seconds(params), price(params)),
+    cost=lambda params: Cost(training_seconds(params), price(params), basis(params)),
     resources={"gpu": 1, "cpu": 1},
     when=lambda params: bool(getattr(params, "model", "")),
 )

@@ -6,7 +6,7 @@ magnitude: 6 floating point operations per weight and token (Kaplan et al., arXi
 
 from training.config import TrainingConfig
 
-__all__ = ["disk_mb", "price", "training_seconds", "weights"]
+__all__ = ["basis", "disk_mb", "price", "training_seconds", "weights"]
 
 LOCAL_FLOPS = 7e10
 """What a small machine sustains in a training step: two cores in fp32, measured."""
@@ -52,6 +52,11 @@ def price(params: object) -> float | None:
 def _is_here(params: object) -> bool:
     """Whether training runs on this machine, directly or in a container of the rehearsal."""
     return getattr(params, "compute", "local") in ("local", "loopback")
+
+
+def basis(params: object) -> str:
+    """Where it runs: durations and rates of one compute say nothing about another."""
+    return str(getattr(params, "compute", "local"))
 
 
 def disk_mb(params: object) -> float:

@@ -1,5 +1,6 @@
 """Projections of the ledger: what the runs did, never a second copy of it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ class RunHistory:
     run: str
     goal: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    max_cost: float | None = None
     started: str = ""
     ended: str = ""
     status: str = "running"
@@ -38,6 +40,32 @@ class RunHistory:
         """The steps that failed."""
         return [event.data for event in self.events if event.type == "step.failed"]
 
+    @property
+    def seconds(self) -> float:
+        """What the finished steps took, one after the other."""
+        return float(sum(row["seconds"] for row in self.steps if row["seconds"] is not None))
+
+    @property
+    def estimate(self) -> dict[str, float] | None:
+        """What was expected of the finished steps, what they took, and by how much it was off."""
+        rows = [
+            row
+            for row in self.steps
+            if row["seconds"] is not None and row["expected_seconds"] is not None
+        ]
+        if not rows:
+            return None
+        expected = sum(row["expected_seconds"] for row in rows)
+        took = sum(row["seconds"] for row in rows)
+        off = (expected - took) / took if took else 0.0
+        return {"expected_seconds": expected, "seconds": took, "error": off}
+
+    @property
+    def spent(self) -> float:
+        """Dollars that were settled."""
+        settled = [each.data["usd"] for each in self.events if each.type == "money.settled"]
+        return float(sum(usd or 0.0 for usd in settled))
+
     def summary(self) -> dict[str, Any]:
         """The run in one row."""
         return {
@@ -50,6 +78,8 @@ class RunHistory:
             "plans": len(self.plans),
             "steps": len([step for step in self.steps if step["status"] == "verified"]),
             "failures": len(self.failures),
+            "usd": self.spent,
+            "estimate": self.estimate,
         }
 
     def data(self) -> dict[str, Any]:
@@ -69,12 +99,14 @@ class RunHistory:
         data = event.data
         if event.type == "run.started":
             self.goal, self.params, self.started = data["goal"], data["params"], event.time
+            self.max_cost = data.get("max_cost")
         elif event.type == "plan.made":
             self.plans.append(data)
         elif event.type == "step.started":
             row = {"step": data["step"], "action": data["action"], "status": "running"}
             empty: dict[str, Any] = {"artifacts": [], "gates": [], "measurements": []}
-            self.steps.append(row | {"seconds": None, "summary": ""} | empty)
+            expected = {"expected_seconds": data.get("expected_seconds")}
+            self.steps.append(row | expected | {"seconds": None, "summary": ""} | empty)
         elif event.type == "run.finished":
             self.ended, self.status = event.time, data["status"]
             self.exit_code, self.message = data["exit_code"], data.get("message", "")
@@ -112,15 +144,16 @@ def run_histories(events: Iterable[Event]) -> list[RunHistory]:
 
 
 def find_run(runs: list[RunHistory], name: str) -> RunHistory:
-    """The run called ``name``, a unique beginning of one, or ``last``.
+    """The run called ``name``, a unique beginning of one, ``last``, or ``last~1`` before it.
 
     Raises:
         UsageError: There is no such run, or more than one.
     """
     if not runs:
         raise UsageError("there are no runs yet", fix="python -m agents run goal=trained_dit")
-    if name == "last":
-        return runs[0]
+    back = re.fullmatch(r"last(?:~(\d+))?", name)
+    if back is not None and int(back[1] or 0) < len(runs):
+        return runs[int(back[1] or 0)]
     found = [run for run in runs if run.run.startswith(name)]
     if len(found) == 1:
         return found[0]

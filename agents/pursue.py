@@ -39,9 +39,9 @@ from agents.observe import observe
 from agents.outcome import Outcome
 from agents.planning import Status, Step
 from agents.reporter import Reporter, Silent
-from agents.runs import RunResult, close_lost_runs, new_run_id
+from agents.runs import RunResult, new_run_id
 
-__all__ = ["Pursuit", "Reporter", "RunResult", "Silent", "close_lost_runs", "new_run_id"]
+__all__ = ["Pursuit"]
 
 MAX_PLANS = 50
 """More plans than this in one run means that something oscillates."""

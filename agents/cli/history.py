@@ -1,38 +1,77 @@
 """``runs`` and ``show``: what was done, read from the ledger."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
+from agents.cli.diff_view import diff_text
 from agents.cli.live import describe
-from agents.cli.output import duration, emit, json_option, paint
+from agents.cli.output import duration, emit, json_option, money, paint
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
+from agents.comparison import compare_runs
 from agents.errors import UsageError
-from agents.events import Event
+from agents.events import Event, timestamp, utc_now
 from agents.facts import nearest
 from agents.history import RunHistory, find_run, run_histories
 from agents.ledger import Ledger
 from agents.report import report_html
+from agents.schedule import every
 
 __all__ = ["report_command", "runs_command", "show_command"]
 
 _MARKS = {"done": "✓", "nothing to do": "=", "running": "…"}
-FILTERS = ("goal", "status", "state")
+FILTERS = ("goal", "status", "since", "state")
 
 
 @click.command("runs")
-@click.argument("words", nargs=-1, metavar="[goal=G] [status=S]")
+@click.argument("words", nargs=-1, metavar="[goal=G] [status=S] [since=TIME] | diff A B")
 @json_option
 def runs_command(words: tuple[str, ...], as_json: bool) -> None:
-    """The runs so far, newest first."""
-    wanted = _filters(words)
+    """The runs so far, newest first.
+
+    since= takes a date (2026-02-28) or a time ago (6h, 2d). diff A B compares two runs, named as
+    show does: an id, a unique beginning of one, last, or last~1 for the one before.
+    """
+    if words[:1] == ("diff",):
+        _diff(words[1:], as_json)
+        return
+    wanted = _known(words, FILTERS)
+    since = _since(wanted.pop("since", ""))
     runs = [
-        run.summary()
+        summary
         for run in _runs(wanted.pop("state", None))
-        if all(run.summary()[key] == value for key, value in wanted.items())
+        if (summary := run.summary())["started"] >= since
+        and all(summary[key] == value for key, value in wanted.items())
     ]
     emit("runs", runs, lambda: _table(runs), json_wanted=as_json)
+
+
+def _diff(words: tuple[str, ...], as_json: bool) -> None:
+    names = [word for word in words if "=" not in word]
+    state = _known(tuple(word for word in words if "=" in word), ("state",)).get("state")
+    if len(names) != 2:
+        raise UsageError("diff compares two runs", fix="python -m agents runs diff last~1 last")
+    runs = _runs(state)
+    data = compare_runs(find_run(runs, names[0]), find_run(runs, names[1]))
+    emit("runs", data, lambda: diff_text(data), json_wanted=as_json)
+
+
+def _since(text: str, clock: Callable[[], datetime] = utc_now) -> str:
+    if not text:
+        return ""
+    try:
+        return timestamp(datetime.fromisoformat(text).replace(tzinfo=UTC))
+    except ValueError:
+        pass
+    try:
+        return timestamp(clock() - timedelta(seconds=every(text).seconds))
+    except UsageError:
+        raise UsageError(
+            f"since={text} is neither a date nor a time ago", fix="since=2026-02-28 or since=2d"
+        ) from None
 
 
 @click.command("show")
@@ -46,7 +85,7 @@ def show_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
     """
     if "=" in run:
         run, words = "last", (run, *words)
-    found = find_run(_runs(_filters(words).get("state")), run)
+    found = find_run(_runs(_known(words, ("state",)).get("state")), run)
     emit("show", found.data(), lambda: _story(found), json_wanted=as_json)
 
 
@@ -69,10 +108,6 @@ def report_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(report_html(found, roots), encoding="utf-8")
     emit("report", {"path": str(out)}, lambda: str(out), json_wanted=as_json)
-
-
-def _filters(words: tuple[str, ...]) -> dict[str, str]:
-    return _known(words, FILTERS)
 
 
 def _known(words: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, str]:
@@ -134,5 +169,15 @@ def _evidence(run: RunHistory) -> list[str]:
         lines += [f"  file {each['name']}: {each['path']}" for each in step.get("artifacts", ())]
     took = [step["seconds"] for step in run.steps if step["seconds"] is not None]
     if took:
-        lines.append(f"  time in steps: {duration(sum(took))}")
+        lines.append(f"  time in steps: {duration(sum(took))}{_off(run)}")
+    if run.spent:
+        lines.append(f"  spent: {money(run.spent)}")
     return lines
+
+
+def _off(run: RunHistory) -> str:
+    estimate = run.estimate
+    if estimate is None:
+        return ""
+    expected = duration(estimate["expected_seconds"])
+    return f"; expected {expected}, off by {estimate['error']:+.0%}"

@@ -9,9 +9,9 @@ from typing import Any, TextIO
 import click
 
 from agents.actions import Progress
-from agents.cli.output import duration, paint, say
+from agents.cli.output import duration, money, paint, say
 from agents.events import Event
-from agents.pursue import Reporter
+from agents.reporter import Reporter
 
 __all__ = ["PlainReporter", "describe", "progress_text", "reporter_for"]
 
@@ -38,6 +38,11 @@ def describe(event: Event) -> str | None:
         "step.finished": _finished,
         "step.failed": _failed,
         "step.noted": lambda each: each.get("text"),
+        "money.reserved": lambda each: f"$ reserved for {each['action']}: {_at_most(each['usd'])}",
+        "money.settled": lambda each: f"$ {each['action']} cost {money(each['usd'])}",
+        "approval.used": lambda each: f"approved by a person: {', '.join(each['actions'])}",
+        "person.awaited": _awaited,
+        "run.stalled": _stalled,
     }
     if event.type == "step.started":
         attempt = f" (attempt {data['attempt']})" if data.get("attempt", 1) > 1 else ""
@@ -62,6 +67,23 @@ def _planned(data: dict[str, Any]) -> str:
 def _finished(data: dict[str, Any]) -> str:
     text = f"✓ {data['step']}  {duration(data['seconds'])}"
     return paint(text, "green") + f"  {data['outcome']['summary']}"
+
+
+def _at_most(usd: float | None) -> str:
+    return "price unknown" if usd is None else f"at most {money(usd)}"
+
+
+def _awaited(data: dict[str, Any]) -> str:
+    text = paint(f"… waiting up to {duration(data['seconds'])} for a person", "yellow")
+    return f"{text}: {data['message']}\n    {data['fix']}".rstrip()
+
+
+def _stalled(data: dict[str, Any]) -> str:
+    tried = ", ".join(
+        f"{each['action']} {each['times']} x ({each['class']}: {each['name']})"
+        for each in data["tried"]
+    )
+    return paint("stalled", "red") + f": nothing is left to try; tried {tried}"
 
 
 def _failed(data: dict[str, Any]) -> str:

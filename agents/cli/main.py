@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "learnings": ("agents.cli.records", "What was learned: list, verify, archive."),
     "docs": ("agents.cli.docs", "Documents: check that what they quote is really there."),
+    "schema": ("agents.cli.schema", "JSON Schemas of what commands print and goals take."),
     "mcp": ("agents.cli.mcp", "Serve AI agents over the Model Context Protocol, on stdio."),
     "doctor": ("agents.cli.doctor", "Check the set-up, and say how to mend it."),
 }

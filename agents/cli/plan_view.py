@@ -4,6 +4,7 @@ from typing import Any
 
 from agents.cli.output import duration, money, paint
 from agents.deliberate import Deliberation
+from agents.estimates import total
 from agents.facts import UNKNOWN, Condition, show_value
 from agents.planning import Step
 
@@ -23,6 +24,7 @@ def plan_data(deliberation: Deliberation) -> dict[str, Any]:
         "lower_bound": result.lower_bound,
         "seconds": result.seconds,
         "usd": _usd(deliberation),
+        "estimate": _estimate(deliberation),
         "digest": result.digest,
         "facts": _facts(deliberation),
         "steps": [_step(deliberation, step) for step in result.steps],
@@ -87,6 +89,17 @@ def _usd(deliberation: Deliberation) -> float | None:
     steps = deliberation.result.steps
     known = all(deliberation.grounded[step.action].price is not None for step in steps)
     return deliberation.result.usd if known else None
+
+
+def _estimate(deliberation: Deliberation) -> dict[str, Any]:
+    """Low, expected and high, from rates and history; dollars are None where a rate is missing."""
+    found = total(deliberation.grounded[step.action] for step in deliberation.result.steps)
+    return {
+        "seconds": found.seconds._asdict(),
+        "usd": None if found.usd is None else found.usd._asdict(),
+        "measured_steps": found.measured,
+        "error": found.error,
+    }
 
 
 def _ordered(deliberation: Deliberation) -> list[tuple[str, Any]]:
@@ -163,9 +176,23 @@ def _total_lines(deliberation: Deliberation, data: dict[str, Any], words: str) -
             f"  about {duration(critical)} along {' → '.join(data['critical_path'])}; "
             f"{money(data['usd'])}; {proof}"
         ),
+        f"  {_range(data)}",
         f"  digest {data['digest'][:12]}",
         f"  run it: python -m agents run {words}",
     ]
+
+
+def _range(data: dict[str, Any]) -> str:
+    estimate = data["estimate"]
+    seconds, usd, error = estimate["seconds"], estimate["usd"], estimate["error"]
+    text = f"all steps: {duration(seconds['low'])} to {duration(seconds['high'])}"
+    if usd is None:
+        text += ", price unknown"
+    elif usd["high"]:
+        text += f", {money(usd['low'])} to {money(usd['high'])}"
+    count = f"{estimate['measured_steps']} of {len(data['steps'])} steps were measured before"
+    off = "" if error is None else f", estimates were off by {error:.0%}"
+    return f"{text}; {count}{off}"
 
 
 def _missing_lines(data: dict[str, Any]) -> list[str]:

@@ -19,8 +19,9 @@ from agents.cli.words import Request, request
 from agents.ledger import Ledger
 from agents.lock import exclusive
 from agents.observe import observe
-from agents.pursue import Pursuit, RunResult, close_lost_runs, new_run_id
+from agents.pursue import Pursuit
 from agents.records import repository_state
+from agents.runs import RunResult, close_lost_runs, new_run_id
 
 __all__ = ["pursue", "run_command", "stopping"]
 

@@ -26,7 +26,7 @@ __all__ = ["watch_command"]
 
 
 @click.command("watch")
-@click.argument("words", nargs=-1, metavar="[goal=G [key=value]…] [port=N]")
+@click.argument("words", nargs=-1, metavar="[goal=G [key=value]…] [port=N [host=A]]")
 @click.option("--once", is_flag=True, help="Handle what is pending now, and end.")
 @json_option
 @click.pass_context

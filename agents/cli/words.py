@@ -16,7 +16,7 @@ from agents.events import Event
 from agents.facts import nearest
 from agents.ledger import Ledger
 
-__all__ = ["Request", "catalogue_of", "parse_words", "request", "state_directory"]
+__all__ = ["Request", "catalogue_of", "dollars", "parse_words", "request", "state_directory"]
 
 LEDGER_NAME = "ledger.db"
 STATE_VARIABLE = "AGENTS_STATE"
@@ -109,13 +109,18 @@ def request(context: click.Context, words: Iterable[str], *, default_goal: str =
         goal,
         catalogue.parameters(goal, given),
         state_directory(engine.get("state")),
-        _dollars(engine.get("max_cost")),
+        dollars(engine.get("max_cost")),
         engine.get("plan_digest"),
         _seconds(engine.get("wait")),
     )
 
 
-def _dollars(text: str | None) -> float | None:
+def dollars(text: str | None) -> float | None:
+    """Dollars from the command line.
+
+    Raises:
+        UsageError: It is no number of dollars.
+    """
     if text is None:
         return None
     try:

@@ -25,7 +25,7 @@ from agents.errors import (
 from agents.facts import Condition
 from agents.ledger import Ledger
 from agents.lock import exclusive
-from agents.pursue import close_lost_runs
+from agents.runs import close_lost_runs
 
 
 def fault(error):
