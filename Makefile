@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # one worker per core; each worker's torch uses one thread, so that they do not fight
 WORKERS ?= 2
 
-.PHONY: run test test-slow check format venv clean
+.PHONY: run test test-slow check format schemas venv clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m agents run goal=trained_dit steps=800
@@ -27,6 +27,9 @@ check: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+schemas: $(INSTALLED)
+	$(BIN)/python -m agents schema out=agents/schemas
 
 venv: $(INSTALLED)
 

@@ -1,0 +1,176 @@
+"""The shapes of ``--json``: what a program may rely on.
+
+A plan and a run hold exactly what is written here. The story of one run (``show``) holds at least
+this: its rows are the data of events, and those may say more.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["ErrorData", "EventData", "PlanData", "RunData", "ShowData"]
+
+
+class _Exact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _AtLeast(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Cost(_Exact):
+    """What a step is expected to take."""
+
+    seconds: float
+    usd: float | None = Field(description="null where nobody knows the price")
+
+
+class PlannedFact(_Exact):
+    """One fact before and after the plan."""
+
+    name: str
+    sign: Literal["+", "=", "$", "?", "-"] = Field(
+        description="+ becomes true, = is so already, $ becomes true for money, ? unknown, - false"
+    )
+    value: str
+    evidence: str
+    will_be: str
+
+
+class Reason(_Exact):
+    """One fact a step supplies, and for what."""
+
+    fact: str
+    for_: str = Field(alias="for", description="a step, or goal")
+
+
+class PlannedStep(_Exact):
+    """One step of a plan."""
+
+    id: str
+    action: str
+    params: dict[str, Any]
+    stage: int = Field(ge=0)
+    after: list[str] = Field(description="ids of the steps that have to be verified before")
+    needs: list[str]
+    effect: list[str]
+    cost: Cost
+    why: list[Reason]
+
+
+class MissingFact(_Exact):
+    """A fact that nothing can make true."""
+
+    fact: str
+    value: str
+    needed_by: list[str]
+    evidence: str
+
+
+class Span(_Exact):
+    """The least, the expected and the most."""
+
+    low: float
+    expected: float
+    high: float
+
+
+class Estimate(_Exact):
+    """What the whole plan is expected to take, from rates and history."""
+
+    seconds: Span
+    usd: Span | None
+    measured_steps: int = Field(ge=0)
+    error: float | None = Field(description="by how much earlier estimates were off")
+
+
+class PlanData(_Exact):
+    """The data of `plan --json`."""
+
+    goal: str
+    params: dict[str, Any]
+    status: Literal["optimal", "bounded", "unreachable", "over_budget", "limit"]
+    cost: float | None = Field(description="null when there is no plan")
+    lower_bound: float | None
+    seconds: float | None
+    usd: float | None = Field(description="null where the price of a step is not known")
+    estimate: Estimate | None = None
+    digest: str = Field(description="give it to run as plan_digest=")
+    facts: list[PlannedFact]
+    steps: list[PlannedStep]
+    critical_path: list[str]
+    missing: list[MissingFact]
+
+
+class SeenFact(_Exact):
+    """One fact as it was observed."""
+
+    name: str
+    value: str
+    evidence: str
+
+
+class RunData(_Exact):
+    """The data of `run --json`, when the goal holds."""
+
+    run: str | None = Field(description="null when there was nothing to do")
+    goal: str
+    status: Literal["done", "nothing to do"]
+    seconds: float = Field(ge=0)
+    steps: list[str]
+    facts: list[SeenFact]
+
+
+class EventData(_Exact):
+    """One event of the ledger, in a CloudEvents 1.0 envelope."""
+
+    specversion: Literal["1.0"]
+    id: str
+    source: str
+    type: str
+    time: str = Field(description="RFC 3339, in UTC")
+    datacontenttype: Literal["application/json"]
+    data: dict[str, Any]
+    sequence: Annotated[str, Field(pattern=r"^\d{10}$")]
+    subject: str | None = None
+    run: str | None = None
+
+
+class RunStep(_AtLeast):
+    """One step of a run, as far as it got."""
+
+    step: str
+    action: str
+    status: Literal["running", "finished", "verified", "failed"]
+    seconds: float | None
+    summary: str
+    artifacts: list[dict[str, Any]]
+    gates: list[dict[str, Any]]
+    measurements: list[dict[str, Any]]
+
+
+class ShowData(_AtLeast):
+    """The data of `show --json`, and of the resource goap://runs/ID."""
+
+    run: str
+    goal: str
+    status: str = Field(description="running, done, nothing to do, lost, or the code of an error")
+    exit_code: int | None
+    started: str
+    ended: str
+    message: str
+    params: dict[str, Any]
+    plans: list[dict[str, Any]]
+    steps: list[RunStep]
+    failures: list[dict[str, Any]]
+    events: list[EventData]
+
+
+class ErrorData(_Exact):
+    """The `error` of a document that is not ok; also the text of an MCP tool error."""
+
+    code: str
+    message: str
+    fix: str = Field(description="the command or change that helps; may be empty")
+    retryable: bool
