@@ -19,6 +19,7 @@ import modal.exception
 
 __all__ = [
     "APP_NAME",
+    "CLAIMS_NAME",
     "MOUNT",
     "PINNED",
     "VOLUME_NAME",
@@ -31,6 +32,7 @@ __all__ = [
 APP_NAME: Final = "goap-training"
 VOLUME_NAME: Final = os.environ.get("GOAP_MODAL_VOLUME", "goap-training")
 MOUNT: Final = "/volume"
+CLAIMS_NAME: Final = "goap-training-claims"
 TIMEOUT_SECONDS: Final = 24 * 60 * 60
 MARGIN_SECONDS: Final = 10 * 60
 """A slice ends this much before the platform would end it, to save and commit in peace."""
@@ -163,6 +165,8 @@ def train(key: str, after: str = "") -> dict[str, Any]:
             returning would turn a preempted run into a finished one.
     """
     call = modal.current_function_call_id() or "unknown"
+    # a launcher that died right after the call finds it by this
+    modal.Dict.from_name(CLAIMS_NAME, create_if_missing=True).put(f"call/{call}", key)
     volume.reload()
     # a container of the loopback control plane is a process, whose mounts lie below a directory
     root = Path(os.environ.get("GOAP_CONTAINER_ROOT", "/"), MOUNT.lstrip("/"))

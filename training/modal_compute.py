@@ -11,8 +11,8 @@ control plane of ``training/loopback``.
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,17 +23,19 @@ from training import modal_app, modal_auth
 from training.compute import Auth, Launch, State, TrainingStatus
 from training.config import Execution, TrainingConfig
 from training.errors import ConfigError, ImageError, Interrupted, Unreachable
+from training.modal_claims import Claims
 from training.modal_volume import ModalVolume, modal_errors
 from training.result import Result
 
 __all__ = ["ModalCompute"]
 
-CLAIM_SECONDS = 600.0
-"""A claim without a call id is a launcher at work until it is this old; then a person looks."""
+ATTACH_LOOKS, ATTACH_LOOK_SECONDS = 20, 0.5
+"""How long a launcher waits for the call of another one that was faster."""
 
 _WHERE = {
     "modal": "on Modal",
-    "loopback": "with the real client against the loopback control plane, not in the cloud",
+    "loopback": "in a process here (verified with the real client against the loopback control "
+    "plane; the cloud itself was not reached)",
 }
 
 _NO_ANSWER = (
@@ -43,15 +45,6 @@ _NO_ANSWER = (
     modal.exception.InternalError,
     modal.exception.ServiceError,
 )
-
-
-@dataclass(frozen=True)
-class _Claim:
-    """The newest launch of a key: its number, its call, and when it was claimed."""
-
-    number: int
-    call: str
-    time: float
 
 
 class ModalCompute:
@@ -159,18 +152,24 @@ class ModalCompute:
             Unreachable: Nobody answers, or another launcher is between its claim and its call.
         """
         with modal_errors(f"launching {key}"):
-            before = self._claim(key)
-            if before is not None and self._at_work(before):
-                return Launch(before.call, attached=True, call_id=before.call)
-            number = before.number + 1 if before is not None else 0
-            mine = {"call": "", "time": self._clock().timestamp()}
-            if not self._claims().put(f"{key}/{number}", mine, skip_if_exists=True):
-                raise _other_launcher(key)
+            before = self._claims().newest(key)
+            previous = "" if before is None else self._claims().call_of(key, before)
+            # claims are forgotten after a week without use; the lease on the volume is not
+            lease = (self._stored(f"trainings/{key}/lease") or b"").decode()
+            for call in dict.fromkeys(each for each in (previous, lease) if each):
+                if (owner := self._at_work(call)) is not None:
+                    return Launch(owner, attached=True, call_id=owner)
+            # all that takes long comes before the claim, so that next to nothing lies between
+            # the claim and the call
             self._write_configuration(key, config, dataset, execution)
             self._deploy()  # the mounted source is that of the training key
-            call = self._function("train").spawn(key, before.call if before is not None else "")
-            self._claims().put(f"{key}/{number}", {**mine, "call": call.object_id})
-            return Launch(call.object_id, attached=False, call_id=call.object_id)
+            train = self._function("train").hydrate()
+            mine = self._claims().take(key, 0 if before is None else before.number + 1)
+            if mine is None:
+                return self._attach(key)
+            spawned = train.spawn(key, lease).object_id
+            self._claims().tell(key, mine, spawned)
+            return Launch(spawned, attached=False, call_id=spawned)
 
     def status(self, key: str) -> TrainingStatus:
         """How far a training is, by the volume; whether it runs, by its call.
@@ -179,8 +178,7 @@ class ModalCompute:
             Unreachable: That cannot be known now.
         """
         with modal_errors(f"asking for {key}"):
-            claim = self._claim(key)
-            running = claim is not None and self._at_work(claim)
+            running = self._running(key)
         stored = self._stored(f"trainings/{key}/result.json")
         result = None if stored is None else Result.model_validate_json(stored)
         row = self._last_row(key)
@@ -188,11 +186,11 @@ class ModalCompute:
         if not running and result is not None:
             state = result.status
         elif not running:
-            state = "absent" if claim is None else "interrupted"
+            state = "interrupted" if row or self._stored(f"trainings/{key}/lease") else "absent"
         config = self._stored(f"trainings/{key}/config.json")
         return TrainingStatus(
             state=state,
-            owner=claim.call if claim is not None and running else "",
+            owner=running or "",
             step=int(row["step"]) if "step" in row else result.step if result else None,
             target=int(json.loads(config)["config"]["steps"]) if config else None,
             loss=row.get("loss"),
@@ -203,44 +201,50 @@ class ModalCompute:
     def stop(self, key: str) -> bool:
         """Cancel the call; the container saves and ends. False when none runs."""
         with modal_errors(f"stopping {key}"):
-            claim = self._claim(key)
-            if claim is None or not self._at_work(claim):
+            call = self._running(key)
+            if call is None:
                 return False
-            modal.FunctionCall.from_id(claim.call).cancel()
+            modal.FunctionCall.from_id(call).cancel()
             return True
 
-    def _claims(self) -> modal.Dict:
-        return modal.Dict.from_name(
-            "goap-training-claims", environment_name=self._environment, create_if_missing=True
+    def _claims(self) -> Claims:
+        return Claims(self._environment, lambda: self._clock().timestamp())
+
+    def _attach(self, key: str) -> Launch:
+        """Wait for the call of the launcher that was faster.
+
+        Raises:
+            Unreachable: It made none within a few seconds.
+        """
+        for _ in range(ATTACH_LOOKS):
+            claim = self._claims().newest(key)
+            if claim is not None and claim.call:
+                return Launch(claim.call, attached=True, call_id=claim.call)
+            time.sleep(ATTACH_LOOK_SECONDS)
+        raise Unreachable(
+            f"another launcher is starting {key} this moment",
+            fix="run the same command again: it attaches to the call",
+            code="being_launched",
         )
 
-    def _claim(self, key: str) -> _Claim | None:
-        """The newest claim of a key."""
-        claims, newest, number = self._claims(), None, 0
-        while (found := claims.get(f"{key}/{number}")) is not None:
-            newest = _Claim(number, str(found["call"]), float(found["time"]))
-            number += 1
-        return newest
+    def _running(self, key: str) -> str | None:
+        """The call that works on a key."""
+        claim = self._claims().newest(key)
+        call = "" if claim is None else self._claims().call_of(key, claim)
+        return self._at_work(call) if call else None
 
-    def _at_work(self, claim: _Claim) -> bool:
-        """True while the call of a claim is not over."""
-        if not claim.call:
-            if self._clock().timestamp() - claim.time < CLAIM_SECONDS:
-                raise _other_launcher("this training")
-            raise Unreachable(
-                "a launcher claimed this training and never said which call it made",
-                fix=f"modal function calls {modal_app.APP_NAME}/train --json, then run again",
-                code="claim_without_call",
-            )
+    def _at_work(self, call: str) -> str | None:
+        """The call that does the work while `call` is not over: itself, or the one it is after."""
         try:
-            modal.FunctionCall.from_id(claim.call).get(timeout=0)
+            found = modal.FunctionCall.from_id(call).get(timeout=0)
         except TimeoutError:
-            return True
+            return call
         except _NO_ANSWER:
             raise  # says nothing about the call
         except Exception:  # noqa: BLE001 - whatever it was that the call raised: the call is over
-            return False
-        return False
+            return None
+        owner = found.get("duplicate_of") if isinstance(found, dict) else None
+        return self._at_work(owner) if owner else None
 
     def _function(self, name: str) -> modal.Function[Any, Any, Any]:
         return modal.Function.from_name(
@@ -277,11 +281,3 @@ class ModalCompute:
             if "loss" in row:
                 return row
         return {}
-
-
-def _other_launcher(key: str) -> Unreachable:
-    return Unreachable(
-        f"another launcher is starting {key} this moment",
-        fix="run the same command again: it attaches to the call",
-        code="being_launched",
-    )

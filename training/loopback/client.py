@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -110,7 +111,7 @@ def _start(root: Path, options: tuple[str, ...], python: str) -> "subprocess.Pop
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MODAL_")}
     path = os.pathsep.join(filter(None, [str(_PACKAGE), clean.get("PYTHONPATH", "")]))
     with (root / "server.log").open("ab") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [python, "-m", "training.loopback", "serve", "--state", str(root), *options],
             cwd=root,
             env={**clean, "PYTHONPATH": path},
@@ -119,3 +120,6 @@ def _start(root: Path, options: tuple[str, ...], python: str) -> "subprocess.Pop
             stderr=log,
             start_new_session=True,  # it outlives the run that needed it first
         )
+    # when it ends before us, somebody has to wait for it
+    threading.Thread(target=process.wait, name="reap loopback", daemon=True).start()
+    return process

@@ -4,6 +4,7 @@ import time
 
 from modal_proto import api_pb2 as pb
 
+from training.loopback.calls import Call
 from training.loopback.messages import Empty, make
 from training.loopback.refusal import not_found, precondition
 from training.loopback.world import Peer, World
@@ -179,6 +180,31 @@ class Functions:
         call = self._world.calls.get(request.function_call_id)
         await self._world.containers.stop(call, "cancelled")
         return Empty()
+
+    async def function_call_fetch(
+        self, request: pb.FunctionCallFetchRequest, _: Peer
+    ) -> pb.FunctionCallFetchResponse:
+        """The newest calls of a function."""
+        calls = [c for c in self._world.calls.all.values() if c.function == request.function_id]
+        newest = sorted(calls, key=lambda call: -call.created)
+        infos = [
+            make(
+                pb.FunctionCallInputInfo,
+                function_call_id=call.identity,
+                container_id=call.task or None,
+                status=self._status(call),
+            )
+            for call in newest[: request.tail.count or None]
+        ]
+        return make(pb.FunctionCallFetchResponse, function_call_inputs=infos)
+
+    def _status(self, call: Call) -> int:
+        item = self._world.calls.result(call)
+        if item is None:
+            return pb.FUNCTION_CALL_INPUT_STATUS_PENDING
+        name = pb.GenericResult.GenericStatus.Name(item.result.status)
+        name = name.replace("GENERIC_STATUS_", "FUNCTION_CALL_INPUT_STATUS_")
+        return int(pb.FunctionCallInputStatus.Value(name))
 
     async def auth_token_get(self, _: pb.AuthTokenGetRequest, __: Peer) -> pb.AuthTokenGetResponse:
         """A token for the input plane, which does not exist here."""

@@ -22,7 +22,8 @@ from training.loopback.world import Peer, World
 __all__ = ["Service"]
 
 _REMEMBERED = 10_000
-_OPEN_TO_ALL = ("ClientHello",)
+_WAITING = ("ContainerHeartbeat", "FunctionGetInputs", "FunctionGetOutputs")
+"""Those that wait for something: they end with their caller, and a repetition asks anew."""
 
 
 class Service:
@@ -70,6 +71,8 @@ class Service:
                 key = f"{name} {metadata.get('x-idempotency-key', '')}"
 
                 async def work() -> Any:
+                    if name in _WAITING:
+                        return await answer(request, peer)
                     return await self._once(key, lambda: answer(request, peer))
 
                 await stream.send_message(await self._world.faults.around(name, work))

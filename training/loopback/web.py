@@ -63,6 +63,9 @@ class _Web:
     async def do_fault(self, **fault: Any) -> None:
         self._world.faults.add(Fault(**fault))
 
+    async def do_forget(self) -> None:
+        self._world.faults.unimplemented.clear()
+
     async def do_clear(self) -> None:
         self._world.faults.clear()
 

@@ -1,0 +1,112 @@
+"""One control plane for these tests, and clients that reach it and nothing else.
+
+With credentials of Modal and GOAP_TEST_CLOUD=1 nothing here changes: tests marked ``cloud`` are
+the ones that go there.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.config import Execution, TrainingConfig, resolve
+from training.data.prepare import prepare
+from training.keys import source_digest, training_key
+from training.loopback.client import ControlPlane, ensure
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE))
+
+
+@pytest.fixture(scope="session")
+def plane_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    root = tmp_path_factory.mktemp("loopback")
+    found = ensure(root, "--retry-scale", "0.01", "--grace", "2")
+    yield found
+    found.do("stop")
+
+
+@pytest.fixture
+def plane(plane_of_all: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlane]:
+    """The control plane, which this process's client talks to; no RPC it did not know was met."""
+    for name, value in plane_of_all.environment().items():
+        monkeypatch.setenv(name, value)
+    plane_of_all.do("clear")
+    yield plane_of_all
+    plane_of_all.do("clear")
+    assert plane_of_all.do("state")["unimplemented"] == {}
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A few drawn cats as a dataset, and its manifest."""
+    from training.smoke import _photos
+
+    root = tmp_path_factory.mktemp("photos")
+    return root, prepare(_photos(root / "photos", 16), root, 16)
+
+
+@pytest.fixture
+def client(plane: ControlPlane, photos: tuple[Path, Any]) -> "Client":
+    return Client(plane, *photos)
+
+
+class Client:
+    """What a launcher has: the compute, the volume, and a dataset on it."""
+
+    def __init__(self, plane: ControlPlane, photos: Path, manifest: Any) -> None:
+        from training.modal_compute import ModalCompute
+        from training.modal_volume import ModalVolume
+
+        self.plane, self.manifest = plane, manifest
+        self.volume = ModalVolume("goap-training")
+        self.compute = ModalCompute(self.volume, name="loopback")
+        if not self.volume.exists(f"datasets/{manifest.name}"):
+            self.volume.upload(photos, f"datasets/{manifest.name}")
+
+    def config(self, seed: int, **settings: Any) -> TrainingConfig:
+        given = {"steps": 8, "batch": 4, "sample_steps": 1, "warmup_steps": 0, "save_every": 2}
+        return resolve("dit", "smoke", seed=seed, **{**given, **settings})
+
+    def key(self, config: TrainingConfig) -> str:
+        return training_key(config, self.manifest.digest, source_digest())
+
+    def launch(self, config: TrainingConfig) -> str:
+        key = self.key(config)
+        self.compute.launch(key, config, self.manifest.name, Execution())
+        return key
+
+    def calls(self, function: str = "train") -> list[dict[str, Any]]:
+        return [c for c in self.plane.do("state")["calls"] if c["function"] == function]
+
+    def follow(self, key: str) -> str:
+        """Wait for the end of a training; its state."""
+        until(lambda: self.compute.status(key).state != "running", 120)
+        return self.compute.status(key).state
+
+
+def until(true: Callable[[], Any], seconds: float = 60) -> Any:
+    """Ask until the answer is yes; the answer."""
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.1)
+    return found
+
+
+def python(plane: ControlPlane, code: str, *words: str) -> "subprocess.Popen[str]":
+    """Another process with a client of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        cwd=ROOT,
+        env={**os.environ, **plane.environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

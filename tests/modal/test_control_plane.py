@@ -1,0 +1,164 @@
+"""What the control plane does to containers and calls, seen by the real client."""
+
+from pathlib import Path
+from typing import Any
+
+import modal
+import modal.exception
+import pytest
+from conftest import python, until
+
+from training.loopback.client import ControlPlane
+
+pytestmark = pytest.mark.xdist_group("modal")
+
+
+@pytest.fixture
+def probe(plane: ControlPlane) -> Any:
+    import probe
+
+    if not hasattr(probe, "deployed"):
+        probe.app.deploy()
+        probe.deployed = True
+    return lambda name: modal.Function.from_name("probe", name)
+
+
+def read(path: str) -> str | None:
+    try:
+        return b"".join(modal.Volume.from_name("probe").read_file(path)).decode()
+    except FileNotFoundError:
+        return None
+
+
+def running(plane: ControlPlane, call: str) -> dict[str, Any]:
+    def find() -> Any:
+        found = plane.do("state")["containers"].values()
+        return next((each for each in found if each["call"] == call and each["process"]), None)
+
+    found: dict[str, Any] = until(find)
+    return found
+
+
+def test_a_container_has_no_credentials_and_only_what_was_mounted(probe: Any) -> None:
+    seen = probe("look").remote()
+    assert seen["credentials"] == []
+    assert (seen["agents"], seen["training"], seen["torch"]) == (False, False, False)
+    assert seen["call"].startswith("fc-")
+
+
+def test_what_was_not_committed_dies_with_its_container(plane: ControlPlane, probe: Any) -> None:
+    call = probe("write").spawn("killed", "sleep")
+    until(lambda: read("killed.committed"))
+    plane.do("kill", fate="out_of_memory", call=call.object_id)
+    assert call.get(timeout=60) == 2  # the same input again, in another container
+    assert read("killed.committed") == "2"
+    assert read("killed.lost") == "2"  # committed when a container ends by itself
+
+
+def test_a_failure_of_a_spawned_call_is_retried_by_the_server(probe: Any) -> None:
+    assert probe("fail").spawn("twice", 2).get(timeout=60) == 3
+
+
+def test_a_failure_of_a_remote_call_is_retried_by_the_client(probe: Any) -> None:
+    assert probe("fail").remote("once", 1) == 2
+
+
+def test_more_failures_than_retries_are_the_callers(probe: Any) -> None:
+    with pytest.raises(ValueError, match="attempt 3"):
+        probe("fail").spawn("often", 9).get(timeout=60)
+    assert read("often.attempts") == "3"
+
+
+def test_a_call_that_takes_too_long_is_cancelled(probe: Any) -> None:
+    with pytest.raises(modal.exception.FunctionTimeoutError, match="timeout of 2s"):
+        probe("slow").spawn("late").get(timeout=60)
+    assert read("late.felt") == "InputCancellation"
+
+
+def test_a_cancelled_call_feels_it(plane: ControlPlane, probe: Any) -> None:
+    call = probe("waits").spawn("cancelled")
+    until(lambda: read("cancelled.attempts"))
+    call.cancel()
+    with pytest.raises(modal.exception.RemoteError):
+        call.get(timeout=30)
+    assert read("cancelled.felt") == "InputCancellation"
+
+
+def test_a_preempted_call_feels_an_interrupt_and_starts_again(
+    plane: ControlPlane, probe: Any
+) -> None:
+    call = probe("waits").spawn("preempted")
+    until(lambda: read("preempted.attempts"))
+    plane.do("kill", fate="preempted", call=call.object_id)
+    assert call.get(timeout=60) is None
+    assert read("preempted.felt") == "KeyboardInterrupt"
+    assert read("preempted.attempts") == "2"
+
+
+def test_a_volume_with_open_files_is_not_reloaded(probe: Any) -> None:
+    assert "open files" in probe("reload_open").remote("open")
+
+
+def test_a_remote_call_dies_with_its_caller_and_a_spawned_one_does_not(
+    plane: ControlPlane, probe: Any
+) -> None:
+    code = "import modal, sys\nf = modal.Function.from_name('probe', 'waits')\n"
+    spawned = python(plane, f"{code}print(f.spawn('outlives').object_id)").communicate()[0].strip()
+    remote = python(plane, f"{code}f.remote('dies')")
+    until(lambda: read("dies.attempts"))
+    remote.kill()
+    remote.communicate()
+    until(lambda: read("dies.felt"), 30)
+    assert read("dies.felt") == "InputCancellation"
+    assert running(plane, spawned)
+    modal.FunctionCall.from_id(spawned).cancel()
+
+
+def test_a_result_that_is_too_old_has_expired(plane: ControlPlane, probe: Any) -> None:
+    call = probe("look").spawn()
+    call.get(timeout=60)
+    plane.do("expire", call=call.object_id)
+    with pytest.raises(modal.exception.OutputExpiredError):
+        modal.FunctionCall.from_id(call.object_id).get(timeout=0)
+
+
+def test_a_request_that_is_repeated_is_done_once(plane: ControlPlane, probe: Any) -> None:
+    before = len(plane.do("state")["calls"])
+    plane.do("fault", rpc="FunctionMap", kind="lost")
+    probe("look").spawn().get(timeout=60)
+    assert len(plane.do("state")["calls"]) == before + 1
+
+
+def test_what_is_not_answered_says_so(plane_of_all: ControlPlane, plane: ControlPlane) -> None:
+    code = "import modal\nmodal.Queue.from_name('q', create_if_missing=True).put(1)"
+    done = python(plane, code)
+    assert "does not know QueueGetOrCreate" in done.communicate()[1]
+    assert plane.do("forget")["unimplemented"] == {}
+
+
+def test_the_control_plane_comes_back_with_what_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+    import signal
+
+    from training.loopback.client import ensure, find
+
+    first = ensure(tmp_path)
+    code = (
+        "import modal, io\n"
+        "modal.Dict.from_name('d', create_if_missing=True)['k'] = 1\n"
+        "v = modal.Volume.from_name('v', create_if_missing=True)\n"
+        "with v.batch_upload() as b: b.put_file(io.BytesIO(b'kept'), 'f')\n"
+    )
+    assert python(first, code).communicate()[1] == ""
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: find(tmp_path) is None)
+    second = ensure(tmp_path)
+    code = (
+        "import modal\n"
+        "print(modal.Dict.from_name('d')['k'])\n"
+        "print(b''.join(modal.Volume.from_name('v').read_file('f')))"
+    )
+    assert python(second, code).communicate()[0] == "1\nb'kept'\n"
+    second.do("stop")
