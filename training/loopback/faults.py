@@ -22,7 +22,7 @@ class Fault:
 
     Attributes:
         kind: `error` refuses before anything is done, `lost` after everything is done, `late`
-            waits first, `hang` never answers.
+            waits first, `hang` does nothing for ever, `mute` does it and never answers.
         times: How many requests it meets.
         after: How many requests pass before the first one it meets.
         status: Name of the gRPC status of an error.
@@ -30,7 +30,7 @@ class Fault:
     """
 
     rpc: str
-    kind: Literal["error", "late", "lost", "hang"]
+    kind: Literal["error", "late", "lost", "hang", "mute"]
     times: int = 1
     after: int = 0
     status: str = "UNAVAILABLE"
@@ -46,6 +46,7 @@ class Faults:
         self._lock = threading.Lock()
         self.called: Counter[str] = Counter()
         self.unimplemented: Counter[str] = Counter()
+        self.met = 0
 
     def add(self, fault: Fault) -> None:
         """Let a fault wait."""
@@ -57,12 +58,12 @@ class Faults:
         with self._lock:
             self._waiting.clear()
 
-    def _next(self, rpc: str) -> Fault | None:
+    def _next(self, rpc: str, client: bool) -> Fault | None:
         """The fault this request meets."""
         with self._lock:
             self.called[rpc] += 1
             for index, fault in enumerate(self._waiting):
-                if fault.rpc not in (rpc, "*"):
+                if fault.rpc != rpc and not (fault.rpc == "*" and client):
                     continue
                 if fault.after:
                     self._waiting[index] = replace(fault, after=fault.after - 1)
@@ -72,20 +73,30 @@ class Faults:
                 return fault
         return None
 
-    async def around(self, rpc: str, answer: Callable[[], Awaitable[Any]]) -> Any:
+    async def around(
+        self, rpc: str, answer: Callable[[], Awaitable[Any]], client: bool = True
+    ) -> Any:
         """The answer to one request, as far as the faults let it through.
+
+        Args:
+            rpc: Its name.
+            answer: Does what was asked for.
+            client: Whether a client asks; a fault for `*` meets no container.
 
         Raises:
             GRPCError: The fault's status.
         """
-        fault = self._next(rpc)
+        fault = self._next(rpc, client)
         if fault is None:
             return await answer()
+        self.met += 1
         if fault.kind == "hang":
             await asyncio.Event().wait()
         if fault.kind == "late":
             await asyncio.sleep(fault.seconds)
             return await answer()
-        if fault.kind == "lost":
+        if fault.kind in ("lost", "mute"):
             await answer()
+        if fault.kind == "mute":
+            await asyncio.Event().wait()
         raise GRPCError(Status[fault.status], fault.message)

@@ -75,9 +75,11 @@ class Service:
                         return await answer(request, peer)
                     return await self._once(key, lambda: answer(request, peer))
 
-                await stream.send_message(await self._world.faults.around(name, work))
+                await stream.send_message(
+                    await self._world.faults.around(name, work, peer.container is None)
+                )
             else:
-                await self._world.faults.around(name, _nothing)
+                await self._world.faults.around(name, _nothing, peer.container is None)
                 async for message in answer(request, peer):
                     await stream.send_message(message)
 

@@ -125,6 +125,7 @@ class _Web:
             "containers": containers,
             "containers_started": self._world.containers.started,
             "builds": self._world.images.builds,
+            "faults_met": self._world.faults.met,
         }
 
 

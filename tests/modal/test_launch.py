@@ -1,0 +1,109 @@
+"""A training is launched once, whoever dies where."""
+
+import json
+from typing import Any
+
+import pytest
+from conftest import Client, python, until
+
+pytestmark = pytest.mark.xdist_group("modal")
+
+LAUNCH = """
+import json, sys
+from training.config import Execution, TrainingConfig
+from training.modal_compute import ModalCompute
+from training.modal_volume import ModalVolume
+config = TrainingConfig.model_validate(json.loads(sys.argv[2]))
+compute = ModalCompute(ModalVolume("goap-training"), name="loopback")
+print(compute.launch(sys.argv[1], config, sys.argv[3], Execution()).call_id)
+"""
+CRITICAL = [
+    (rpc, kind, after)
+    for rpc, after in (("DictUpdate", 0), ("FunctionMap", 0), ("DictUpdate", 1))
+    for kind in ("hang", "mute")
+]
+
+
+def launcher(client: Client, config: Any) -> Any:
+    words = (client.key(config), config.model_dump_json(), client.manifest.name)
+    return python(client.plane, LAUNCH, *words)
+
+
+def spawned_for(client: Client, key: str) -> list[str]:
+    """The calls that said they train `key`, plus those that did not start yet."""
+    import modal
+
+    claims = modal.Dict.from_name("goap-training-claims")
+    until(lambda: all(c["starts"] for c in client.calls()))
+    until(lambda: all(claims.get(f"call/{c['call']}") for c in client.calls()))
+    return [c["call"] for c in client.calls() if claims.get(f"call/{c['call']}") == key]
+
+
+def killed_at(client: Client, config: Any, fault: dict[str, Any]) -> bool:
+    """Kill a launcher when it meets a fault; whether it met it."""
+    met = client.plane.do("fault", **fault)["faults_met"]
+    process = launcher(client, config)
+    try:
+        until(lambda: process.poll() is not None or client.plane.do("state")["faults_met"] > met)
+    finally:
+        process.kill()
+        process.communicate()
+        client.plane.do("clear")
+    return bool(client.plane.do("state")["faults_met"] > met)
+
+
+def again(client: Client, config: Any) -> str:
+    """Run the same command until it says which call it is."""
+
+    def once() -> str | None:
+        out, err = launcher(client, config).communicate()
+        assert out or "run the same command" in err or "another launcher" in err or "waits" in err
+        return out.strip() or None
+
+    found: str = until(once)
+    return found
+
+
+@pytest.mark.parametrize(("rpc", "kind", "after"), CRITICAL)
+def test_25_paid_twice_a_launcher_killed_between_claim_and_call_leaves_one_call(
+    client: Client, rpc: str, kind: str, after: int
+) -> None:
+    config = client.config(100 + CRITICAL.index((rpc, kind, after)), steps=1)
+    assert killed_at(client, config, {"rpc": rpc, "kind": kind, "after": after})
+    call = again(client, config)
+    assert spawned_for(client, client.key(config)) == [call]
+    assert again(client, config) == call or client.follow(client.key(config)) == "completed"
+
+
+def test_25_paid_twice_four_launchers_at_once_make_one_call(client: Client) -> None:
+    config = client.config(200, steps=40)
+    processes = [launcher(client, config) for _ in range(4)]
+    calls = {process.communicate()[0].strip() for process in processes}
+    assert len(calls) == 1
+    assert spawned_for(client, client.key(config)) == sorted(calls)
+
+
+def test_25_paid_twice_a_lost_answer_to_spawn_makes_one_call(client: Client) -> None:
+    config = client.config(201, steps=1)
+    client.plane.do("fault", rpc="FunctionMap", kind="lost", times=2)
+    key = client.launch(config)
+    assert len(spawned_for(client, key)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["hang", "mute"])
+def test_25_paid_twice_kill_at_every_rpc_of_a_launch(client: Client, kind: str) -> None:
+    client.follow(client.launch(client.config(299, steps=1)))  # everything is uploaded and built
+    point, duplicates, lost = 0, 0, 0
+    while True:
+        config = client.config(300 + point + (500 if kind == "mute" else 0), steps=1)
+        if not killed_at(client, config, {"rpc": "*", "kind": kind, "after": point}):
+            break
+        again(client, config)
+        calls = spawned_for(client, client.key(config))
+        duplicates += len(calls) > 1
+        lost += not calls
+        point += 1
+    print(json.dumps({"kind": kind, "points": point, "duplicates": duplicates, "lost": lost}))
+    assert (duplicates, lost) == (0, 0)
+    assert point > 20
