@@ -83,7 +83,10 @@ def list_command(words: tuple[str, ...], as_json: bool) -> None:
 @format_option
 @json_option
 def new_command(title: str, words: tuple[str, ...], style: Any, as_json: bool) -> None:
-    """An empty ADR for a person to fill, under the next free number."""
+    """An empty ADR for a person to fill, under the next free number.
+
+    author=NAME says whose decision it is; by default the user of this machine.
+    """
     given = _Given(words, "author")
     author = given.words.get("author") or getpass.getuser()
     path = new_adr(given.repo, title, author=author, format=style)
