@@ -1,7 +1,7 @@
 """``python -m agents …`` command lines, against our command tree and the catalogue."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import click
 
@@ -11,9 +11,11 @@ from agents.docs.click_tree import Leaf, check_click, walk_click
 from agents.docs.findings import nearest_word
 from agents.docs.shell import PLACEHOLDER, is_placeholder
 from agents.errors import GoapError, UsageError
+from agents.schemas import schemas
 
 __all__ = ["OurProgram"]
 
+_RUN = re.compile(r"last(?:~\d+)?|\d[\w-]*|[\w-]*=.*")
 _KEY = re.compile(r"\b([a-z_]+)=")
 EVERYWHERE = ("repo", "state")
 ABOUT_A_GOAL = ("plan", "run", "status", "explain")
@@ -43,6 +45,7 @@ class OurProgram:
         parsed = leaf.command.make_parser(leaf.context).parse_args(list(leaf.rest))[0]
         words_given = parsed.get("words")
         given = words_given if isinstance(words_given, tuple | list) else ()
+        yield from self._check_arguments(leaf, parsed, given)
         try:
             if leaf.command.name in ABOUT_A_GOAL:
                 self._ask(leaf, parsed.get("name"), given, complete=complete)
@@ -50,6 +53,19 @@ class OurProgram:
                 yield from self._check_keys(leaf, given)
         except GoapError as error:
             yield f"{leaf.context.command_path}: {error.message}"
+
+    def _check_arguments(
+        self, leaf: Leaf, parsed: Mapping[str, object], given: Sequence[str]
+    ) -> Iterator[str]:
+        """Runs and schemas, which are named without a key."""
+        path, run = leaf.context.command_path, parsed.get("run")
+        if isinstance(run, str) and not (_RUN.fullmatch(run) or is_placeholder(run)):
+            yield f"{path}: {run!r} is no run: give an id, the beginning of one, or last"
+        if leaf.command.name == "schema":
+            known = schemas(self.catalogue())
+            for word in given:
+                if "=" not in word and word not in known and not is_placeholder(word):
+                    yield f"{path}: there is no schema {word!r}{nearest_word(word, known)}"
 
     def _check_keys(self, leaf: Leaf, words: Sequence[str]) -> Iterator[str]:
         """Keys a command does not name in its own help are not there."""

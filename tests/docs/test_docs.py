@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ from agents.__main__ import load_catalogue
 from agents.cli.docs import programs_of, project_of
 from agents.cli.main import cli
 from agents.docs import check_pages, find_pages
+from agents.docs.page import read_page
+from agents.docs.programs import Programs
 from agents.errors import GoapError
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +57,31 @@ def test_the_commands_of_our_pages_are_found(report):
 def test_little_of_our_pages_is_exempted(report):
     """Each exempted line quotes, on purpose, a command that does not exist."""
     assert report.silenced <= 6
+
+
+def test_a_slip_in_any_name_of_any_command_of_ours_would_be_noticed():
+    """Two letters of one command, option or key swapped, for each in turn."""
+    project = project_of(ROOT)
+    judges = Programs(ROOT, programs_of(click.Context(cli, obj=COMPOSITION), project))
+    tried = 0
+    for page in find_pages(ROOT):
+        for command in read_page(page).commands(judges.names):
+            if "pytest" in command.words:
+                continue  # its words are the reader's own
+            for slipped in slips(command):
+                tried += 1
+                assert judges.check(slipped), f"{page.name}:{command.line}: {slipped.text}"
+    assert tried > 150
+
+
+def slips(command):
+    for place, word in enumerate(command.words[1:], start=1):
+        name, equals, value = word.partition("=")
+        is_name = word.startswith("--") or equals or re.fullmatch(r"[a-z_]+", word)
+        if is_name and len(name) > 2 and name[-1] != name[-2]:
+            words = list(command.words)
+            words[place] = name[:-2] + name[-1] + name[-2] + equals + value
+            yield replace(command, words=tuple(words))
 
 
 def test_agents_md_is_short_and_has_every_exit_code():
