@@ -19,6 +19,7 @@ from agents.ledger import Ledger
 __all__ = ["Request", "catalogue_of", "dollars", "parse_words", "request", "state_directory"]
 
 LEDGER_NAME = "ledger.db"
+PROGRAM = "python -m agents"
 STATE_VARIABLE = "AGENTS_STATE"
 ENGINE_KEYS = ("goal", "state", "max_cost", "plan_digest", "wait")
 
@@ -101,9 +102,13 @@ def request(context: click.Context, words: Iterable[str], *, default_goal: str =
         )
     goal = catalogue.goal(name)
     engine = {key: given.pop(key) for key in ENGINE_KEYS if key in given}
+    known = (*goal.parameters.model_fields, *ENGINE_KEYS)
     for key in given:
-        if key not in goal.parameters.model_fields and nearest(key, ENGINE_KEYS):
-            raise UsageError(f"unknown key {key!r}{nearest(key, ENGINE_KEYS)}")
+        if key not in known:
+            raise UsageError(
+                f"the goal {goal.name} has no parameter {key!r}{nearest(key, known)}",
+                fix=f"{PROGRAM} explain {goal.name}",
+            )
     return Request(
         catalogue,
         goal,

@@ -108,6 +108,7 @@ def test_a_dry_run_is_a_plan(kit, call):
         (["plan", "goal=served", "sugar=-1"], "greater than or equal to 0"),
         (["plan", "goal=served", "goal=served"], "goal= is given twice"),
         (["plan", "goal=served", "max_cots=1"], "did you mean 'max_cost'?"),
+        (["plan", "goal=served", "suagr=1"], "did you mean 'sugar'?"),
         (["plan", "goal=served", "max_cost=cheap"], "not a number of dollars"),
         (["plan", "goal=served", "max_cost=nan"], "not a number of dollars"),
         (["plann", "goal=served"], "did you mean 'plan'?"),
