@@ -16,7 +16,7 @@ from agents.errors import ActionFailed, FailureClass, LedgerDamaged
 from agents.events import Event
 from agents.failpoints import failpoint
 from agents.migrations import MIGRATIONS, apply_migrations, pending_migrations
-from agents.redaction import redact
+from agents.redaction import redact, redacted
 
 __all__ = ["Ledger"]
 
@@ -71,6 +71,7 @@ class Ledger:
         An event whose (source, id) is already there is not written again; the stored one is
         returned, so appending is idempotent.
         """
+        event = _without_secrets(event)
         self._insert(event)
         with self._lock, self._translated():
             row = (
@@ -85,7 +86,7 @@ class Ledger:
 
     def receive(self, event: Event) -> bool:
         """Make an event from outside durable; False when its (source, id) was there already."""
-        return self._insert(event)
+        return self._insert(_without_secrets(event))
 
     def _insert(self, event: Event) -> bool:
         with self._lock, self._translated():
@@ -102,7 +103,7 @@ class Ledger:
                         event.time,
                         event.subject,
                         event.run,
-                        redact(json.dumps(event.data, sort_keys=True, ensure_ascii=False)),
+                        json.dumps(event.data, sort_keys=True, ensure_ascii=False),
                     ),
                 )
                 failpoint(f"ledger.uncommitted:{event.type}")
@@ -169,6 +170,11 @@ class Ledger:
             raise LedgerDamaged(
                 f"{self.path} is not a readable ledger: {error}", fix="python -m agents doctor"
             ) from error
+
+
+def _without_secrets(event: Event) -> Event:
+    hidden = {"id": redact(event.id), "subject": redact(event.subject)}
+    return event.model_copy(update={**hidden, "data": redacted(event.data)})
 
 
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ from agents.events import new_event, utc_now
 from agents.facts import WorldState
 from agents.ledger import Ledger
 
-__all__ = ["RunResult", "close_lost_runs", "new_run_id"]
+__all__ = ["RunResult", "close_lost_runs", "new_run_id", "open_runs"]
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,17 @@ def new_run_id(clock: Callable[[], datetime] = utc_now) -> str:
     return f"{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def close_lost_runs(ledger: Ledger, clock: Callable[[], datetime] = utc_now) -> list[str]:
-    """Close the runs that were killed; call it with the lock held. Returns their ids."""
+def open_runs(ledger: Ledger) -> dict[str, str]:
+    """Runs whose end was not written, with their goals: one may run now, others were killed."""
     started = {event.run: event.subject for event in ledger.events(types=("run.started",))}
     finished = {event.run for event in ledger.events(types=("run.finished",))}
-    lost = [run for run in started if run not in finished]
-    for run in lost:
+    return {run: goal for run, goal in started.items() if run not in finished}
+
+
+def close_lost_runs(ledger: Ledger, clock: Callable[[], datetime] = utc_now) -> list[str]:
+    """Close the runs that were killed; call it with the lock held. Returns their ids."""
+    lost = open_runs(ledger)
+    for run, goal in lost.items():
         data = {"status": "lost", "exit_code": None, "message": "the process was killed"}
-        ledger.append(new_event("run.finished", data, run=run, subject=started[run], clock=clock))
-    return lost
+        ledger.append(new_event("run.finished", data, run=run, subject=goal, clock=clock))
+    return list(lost)

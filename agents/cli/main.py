@@ -15,7 +15,7 @@ import click
 
 from agents.errors import GoapError, UsageError
 from agents.failpoints import arm
-from agents.redaction import redact
+from agents.redaction import redact, redacted
 
 if TYPE_CHECKING:
     import argparse
@@ -134,13 +134,26 @@ def invoke(root: "Composition | Callable[[], Catalogue]", argv: Sequence[str] | 
         return 130
     except BrokenPipeError:
         return 0
+    except Exception as error:  # noqa: BLE001 - nothing may print a traceback with secrets in it
+        return _bug(error, words)
     return code if isinstance(code, int) else 0
+
+
+def _bug(error: Exception, words: Sequence[str]) -> int:
+    import traceback  # noqa: PLC0415 - only when something is wrong with us
+
+    print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
+    unforeseen = GoapError(
+        f"this should not happen: {type(error).__name__}: {error}",
+        fix="report it with the lines above; running again is safe",
+    )
+    return _fail(unforeseen, words)
 
 
 def _fail(error: GoapError, words: Sequence[str]) -> int:
     if "--json" in words:
         document = error_document(words[0] if words else "agents", error)
-        print(redact(json.dumps(document, ensure_ascii=False)))
+        print(json.dumps(redacted(document), ensure_ascii=False))
     else:
         lines = [f"error: {error.message}"]
         heads = ["  fix: "] + ["       "] * error.fix.count("\n")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from agents.redaction import redact
+from agents.redaction import redact, redacted
 
 __all__ = ["as_json", "duration", "emit", "json_option", "money", "paint", "say"]
 
@@ -17,7 +17,7 @@ json_option = click.option(
 
 def as_json(command: str, data: object) -> str:
     """The envelope of a command that succeeded."""
-    document = {"schema": f"agents.{command}/1", "ok": True, "data": data, "error": None}
+    document = {"schema": f"agents.{command}/1", "ok": True, "data": redacted(data), "error": None}
     return redact(json.dumps(document, ensure_ascii=False, sort_keys=True, default=str))
 
 

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -16,12 +16,13 @@ from agents.cli.output import as_json as json_document
 from agents.cli.output import duration, json_option, say
 from agents.cli.plan import plan_command
 from agents.cli.words import Request, request
+from agents.errors import Locked
 from agents.ledger import Ledger
 from agents.lock import exclusive
 from agents.observe import observe
 from agents.pursue import Pursuit
 from agents.records import repository_state
-from agents.runs import RunResult, close_lost_runs, new_run_id
+from agents.runs import RunResult, close_lost_runs, new_run_id, open_runs
 
 __all__ = ["pursue", "run_command", "stopping"]
 
@@ -56,9 +57,10 @@ def pursue(asked: Request, stop: threading.Event) -> RunResult:
         GoapError: The goal was not reached, or another run holds the lock.
     """
     holding = _holds_already(asked)
-    if holding is not None:
-        return holding
     run = new_run_id()
+    if holding is not None:
+        _close_killed(asked, run)
+        return holding
     with (
         exclusive(asked.state, {"run": run, "goal": asked.goal.name}),
         Ledger(asked.ledger_path) as ledger,
@@ -66,6 +68,17 @@ def pursue(asked: Request, stop: threading.Event) -> RunResult:
         for lost in close_lost_runs(ledger):
             say(f"the run {lost} was killed; continuing from what is true now")
         return _pursue(asked, ledger, run, stop)
+
+
+def _close_killed(asked: Request, run: str) -> None:
+    """A run that was killed after its last step must not count as running for ever."""
+    with Ledger(asked.ledger_path, readonly=True) as ledger:
+        if not open_runs(ledger):
+            return
+    owner = {"run": run, "goal": asked.goal.name}
+    # who holds the lock is the run that is open: nothing was killed
+    with suppress(Locked), exclusive(asked.state, owner), Ledger(asked.ledger_path) as ledger:
+        close_lost_runs(ledger)
 
 
 def _tell(result: RunResult, *, json_wanted: bool) -> None:

@@ -1,0 +1,118 @@
+"""A bakery: a folder, a ledger, and processes that can be killed anywhere."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agents.events import Event
+from agents.ledger import Ledger
+
+ROOT = Path(__file__).parents[2]
+KILLED = -signal.SIGKILL
+
+
+class Bakers:
+    """Starts command lines of the bakery, each in a process of its own."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("bakery.py"))],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": "/nonexistent"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, request):
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
+@dataclass
+class Bakery:
+    """One world, and what happened to it."""
+
+    root: Path
+    bakers: Bakers
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    def start(self, *words: str, kill: str = "") -> int:
+        self.root.mkdir(parents=True, exist_ok=True)
+        environment = {"BAKERY": str(self.root), "GOAP_FAILPOINT": kill}
+        request = {
+            "words": [*words, f"state={self.state}"],
+            "environment": environment,
+            "folder": str(self.root),
+        }
+        return self.bakers.ask({"start": request})["pid"]
+
+    def wait(self, pid: int) -> int:
+        return self.bakers.ask({"wait": pid})["code"]
+
+    def run(self, *words: str, kill: str = "") -> int:
+        return self.wait(self.start(*words, kill=kill))
+
+    def points(self, *words: str) -> list[str]:
+        """The places this command line passes, in order."""
+        trace = self.root / "trace"
+        assert self.run(*words, kill=f"@{trace}") == 0, self.output()
+        return trace.read_text(encoding="utf-8").split()
+
+    def events(self, *types: str) -> list[Event]:
+        with Ledger(self.state / "ledger.db", readonly=True) as ledger:
+            return ledger.events(types=types)
+
+    def problems(self) -> list[str]:
+        with Ledger(self.state / "ledger.db", readonly=True) as ledger:
+            return ledger.check()
+
+    def effects(self) -> Counter:
+        path = self.root / "effects"
+        return Counter(path.read_text(encoding="utf-8").split() if path.exists() else [])
+
+    def delivered(self) -> bool:
+        path = self.root / "delivered"
+        return path.exists() and path.read_text(encoding="utf-8") == "bread\n"
+
+    def output(self) -> str:
+        return (self.root / "output.txt").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def bakers():
+    found = Bakers()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def bakery(bakers, tmp_path):
+    return Bakery(tmp_path / "bakery", bakers)
+
+
+@pytest.fixture
+def new_bakery(bakers, tmp_path):
+    """Makes as many bakeries as are asked for."""
+    made = []
+
+    def make():
+        made.append(Bakery(tmp_path / f"bakery-{len(made)}", bakers))
+        return made[-1]
+
+    return make
