@@ -3,10 +3,13 @@
 import itertools
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-Problem = tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]
+from agents.__main__ import load_catalogue
+
+Problem = tuple[dict[str, Any], Any, list[dict[str, Any]]]
 
 IPC = Path(__file__).parents[2] / "shared" / "planning" / "ipc.json"
 CASES = IPC.with_name("cases.json")
@@ -38,6 +41,17 @@ def among_irrelevant(useful: int, irrelevant: int) -> Problem:
         actions.append(action(f"x{i}", needs, {f"g{rng.randrange(irrelevant)}": True}))
     rng.shuffle(actions)
     return start, goal, actions
+
+
+def own_goals() -> Iterator[tuple[str, Problem]]:
+    """Every goal of this project with its real actions, from a machine where nothing was done."""
+    catalogue = load_catalogue()
+    before = {"auth_valid": True, "fits_memory": True, "loss_finite": True}
+    start = {**before, "objective_sound": True, "free_mb": 50_000.0}
+    for goal in catalogue.goals.values():
+        params = catalogue.parameters(goal, {})
+        actions: list[Any] = list(catalogue.grounded(params))
+        yield f"goal={goal.name}, the real catalogue", (start, goal.conditions(params), actions)
 
 
 def project(irrelevant: int = 0) -> Problem:
