@@ -1,23 +1,50 @@
 """build-image: an image that holds all that training needs, proven before anything is paid for."""
 
+from collections.abc import Sequence
+
 from actions.ports import ports_of, translated
 from actions.training_cost import basis, price
 from agents.actions import Context, Cost, action, sensor
+from agents.events import Event
 from agents.facts import Reading
 from agents.outcome import Artifact, Outcome
 from goals.world import F
 
 __all__ = ["build_image", "image_built"]
 
+MISSING = ("ImportError", "ModuleNotFoundError", "image_error")
+"""Names of failures that say: what was proven to be in the image is not."""
+
 
 @sensor(F.image_built, needs=F.auth_valid, timeout=10)
 def image_built(context: Context) -> Reading:
-    """Built when there is a proof for the fingerprint of now."""
+    """Built when there is a proof for the fingerprint of now, and no training refuted it since."""
     compute = ports_of(context).compute
     evidence = compute.image_status()
     if evidence is None:
         return Reading(False, f"no proof for image {compute.image_fingerprint()[:12]}")
+    refuted = _refuted(context.history())
+    if refuted:
+        return Reading(False, f"the proof was refuted by a training: {refuted}")
     return Reading(True, evidence)
+
+
+def _refuted(events: Sequence[Event]) -> str:
+    """What a training missed in the image after it was last proven; empty when nothing was.
+
+    A proof that was made anew and refuted again is believed: building a third time would not help.
+    """
+    refuted, rebuilt = "", False
+    for event in events:
+        action = event.data.get("action")
+        if event.type == "step.failed" and action == "train":
+            missing = event.data["name"] in MISSING and not rebuilt
+            refuted = str(event.data["message"]) if missing else ""
+        elif event.type == "step.finished" and action == "build_image":
+            refuted, rebuilt = "", bool(refuted)
+        elif event.type == "step.verified" and action == "train":
+            refuted, rebuilt = "", False
+    return refuted
 
 
 @action(

@@ -128,7 +128,8 @@ def _tell(context: Context, status: TrainingStatus) -> None:
 def _failure(job: Job, status: TrainingStatus, result: Result | None) -> ActionFailed:
     """What a training that ended early says, as a failure the engine can plan from."""
     reached = f"step {status.step or 0}"
-    if result is not None and result.failure is not None and result.status == "failed":
+    # an attempt that was killed leaves the result of the one before it, which says nothing about it
+    if status.state == "failed" and result is not None and result.failure is not None:
         failure = result.failure
         return ActionFailed(
             f"training {job.key} stopped at step {failure.step}: {failure.message}",

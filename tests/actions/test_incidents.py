@@ -1,0 +1,181 @@
+"""A whole night in one run: five failures, a rebuilt image, a person who logs in late."""
+
+import json
+
+import pytest
+
+from actions import ACTIONS, SENSORS, Ports
+from agents.catalogue import Catalogue
+from agents.cli.main import invoke
+from agents.errors import ActionFailed, Unauthenticated
+from agents.ledger import Ledger
+from agents.pursue import Pursuit
+from agents.reporter import Silent
+from goals import GOALS, F
+from training.compute import Auth
+from training.errors import AuthenticationError, Unreachable
+from training.volume import LocalVolume
+
+OLD = "0123456789abcdef"
+
+
+class FlakyVolume(LocalVolume):
+    """A volume whose next commits fail."""
+
+    failing = 0
+
+    def commit(self):
+        if self.failing:
+            self.failing -= 1
+            raise Unreachable("the volume does not answer")
+
+
+@pytest.fixture
+def volume(kit):
+    return FlakyVolume(kit.volume)
+
+
+@pytest.fixture
+def catalogue(kit, volume):
+    ports = Ports(kit.machine, volume, kit.volume)
+    return Catalogue(F, SENSORS, ACTIONS, GOALS, lambda _params, _state: ports)
+
+
+def pursue(kit, catalogue, **options):
+    goal = catalogue.goal(kit.goal)
+    told = {"provenance": {"version": "0", "git": None}, "backoff": 0.0}
+    with Ledger(kit.root / "ledger.db") as ledger:
+        pursuit = Pursuit(catalogue, goal, kit.params(), kit.root, ledger, **told, **options)
+        try:
+            return pursuit.run()
+        finally:
+            kit.events = ledger.events(run=pursuit.run_id)
+
+
+def test_five_failures_in_one_run_are_recovered_from_without_a_person(
+    kit, catalogue, volume, monkeypatch, capsys
+):
+    disk = {"full": False}
+    for step in (2, 4, 6):
+        kit.machine.checkpoint(OLD, step)
+    old = kit.volume / "checkpoints" / "dit" / OLD
+
+    def usage(_path):
+        crowded = disk["full"] and len(list(old.glob("step-*"))) > 1
+        return type("Usage", (), {"free": 1e6 if crowded else 1e12})()
+
+    def fills_the_disk(machine, key):
+        disk["full"] = True
+        kit.ends.fails("disk_full")(machine, key)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    volume.failing = 1
+    kit.machine.ends += [
+        fills_the_disk,
+        kit.ends.fails("out_of_memory"),
+        kit.ends.fails("loss_not_finite", step=8),
+        kit.ends.is_killed(6),
+    ]
+    assert pursue(kit, catalogue).status == "done"
+    failed = [each.data["name"] for each in kit.events if each.type == "step.failed"]
+    assert failed == [
+        "disk_full",
+        "out_of_memory",
+        "loss_not_finite",
+        "training_interrupted",
+        "unreachable",
+    ]
+    answers = [
+        step for step in kit.started() if step in ("free_space", "halve_micro_batch", "roll_back")
+    ]
+    assert answers == ["free_space", "halve_micro_batch", "roll_back"]
+    last = kit.machine.launches[-1][1]
+    assert (last.micro_batch, last.lr_scale) == (2, 0.5)
+
+    capsys.readouterr()
+    assert invoke(lambda: catalogue, ["show", "last", "--json", f"state={kit.root}"]) == 0
+    shown = json.loads(capsys.readouterr().out)["data"]
+    assert (shown["status"], len(shown["failures"]), len(shown["plans"])) == ("done", 5, 6)
+    told = [
+        each["type"] for each in shown["events"] if each["type"] in ("plan.made", "step.failed")
+    ]
+    # each failure stands between the plan it ended and the plan that answers it
+    assert told == ["plan.made", "step.failed"] * 5 + ["plan.made"]
+    assert invoke(lambda: catalogue, ["show", "last", f"state={kit.root}"]) == 0
+    story = capsys.readouterr().out
+    assert story.count("✗ ") == story.count("planned again ") == 5
+    assert "planned again" in story
+    assert story.index("out_of_memory") < story.index("✓ halve_micro_batch")
+
+
+def test_an_image_that_a_training_found_incomplete_is_built_again_and_once_only(kit, catalogue):
+    kit.machine.ends += [kit.ends.fails("ModuleNotFoundError")]
+    pursue(kit, catalogue)
+    assert kit.started().count("build_image") == 1
+    assert len(kit.machine.launches) == 2
+    assert kit.machine.asked.count("build_image") == 1
+    with Ledger(kit.root / "ledger.db") as ledger:
+        refuted = [
+            each.data["readings"]["image_built"]["evidence"]
+            for each in ledger.events(types=("facts.observed",))
+            if each.data["readings"]["image_built"]["value"] == "false"
+        ]
+    assert ["refuted by a training" in each for each in refuted] == [True]
+
+
+def test_an_image_that_is_still_incomplete_after_building_is_given_up(kit, catalogue):
+    kit.machine.ends += [kit.ends.fails("ModuleNotFoundError")] * 9
+    with pytest.raises(ActionFailed, match="it was ModuleNotFoundError"):
+        pursue(kit, catalogue)
+    assert len(kit.machine.launches) == 2
+    stalled = [each.data["tried"] for each in kit.events if each.type == "run.stalled"]
+    assert stalled == [
+        [{"action": "train", "class": "numeric", "name": "ModuleNotFoundError", "times": 2}]
+    ]
+
+
+class Person(Silent):
+    """Does something when the run waits for a person."""
+
+    def __init__(self, act):
+        self.act = act
+        self.asked = []
+
+    def event(self, event):
+        if event.type == "person.awaited":
+            self.asked.append(event.data)
+            self.act()
+
+
+def test_a_run_waits_for_a_person_to_log_in_and_goes_on_by_itself(kit, catalogue):
+    kit.machine.auth = None
+    kit.machine.accepted = AuthenticationError("the token expired", fix="modal token new")
+
+    def log_in():
+        kit.machine.auth = kit.machine.accepted = Auth(True, "accepted")
+
+    person = Person(log_in)
+    assert pursue(kit, catalogue, wait=60.0, poll=0.01, reporter=person).status == "done"
+    assert person.asked == [
+        {"message": "the token expired", "fix": "modal token new", "seconds": 60.0}
+    ]
+
+
+def test_a_log_in_that_no_sensor_shows_is_found_by_asking_again_now_and_then(kit, catalogue):
+    kit.machine.auth = None
+    kit.machine.accepted = AuthenticationError("the token expired", fix="modal token new")
+
+    def log_in():
+        kit.machine.accepted = Auth(True, "accepted")
+
+    assert pursue(kit, catalogue, wait=60.0, poll=0.01, reporter=Person(log_in)).status == "done"
+    assert kit.machine.asked.count("check_auth") == 2
+
+
+def test_nobody_is_waited_for_longer_than_was_asked(kit, catalogue):
+    kit.machine.auth = None
+    kit.machine.accepted = AuthenticationError("the token expired", fix="modal token new")
+    with pytest.raises(Unauthenticated) as caught:
+        pursue(kit, catalogue, wait=0.3, poll=0.01)
+    assert (caught.value.exit_code, caught.value.fix) == (8, "modal token new")
+    assert 2 <= kit.machine.asked.count("check_auth") <= 5
