@@ -7,8 +7,8 @@ and the next plan is made from that: planning again *is* the recovery.
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ from agents.ledger import Ledger
 from agents.money import Purse, carried_over
 from agents.observe import observe
 from agents.outcome import Outcome
-from agents.planning import Status, Step
+from agents.planning import Status, Step, rest_of
+from agents.planning.facts import apply_effect
 from agents.reporter import Reporter, Silent
 from agents.runs import RunResult, new_run_id
 
@@ -92,6 +93,8 @@ class Pursuit:
     _done: list[str] = field(default_factory=list)
     _plans: int = 0
     _approved: set[str] = field(default_factory=set)
+    _last: Deliberation | None = None
+    _verified: set[str] = field(default_factory=set)
     _waiting_until: float | None = None
     _retry_seconds: float = FIRST_RETRY_SECONDS
     _world: WorldState = field(default_factory=lambda: WorldState({}))
@@ -198,7 +201,7 @@ class Pursuit:
             raise Interrupted("stopped on request", fix="run the same command to continue")
         needs = {name: self._needs_of(name) for name in self._memory.last}
         excluded = self._memory.excluded(world, needs)
-        deliberation = deliberate(
+        deliberation = self._kept(world, excluded) or deliberate(
             self.catalogue,
             self.goal,
             self.params,
@@ -207,6 +210,7 @@ class Pursuit:
             max_cost=self._purse.for_plans,
             estimates=self._estimates,
         )
+        self._last = deliberation
         if not deliberation.result:
             raise self._no_plan(deliberation)
         self._plans += 1
@@ -217,6 +221,25 @@ class Pursuit:
                 name="stalled",
             )
         return deliberation
+
+    def _kept(self, world: WorldState, excluded: Collection[str]) -> Deliberation | None:
+        """What is left of the last plan, when the world is exactly as that plan foresaw it."""
+        last = self._last
+        if last is None:
+            return None
+        foreseen: dict[str, object] = dict(last.world)
+        for step in last.result.steps:
+            if step.id in self._verified:
+                foreseen = apply_effect(foreseen, step.effect)
+        if _statements(foreseen) != _statements(world):
+            return None
+        left = rest_of(last.result, world, self._verified)
+        cap = self._purse.for_plans
+        if left is None or (cap is not None and left.usd > cap):
+            return None
+        if {step.action for step in left.steps} & set(excluded):
+            return None
+        return replace(last, world=world, result=left, excluded=frozenset(excluded))
 
     def _no_plan(self, deliberation: Deliberation) -> GoapError:
         """Why there is no plan: a failure of this run, a cap, or a fact nothing supplies."""
@@ -303,6 +326,7 @@ class Pursuit:
 
     def _act(self, deliberation: Deliberation) -> list[StepFailure]:
         known = deliberation.grounded
+        self._verified.clear()
         executor = Executor(
             plan=deliberation.result,
             actions=self._doings(deliberation),
@@ -369,6 +393,7 @@ class Pursuit:
                 {"step": step.id, "action": step.action, "facts": seen},
             )
             self._done.append(step.id)
+            self._verified.add(step.id)
             self._memory.succeeded(step.action)
         return broken
 
@@ -448,6 +473,6 @@ def _expected(grounded: Grounded) -> dict[str, Any]:
     }
 
 
-def _statements(world: WorldState) -> dict[str, object]:
+def _statements(world: Mapping[str, object]) -> dict[str, object]:
     """What is true or false or named; numbers change without anybody's doing."""
     return {fact: value for fact, value in world.items() if not isinstance(value, float)}

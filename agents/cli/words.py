@@ -95,9 +95,9 @@ def request(context: click.Context, words: Iterable[str], *, default_goal: str =
     given = parse_words(words)
     name = given.pop("goal", default_goal)
     if not name:
-        known = ", ".join(catalogue.goals)
+        names = ", ".join(catalogue.goals)
         raise UsageError(
-            f"no goal given; the goals are: {known}",
+            f"no goal given; the goals are: {names}",
             fix=f"{context.command_path} goal={next(iter(catalogue.goals))}",
         )
     goal = catalogue.goal(name)

@@ -10,7 +10,7 @@ from agents.planning.explain import Explanation, WhyNot, explain_missing, runner
 from agents.planning.facts import UNKNOWN, AtLeast, Below, Unknown
 from agents.planning.limits import Limits
 from agents.planning.planner import plan
-from agents.planning.replan import still_valid
+from agents.planning.replan import rest_of, still_valid
 from agents.planning.result import Missing, PlanResult, Reason, Stats, Status, Step
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "catalogue_of",
     "explain_missing",
     "plan",
+    "rest_of",
     "runner_up",
     "still_valid",
     "why_not",

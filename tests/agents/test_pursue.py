@@ -317,3 +317,13 @@ def test_a_hope_that_is_not_fulfilled_is_a_fact_to_plan_from(kit):
 
 def _is_plan(event):
     return event.type == "plan.made"
+
+
+def test_after_a_passing_failure_the_rest_of_the_same_plan_goes_on(kit):
+    kit.tea.fail("boil", fault(Transient("no answer")))
+    events = kit.run()
+    plans = [event.data for event in events if _is_plan(event)]
+    assert [step["id"] for step in plans[1]["steps"]] == ["boil", "brew"]
+    assert plans[1]["cost"] == 9
+    assert plans[1]["status"] == "optimal"
+    assert kit.tea.calls.count("fill") == 1

@@ -3,7 +3,7 @@
 import pytest
 from planning_problems import action
 
-from agents.planning import UNKNOWN, plan, still_valid
+from agents.planning import UNKNOWN, Status, plan, rest_of, still_valid
 
 CATALOGUE = [
     action("a", {}, {"x": True}),
@@ -40,3 +40,26 @@ def test_bare_steps_are_checked_for_their_needs_and_a_goal_if_given() -> None:
 
 def test_no_plan_is_not_a_valid_plan() -> None:
     assert not still_valid(plan({}, {"w": True}, CATALOGUE), {"w": True})
+
+
+def test_the_rest_of_a_plan_is_a_plan_of_its_own_and_as_good_as_planning_anew():
+    whole = plan({}, GOAL, CATALOGUE)
+    world = {"x": True}
+    left, anew = rest_of(whole, world, {"a"}), plan(world, GOAL, CATALOGUE)
+    assert left is not None
+    assert (left.status, left.cost, left.lower_bound) == (anew.status, anew.cost, anew.lower_bound)
+    assert [step.id for step in left.steps] == [step.id for step in anew.steps]
+    assert left.stages == anew.stages
+    assert left.critical_path == anew.critical_path
+
+
+def test_the_rest_of_a_plan_that_no_longer_leads_to_the_goal_is_none():
+    whole = plan({}, GOAL, CATALOGUE)
+    assert rest_of(whole, {}, {"a"}) is None
+
+
+def test_nothing_is_said_of_the_cost_of_the_rest_in_a_world_that_was_not_foreseen():
+    whole = plan({}, GOAL, CATALOGUE)
+    left = rest_of(whole, {"x": True, "y": True}, {"a"})
+    assert left is not None
+    assert (left.status, left.lower_bound) == (Status.BOUNDED, 0.0)
