@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # one worker per core; each worker's torch uses one thread, so that they do not fight
 WORKERS ?= 2
 
-.PHONY: run test test-slow check format schemas venv clean
+.PHONY: run test test-slow test-faults check format schemas venv clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m agents run goal=trained_dit steps=600
@@ -16,6 +16,10 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow
+
+test-faults: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m "slow or not slow" tests/faults tests/agents/test_secrets.py tests/agents/test_webhook.py \
+		tests/actions/test_incidents.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -32,6 +32,7 @@ def goals_command(context: click.Context, as_json: bool) -> None:
                 for name, field in goal.parameters.model_fields.items()
                 if not field.frozen
             ],
+            "triggers": [str(trigger) for trigger in goal.triggers],
         }
         for goal in catalogue.goals.values()
     ]
@@ -124,6 +125,7 @@ def _goal_text(goal: dict[str, Any]) -> str:
         paint(f"goal={goal['name']}", bold=True),
         f"  {goal['summary']}",
         f"  wants: {', '.join(goal['wants'])}",
+        *(f"  looked at when: {trigger}" for trigger in goal["triggers"]),
         "  parameters:",
     ]
     for each in goal["parameters"]:

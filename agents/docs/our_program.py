@@ -59,8 +59,12 @@ class OurProgram:
     ) -> Iterator[str]:
         """Runs and schemas, which are named without a key."""
         path, run = leaf.context.command_path, parsed.get("run")
-        if isinstance(run, str) and not (_RUN.fullmatch(run) or is_placeholder(run)):
-            yield f"{path}: {run!r} is no run: give an id, the beginning of one, or last"
+        named = [run] if isinstance(run, str) else []
+        if leaf.command.name == "runs":
+            named += [word for word in given if word != "diff"]
+        for name in named:
+            if not (_RUN.fullmatch(name) or is_placeholder(name)):
+                yield f"{path}: {name!r} is no run: give an id, the beginning of one, or last"
         if leaf.command.name == "schema":
             known = schemas(self.catalogue())
             for word in given:
