@@ -14,26 +14,32 @@ from agents.ledger import Ledger
 __all__ = ["emit_command"]
 
 SOURCE = "manual"
+KEYS = ("type", "id", "subject", "data", "state")
 ENGINE = ("run.", "step.", "plan.", "facts.", "money.", "trigger.", "watch.")
 
 
 @click.command("emit")
-@click.argument("words", nargs=-1, metavar="type=T [id=ID] [key=value]…")
+@click.argument("words", nargs=-1, metavar="type=T [id=ID] [subject=S] [data={…}]")
 @json_option
 def emit_command(words: tuple[str, ...], as_json: bool) -> None:
     """Append an event; a watcher looks at the goals it prompts.
 
-    type= is what triggers name; other words become its data, data={…} adds a JSON object. With
-    id=, the same event twice is one event.
+    type= is what triggers name, data= a JSON object they may look into. With id=, the same event
+    twice is one event.
     """
     given = parse_words(words)
+    for key in given:
+        if key not in KEYS:
+            raise UsageError(
+                f"emit takes {', '.join(KEYS)}, not {key}=", fix="""data='{"key": "value"}'"""
+            )
     type_ = given.pop("type", "")
     if not type_ or type_.startswith(ENGINE):
         problem = f"{type_!r} is written by the engine alone" if type_ else "no type given"
         raise UsageError(problem, fix="python -m agents emit type=retrain.requested")
     state = state_directory(given.pop("state", None))
     id_, subject = given.pop("id", "") or new_id(), given.pop("subject", "")
-    data = _object(given.pop("data", "{}")) | given
+    data = _object(given.pop("data", "{}"))
     event = new_event(type_, data, source=SOURCE, subject=subject, id=id_)
     with Ledger(state / LEDGER_NAME) as ledger:
         new = ledger.receive(event)

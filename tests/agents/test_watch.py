@@ -79,6 +79,7 @@ def test_watch_says_what_it_waits_for_and_wrong_words_are_refused(watched, call)
     assert "no type given" in call("emit", code=2).err
     assert "engine alone" in call("emit", "type=run.finished", code=2).err
     assert "not a JSON object" in call("emit", "type=a", "data=[1]", code=2).err
+    assert "emit takes type" in call("emit", "type=a", "di=1", code=2).err
     assert "is not a port" in call("serve", "port=http", code=2).err
 
 
