@@ -82,7 +82,8 @@ class Estimate:
         usd_per_second: The rate, where the price depends on the time.
         declared: The duration it was declared with.
         measured: How many measured durations went into it.
-        error: By how much earlier estimates were off, as a part of what it took; the median.
+        missed: By how many seconds earlier estimates were off, all together.
+        took: How many seconds that was measured on.
     """
 
     seconds: Range
@@ -90,7 +91,8 @@ class Estimate:
     usd_per_second: float | None = None
     declared: float = 0.0
     measured: int = 0
-    error: float | None = None
+    missed: float = 0.0
+    took: float = 0.0
 
 
 class Progress(NamedTuple):

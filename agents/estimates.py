@@ -32,7 +32,10 @@ class Sample(NamedTuple):
 
 
 class Total(NamedTuple):
-    """What a whole plan takes; dollars are None where nobody knows a price."""
+    """What a whole plan takes; dollars are None where nobody knows a price.
+
+    ``error`` says by how much earlier estimates of its steps were off, as a part of what they took.
+    """
 
     seconds: Range
     usd: Range | None
@@ -78,7 +81,8 @@ class Estimates:
             usd_per_second=rate.per_second.expected if rate is not None else None,
             declared=grounded.seconds,
             measured=len(samples),
-            error=_error(samples),
+            missed=sum(abs(each.expected - each.took) for each in samples),
+            took=sum(each.took for each in samples),
         )
 
 
@@ -103,13 +107,13 @@ def total(steps: Iterable[Grounded]) -> Total:
     """The sum over the steps of a plan."""
     found = [each.estimate for each in steps if each.estimate is not None]
     prices = [each.usd for each in found]
-    errors = [each.error for each in found if each.error is not None]
+    took = sum(each.took for each in found)
     known = [price for price in prices if price is not None]
     return Total(
         _sum(each.seconds for each in found),
         _sum(known) if len(known) == len(prices) else None,
         sum(1 for each in found if each.measured),
-        statistics.median(errors) if errors else None,
+        sum(each.missed for each in found) / took if took else None,
     )
 
 
@@ -119,10 +123,10 @@ def _sum(ranges: Iterable[Range]) -> Range:
 
 
 def _took(event: Event) -> float:
-    """The step's own measurement of its work, which counts earlier attempts too, or the clock's."""
+    """The time the step took; its own measurement when that is more: it counts earlier attempts."""
     measured = event.data["outcome"].get("measurements", ())
-    own = [each["value"] for each in measured if each["name"] == "seconds"]
-    return max(LEAST_SECONDS, float(own[0] if own else event.data["seconds"]))
+    own = [float(each["value"]) for each in measured if each["name"] == "seconds"]
+    return max(LEAST_SECONDS, float(event.data["seconds"]), *own)
 
 
 def _seconds(declared: float, samples: tuple[Sample, ...]) -> Range:
@@ -141,10 +145,3 @@ def _seconds(declared: float, samples: tuple[Sample, ...]) -> Range:
 def _rounded(seconds: float) -> float:
     """Two digits are all that an estimate is worth, and they keep the digest of a plan still."""
     return float(f"{seconds:.2g}")
-
-
-def _error(samples: tuple[Sample, ...]) -> float | None:
-    """By how much estimates were off, as a part of what it took; the median."""
-    if not samples:
-        return None
-    return statistics.median(abs(each.expected - each.took) / each.took for each in samples)

@@ -10,6 +10,7 @@ from agents.actions import Cost
 from agents.cli.main import invoke
 from agents.errors import NotApproved, Transient, UsageError
 from agents.ledger import Ledger
+from agents.outcome import Measurement, Outcome
 from agents.rates import read_rates
 from agents.runs import close_lost_runs
 
@@ -216,6 +217,25 @@ def test_estimates_learn_from_what_was_measured_and_their_error_is_shown(kit, ca
     assert after["estimate"]["error"] > 10
     assert "1 of 1 steps were measured before" in call("plan", "goal=served").out
     assert "expected 14 s, off by +" in call("show", "last").out
+
+
+def test_a_step_that_only_finished_what_others_began_is_estimated_with_all_of_their_time(kit, call):
+    def resumed(_context):
+        kit.tea.make("tea")
+        return Outcome(summary="", measurements=(Measurement(name="seconds", value=40, unit="s"),))
+
+    change(kit, "brew", run=resumed)
+    kit.run()
+    (kit.tea.root / "tea").unlink()
+    assert data_of(call("plan", "goal=served", "--json"))["seconds"] == 40
+
+
+def test_what_was_measured_on_one_basis_says_nothing_about_another(kit, call):
+    kit.run()
+    (kit.tea.root / "tea").unlink()
+    change(kit, "brew", cost=lambda _: Cost(4, 0.0, "elsewhere"))
+    plan = data_of(call("plan", "goal=served", "--json"))
+    assert (plan["seconds"], plan["estimate"]["measured_steps"]) == (4, 0)
 
 
 def test_an_action_that_needs_approval_waits_for_a_person(kit, call):
