@@ -10,7 +10,7 @@ from agents.catalogue import Catalogue
 from agents.errors import GoapError
 from agents.facts import UNKNOWN, Reading, WorldState
 
-__all__ = ["observe"]
+__all__ = ["observe", "sees_more"]
 
 
 def observe(
@@ -36,6 +36,20 @@ def observe(
         for fact in ready:
             del waiting[fact]
     return world
+
+
+def sees_more(catalogue: Catalogue, before: WorldState, now: WorldState) -> bool:
+    """Whether a fact that was unknown can be seen now, because what its sensor needs holds."""
+    blind = [
+        catalogue.sensors[fact]
+        for fact, value in before.items()
+        if value is UNKNOWN and fact in catalogue.sensors
+    ]
+    return any(
+        sensor.needs and all(now.holds(need) for need in sensor.needs)
+        for sensor in blind
+        if not all(before.holds(need) for need in sensor.needs)
+    )
 
 
 def _blockers(catalogue: Catalogue, fact: str, waiting: Iterable[str]) -> list[str]:

@@ -23,21 +23,20 @@ from agents.errors import (
     ActionFailed,
     GoapError,
     Interrupted,
-    NotApproved,
     StalePlan,
     Unauthenticated,
-    Unreachable,
 )
 from agents.estimates import estimates_from, total
 from agents.events import Event, new_event, utc_now
 from agents.execute import Doing, Executor
-from agents.facts import UNKNOWN, Condition, WorldState, show_value
+from agents.facts import Condition, WorldState, show_value
 from agents.failures import FailureMemory, StepFailure
 from agents.ledger import Ledger
 from agents.money import Purse, carried_over
-from agents.observe import observe
+from agents.no_plan import why_no_plan
+from agents.observe import observe, sees_more
 from agents.outcome import Outcome
-from agents.planning import Status, Step, rest_of
+from agents.planning import Step, rest_of
 from agents.planning.facts import apply_effect
 from agents.reporter import Reporter, Silent
 from agents.runs import RunResult, new_run_id
@@ -212,7 +211,7 @@ class Pursuit:
         )
         self._last = deliberation
         if not deliberation.result:
-            raise self._no_plan(deliberation)
+            raise why_no_plan(deliberation, self._purse, self._memory)
         self._plans += 1
         if self._plans > MAX_PLANS:
             raise ActionFailed(
@@ -240,32 +239,6 @@ class Pursuit:
         if {step.action for step in left.steps} & set(excluded):
             return None
         return replace(last, world=world, result=left, excluded=frozenset(excluded))
-
-    def _no_plan(self, deliberation: Deliberation) -> GoapError:
-        """Why there is no plan: a failure of this run, a cap, or a fact nothing supplies."""
-        result = deliberation.result
-        if result.status is Status.OVER_BUDGET:
-            spent = f"; ${self._purse.spent:.2f} are spent" if self._purse.spent else ""
-            return NotApproved(
-                f"the cheapest plan costs ${result.usd:.2f}, more than "
-                f"max_cost={self.max_cost} leaves{spent}",
-                fix=f"max_cost={self._purse.spent + result.usd:.2f} or more",
-            )
-        if self._memory.last:
-            return list(self._memory.last.values())[-1].error
-        missing = "; ".join(
-            f"{Condition(each.fact, each.value)} (needed by {', '.join(each.needed_by)}; "
-            f"{self._evidence(deliberation.world, each.fact)})"
-            for each in result.missing
-        )
-        return Unreachable(
-            f"nothing can make this true: {missing or self.goal.name}",
-            fix=f"python -m agents explain {self.goal.name}",
-        )
-
-    @staticmethod
-    def _evidence(world: WorldState, fact: str) -> str:
-        return world.readings[fact].evidence if fact in world.readings else "never seen"
 
     def _check(self, deliberation: Deliberation) -> None:
         """Whether the plan is the one that was shown, approved, and within what may be spent."""
@@ -336,7 +309,7 @@ class Pursuit:
             capacity=self.capacity,
             stop=self.stop,
             attempt=lambda action: self._memory.attempts(action) + 1,
-            sees_more=lambda: self._sees_more(deliberation.world),
+            sees_more=lambda: sees_more(self.catalogue, deliberation.world, self._world),
             before=lambda step, rest: self._purse.reserve(
                 step.id, known[step.action], [known[each.action] for each in rest]
             ),
@@ -353,19 +326,6 @@ class Pursuit:
         # an observation does nothing: verifying it is what looks
         observations = [name for name in deliberation.grounded if name.startswith(OBSERVE)]
         return doings | {name: Doing(_look) for name in observations}
-
-    def _sees_more(self, planned_from: WorldState) -> bool:
-        """Whether a fact that was unknown can be seen now, because what its sensor needs holds."""
-        blind = [
-            self.catalogue.sensors[fact]
-            for fact, value in planned_from.items()
-            if value is UNKNOWN and fact in self.catalogue.sensors
-        ]
-        return any(
-            sensor.needs and all(self._world.holds(need) for need in sensor.needs)
-            for sensor in blind
-            if not all(planned_from.holds(need) for need in sensor.needs)
-        )
 
     def _verify(self, step: Step, context: Context) -> list[str]:
         relied_on = {fact for fact, _ in step.why}

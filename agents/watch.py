@@ -207,6 +207,8 @@ class Watch:
         )
         if not again:
             self._forget(pursued.goal, events[-1].sequence)
+            # said when it is durable: whoever reads it may kill us, and nothing is done twice
+            self.told(f"{pursued.goal}: {pursued.status}")
 
 
 _TRANSIENT = 3

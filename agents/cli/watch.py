@@ -145,7 +145,6 @@ def _pursue(asked: Request, stop: threading.Event) -> Pursued:
     except GoapError as error:
         say(f"error: {error.message}" + (f"\n  fix: {error.fix}" if error.fix else ""))
         return Pursued(goal, 0, error.code, error.exit_code, "", error.message)
-    say(f"{goal}: {result.status}")
     return Pursued(goal, 0, result.status, 0, result.run)
 
 
