@@ -5,10 +5,12 @@ and the file alone, copied at rest, is the whole ledger. Triggers refuse updates
 """
 
 import json
+import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,11 +43,11 @@ class Ledger:
         if readonly and not path.exists():
             return
         with self._translated():
+            if not path.exists():
+                _create(path)
             connection = _connect(path, readonly=readonly)
             try:
-                if readonly and not _holds_events(connection):
-                    connection.close()
-                    return
+                _check_migrations(connection)
                 if not readonly:
                     apply_migrations(connection)
             except BaseException:
@@ -190,18 +192,26 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     return connection
 
 
-def _holds_events(connection: sqlite3.Connection) -> bool:
-    """Whether there are events to read; a ledger that is just being made has none yet.
+def _create(path: Path) -> None:
+    """Make an empty ledger, so that nobody ever meets a half of one; the first of several wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        connection = sqlite3.connect(aside)
+        try:
+            apply_migrations(connection)
+        finally:
+            connection.close()
+        with suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
-    Raises:
-        sqlite3.DatabaseError: It is the database of somebody else, or of a newer version.
-    """
-    if len(pending_migrations(connection)) < len(MIGRATIONS):
-        return True
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    if set(tables) <= {("migrations",)}:
-        return False
-    raise sqlite3.DatabaseError("it holds no events table")
+
+def _check_migrations(connection: sqlite3.Connection) -> None:
+    """Refuse what is no ledger: an emptied file, the database of somebody else, a newer version."""
+    if len(pending_migrations(connection)) == len(MIGRATIONS):
+        raise sqlite3.DatabaseError("it holds no events table")
 
 
 def _event(row: tuple[Any, ...]) -> Event:

@@ -63,12 +63,12 @@ class Purse:
     def check(self, plan: Sequence[Grounded]) -> None:
         """Whether a plan may begin at all.
 
+        A step whose price is unknown is stopped when its turn comes: what is free before it, such
+        as asking whether our credentials are accepted, may have more to say.
+
         Raises:
-            NotApproved: It costs money and no cap was given, or it has no price to cap.
+            NotApproved: It costs money and no cap was given.
         """
-        for grounded in plan:
-            if self.cap is not None and not grounded.priced:
-                raise _unknown(grounded, self.cap)
         usd = sum(grounded.usd for grounded in plan)
         if usd and self.cap is None:
             raise NotApproved(

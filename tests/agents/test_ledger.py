@@ -144,18 +144,23 @@ def test_processes_that_open_a_new_ledger_at_once_agree_on_its_schema(tmp_path):
         assert sorted(each.id for each in ledger.events()) == ["0", "1", "2", "3"]
 
 
-@pytest.mark.parametrize("statements", [[], ["CREATE TABLE migrations (name TEXT PRIMARY KEY)"]])
-def test_a_ledger_that_is_just_being_made_reads_as_empty(tmp_path, statements):
+@pytest.mark.parametrize("readonly", [True, False])
+def test_a_ledger_that_was_emptied_is_refused_and_not_begun_anew(tmp_path, readonly):
     path = tmp_path / "ledger.db"
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute("PRAGMA user_version = 0")
-        for statement in statements:
-            connection.execute(statement)
-    connection.close()
     path.touch()
-    with Ledger(path, readonly=True) as ledger:
-        assert ledger.events() == []
+    with pytest.raises(LedgerDamaged, match="no events table"):
+        Ledger(path, readonly=readonly)
+
+
+def test_whoever_reads_never_meets_a_half_made_ledger(tmp_path):
+    path = tmp_path / "ledger.db"
+    maker = threading.Thread(target=lambda: Ledger(path).close())
+    maker.start()
+    while maker.is_alive():
+        with Ledger(path, readonly=True) as ledger:
+            assert ledger.events() == []
+    maker.join()
+    assert [each.name for each in tmp_path.iterdir()] == ["ledger.db"]
 
 
 def test_the_database_of_somebody_else_is_refused(tmp_path):

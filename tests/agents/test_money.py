@@ -124,7 +124,7 @@ def test_without_a_rate_the_price_is_unknown_and_a_cap_cannot_be_kept(kit, call)
     assert "price unknown" in call("plan", "goal=served").out
     with pytest.raises(NotApproved, match="the price of brew is unknown, so max_cost=9"):
         kit.run(max_cost=9.0)
-    assert kit.tea.calls == []
+    assert "brew" not in kit.tea.calls
 
 
 def test_a_rate_times_the_time_is_the_price_and_the_time_it_took_is_what_is_settled(kit, call):
