@@ -41,12 +41,22 @@ def _effect(params: object) -> tuple[Condition, ...]:
     return (trained, ~F.volume_committed, ~F.checkpoints_pruned, ~F.documented)
 
 
+def _recall(context: Context) -> Outcome | None:
+    """The outcome of a training that reached its end while nobody followed it."""
+    job = job_of(context)
+    result = job.result() if job is not None else None
+    if job is None or result is None or not result.passed or not job.holds_checkpoint(result):
+        return None
+    return outcome_of(job, result, ports_of(context).compute.name)
+
+
 @action(
     needs=_needs,
     effect=_effect,
     cost=lambda params: Cost(training_seconds(params), price(params), basis(params)),
     resources={"gpu": 1, "cpu": 1},
     when=lambda params: bool(getattr(params, "model", "")),
+    recall=_recall,
 )
 def train(context: Context) -> Outcome:
     """Train to the last step on the compute; resumes from the newest valid checkpoint."""

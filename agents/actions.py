@@ -200,6 +200,7 @@ class Action:
     recovery: bool
     attempts: int
     when: Callable[[Any], bool]
+    recall: Callable[["Context"], Outcome | None] | None = None
 
     def ground(self, params: object) -> Grounded:
         """This action for these parameters."""
@@ -266,6 +267,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
     recovery: bool = False,
     attempts: int = 3,
     when: Callable[[Any], bool] = lambda _: True,
+    recall: Callable[[Context], Outcome | None] | None = None,
 ) -> Callable[[Callable[[Context], Outcome]], Action]:
     """Declare the function below as an action; its docstring's first line is the summary.
 
@@ -281,6 +283,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
         recovery: Whether it exists to repair a failure.
         attempts: How often it may fail for a passing reason before the run gives up on it.
         when: Whether the action is offered for these parameters at all.
+        recall: Tells the outcome of what was done while nobody looked; None when it was not done.
 
     Raises:
         UsageError: The declaration has no effect or no docstring.
@@ -300,6 +303,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
             recovery=recovery,
             attempts=attempts,
             when=when,
+            recall=recall,
         )
 
     return declare

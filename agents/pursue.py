@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agents.actions import OBSERVE, Context, Goal, Grounded
+from agents.adopt import recall, unfinished
 from agents.approval import USED, find_approval
 from agents.catalogue import Catalogue
 from agents.deliberate import Deliberation, deliberate
@@ -107,6 +108,7 @@ class Pursuit:
         events = self.ledger.events()
         # of when the run began: a plan is not made from durations of its own steps
         self._estimates = estimates_from(events, self.catalogue.rates(self.state))
+        self._unfinished = unfinished(events, self.goal.name, self._given())
         spent, reserved = carried_over(events, self.goal.name, self._given())
         self._purse = Purse(self.max_cost, self._record, self.clock, spent, reserved)
 
@@ -136,6 +138,7 @@ class Pursuit:
             },
         )
         try:
+            self._adopt()
             world = self._until_the_goal_holds()
         except GoapError as error:
             self._close(error)
@@ -144,6 +147,20 @@ class Pursuit:
         self._record("run.finished", self.goal.name, {"status": status, "exit_code": 0})
         seconds = time.monotonic() - started
         return RunResult(self.run_id, self.goal.name, status, seconds, tuple(self._done), world)
+
+    def _adopt(self) -> None:
+        """Write the outcome of steps that were finished after the run that began them was gone."""
+        for name in self._unfinished:
+            action = self.catalogue.actions.get(name)
+            outcome = None if action is None else recall(action, self._context())
+            if outcome is None:
+                continue
+            step = {"step": name, "action": name}
+            self._record("step.started", name, {**step, "attempt": 1, "recalled": True})
+            data = {"seconds": 0.0, "outcome": outcome.model_dump(mode="json")}
+            self._record("step.finished", name, {**step, **data})
+            self._record("step.verified", name, {**step, "facts": {}})
+            self._done.append(name)
 
     def _until_the_goal_holds(self) -> WorldState:
         because = ""

@@ -95,6 +95,8 @@ def _holds_already(asked: Request) -> RunResult | None:
     world = observe(asked.catalogue, facts, asked.looking())
     if not all(world.holds(each) for each in asked.goal.conditions(asked.params)):
         return None
+    if any(asked.catalogue.actions[name].recall is not None for name in asked.unfinished()):
+        return None
     return RunResult("", asked.goal.name, "nothing to do", time.monotonic() - began, (), world)
 
 

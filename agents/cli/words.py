@@ -9,6 +9,7 @@ import click
 from pydantic import BaseModel
 
 from agents.actions import Context, Goal
+from agents.adopt import unfinished
 from agents.catalogue import Catalogue
 from agents.errors import UsageError
 from agents.estimates import Estimates, estimates_from
@@ -44,6 +45,12 @@ class Request:
     def estimates(self) -> Estimates:
         """What is known about durations and prices now."""
         return estimates_from(self._history(), self.catalogue.rates(self.state))
+
+    def unfinished(self) -> list[str]:
+        """Actions that earlier runs of the same request began, and of which no outcome is known."""
+        given = self.params.model_dump(mode="json")
+        begun = unfinished(self._history(), self.goal.name, given)
+        return [name for name in begun if name in self.catalogue.actions]
 
     def _history(self) -> list[Event]:
         with Ledger(self.ledger_path, readonly=True) as ledger:

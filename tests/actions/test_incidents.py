@@ -1,13 +1,14 @@
 """A whole night in one run: five failures, a rebuilt image, a person who logs in late."""
 
 import json
+import threading
 
 import pytest
 
 from actions import ACTIONS, SENSORS, Ports
 from agents.catalogue import Catalogue
 from agents.cli.main import invoke
-from agents.errors import ActionFailed, Unauthenticated
+from agents.errors import ActionFailed, Interrupted, Unauthenticated
 from agents.ledger import Ledger
 from agents.pursue import Pursuit
 from agents.reporter import Silent
@@ -106,6 +107,28 @@ def test_five_failures_in_one_run_are_recovered_from_without_a_person(
     assert story.count("✗ ") == story.count("planned again ") == 5
     assert "planned again" in story
     assert story.index("out_of_memory") < story.index("✓ halve_micro_batch")
+
+
+def test_a_training_that_ended_while_nobody_followed_it_is_recorded_by_the_next_run(kit, catalogue):
+    stop = threading.Event()
+
+    def goes_on_alone(machine, _key):
+        machine.state = "running"
+        stop.set()
+
+    kit.machine.ends += [goes_on_alone]
+    with pytest.raises(Interrupted):
+        pursue(kit, catalogue, stop=stop)
+    kit.ends.completes(kit.machine, kit.machine.launches[0][0])
+    assert pursue(kit, catalogue).status == "done"
+    assert len(kit.machine.launches) == 1
+    (finished,) = [
+        each.data
+        for each in kit.events
+        if each.type == "step.finished" and each.data["action"] == "train"
+    ]
+    assert finished["outcome"]["gates"][0]["passed"] is True
+    assert [path.name[:8] for path in (kit.root / "repo" / "plans").glob("ADR-*")] == ["ADR-001-"]
 
 
 def test_an_image_that_a_training_found_incomplete_is_built_again_and_once_only(kit, catalogue):

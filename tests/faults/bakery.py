@@ -24,11 +24,13 @@ from agents.cli import emit, history, run, watch  # noqa: F401 - loaded once, be
 from agents.cli.main import invoke
 from agents.errors import ActionFailed, FailureClass
 from agents.facts import Reading, facts
-from agents.outcome import Outcome
+from agents.outcome import Decision, Outcome
+from agents.records import outdated, write_records
 from agents.triggers import on
 
 WORLD = "BAKERY"
 PATIENCE = 20.0
+DECISION = Decision(key="bread", title="Bake bread", context="Guests.", decision="Bake.")
 
 
 class World(BaseModel):
@@ -36,6 +38,7 @@ class World(BaseModel):
     hot: bool = Field(description="the oven is hot")
     bread: bool = Field(description="the bread is baked")
     delivered: bool = Field(description="the bread is at the door")
+    noted: bool = Field(description="the records say what the ledger says")
 
 
 F = facts(World)
@@ -105,8 +108,14 @@ def heat(_context: Context) -> Outcome:
     return Outcome(summary="hot")
 
 
-@action(needs=(F.dough, F.hot), effect=F.bread, cost=lambda _: Cost(5, 1.0))
-def bake(_context: Context) -> Outcome:
+def baked(_context: Context) -> Outcome | None:
+    if "bake" not in done():
+        return None
+    return Outcome(summary="baked", decision=DECISION, lesson="A hot oven helps.")
+
+
+@action(needs=(F.dough, F.hot), effect=F.bread, cost=lambda _: Cost(5, 1.0), recall=baked)
+def bake(context: Context) -> Outcome:
     """Launch what bakes, which outlives us, once; whoever comes later waits for the same one."""
     fault("bake")
     program = 'mkdir "$1/oven" 2>/dev/null && echo bake >> "$1/effects"; exit 0'
@@ -114,8 +123,9 @@ def bake(_context: Context) -> Outcome:
         pass
     pause = threading.Event()
     for _ in range(int(PATIENCE / 0.01)):
-        if "bake" in done():
-            return Outcome(summary="baked")
+        outcome = baked(context)
+        if outcome is not None:
+            return outcome
         pause.wait(0.01)
     raise ActionFailed("it never got done")
 
@@ -130,15 +140,27 @@ def deliver(_context: Context) -> Outcome:
     return Outcome(summary="delivered")
 
 
+@sensor(F.noted)
+def noted(context: Context) -> Reading:
+    return Reading(not outdated(context.history(), here()), "compared with the ledger")
+
+
+@action(needs=F.delivered, effect=F.noted)
+def note(context: Context) -> Outcome:
+    """Write the records, each replaced by a rename."""
+    changes = write_records(context.history(), here())
+    return Outcome(summary=f"{len(changes)} records")
+
+
 CATALOGUE = Catalogue(
     F,
-    (seen("dough", "knead"), seen("hot", "heat"), seen("bread", "bake"), delivered),
-    (knead, heat, bake, deliver),
+    (seen("dough", "knead"), seen("hot", "heat"), seen("bread", "bake"), delivered, noted),
+    (knead, heat, bake, deliver, note),
     (
         Goal(
             "served",
             "Bread is at the door",
-            lambda _: F.delivered,
+            lambda _: (F.delivered, F.noted),
             triggers=(on("order.placed"),),
         ),
     ),

@@ -152,7 +152,7 @@ def check(make, examples, steps):
 
 
 def test_the_bakery_does_as_its_model_says(new_bakery):
-    check(new_bakery, examples=12, steps=12)
+    check(new_bakery, examples=6, steps=10)
 
 
 @pytest.mark.slow
