@@ -22,7 +22,7 @@ import modal.exception
 from training import modal_app, modal_auth
 from training.compute import Auth, Launch, State, TrainingStatus
 from training.config import Execution, TrainingConfig
-from training.errors import ConfigError, ImageError, Interrupted, Unreachable
+from training.errors import ConfigError, ImageError, Interrupted, TrainingError, Unreachable
 from training.modal_claims import Claims
 from training.modal_volume import ModalVolume, modal_errors
 from training.result import Result
@@ -126,22 +126,28 @@ class ModalCompute:
             ImageError: The build or the smoke function failed.
             Interrupted: `cancelled` was set between the two.
         """
-        log(f"deploying {modal_app.APP_NAME}: {len(modal_app.PINNED)} pinned requirements")
         try:
             with modal_errors("building the image"):
-                self._deploy()
-                if cancelled.is_set():
-                    raise Interrupted("stopped after the build", fix="run the goal again")
-                log("running the smoke function on a CPU")
-                proof = self._function("smoke").remote()
-        except (modal.exception.RemoteError, ImportError, RuntimeError) as error:
+                proof = self._smoke(log, cancelled)
+        except TrainingError:
+            raise
+        except Exception as error:
             raise ImageError(
-                f"the training image does not work: {error}",
+                f"the training image does not work: {type(error).__name__}: {error}",
                 fix="the build's log is above; pins are in constraints.txt",
                 code="image_incomplete",
             ) from error
         self._volume.write_bytes(self._proof_path(), json.dumps(proof).encode())
         return self.image_status() or ""
+
+    def _smoke(self, log: Callable[[str], None], cancelled: threading.Event) -> dict[str, Any]:
+        log(f"deploying {modal_app.APP_NAME}: {len(modal_app.PINNED)} pinned requirements")
+        self._deploy()
+        if cancelled.is_set():
+            raise Interrupted("stopped after the build", fix="run the goal again")
+        log("running the smoke function on a CPU")
+        proof: dict[str, Any] = self._function("smoke").remote()
+        return proof
 
     def launch(
         self, key: str, config: TrainingConfig, dataset: str, execution: Execution

@@ -23,6 +23,16 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
+LAUNCH = """
+import json, sys
+from training.config import Execution, TrainingConfig
+from training.modal_compute import ModalCompute
+from training.modal_volume import ModalVolume
+config = TrainingConfig.model_validate(json.loads(sys.argv[2]))
+compute = ModalCompute(ModalVolume("goap-training"), name="loopback")
+print(compute.launch(sys.argv[1], config, sys.argv[3], Execution()).call_id)
+"""
+
 
 @pytest.fixture(scope="session")
 def plane_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:

@@ -1,0 +1,415 @@
+"""What happened to a predecessor, one test per incident, in containers of the control plane.
+
+Verified with the real client against the loopback control plane; the cloud itself was not reached.
+Incidents 5, 6 and 20 need no container: tests/agents, tests/training/test_modal.py and tests/docs.
+Incident 25 is test_launch.py.
+"""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import modal
+import pytest
+from conftest import LAUNCH, ROOT, Client, until
+
+from training.config import Execution
+from training.durable import sha256_of
+from training.errors import CheckpointError, TrainingError
+from training.result import Result
+from training.volume import commit_training
+
+pytestmark = pytest.mark.xdist_group("modal")
+
+LONG = {"steps": 60, "save_every": 5}
+
+
+def result(client: Client, key: str) -> Result:
+    return Result.model_validate_json(client.volume.read_bytes(f"trainings/{key}/result.json"))
+
+
+def checkpoints(client: Client, key: str) -> list[str]:
+    found = client.volume.listdir(f"checkpoints/dit/{key}")
+    return [name for name in found if name.startswith("step-")]
+
+
+def kill(client: Client, key: str, fate: str, after: int = 1) -> None:
+    """Let something happen to a training's container when so many checkpoints are committed."""
+    call = client.compute.status(key).owner
+    until(lambda: len(checkpoints(client, key)) >= after)
+    client.plane.do("kill", fate=fate, call=call)
+
+
+def newest_call(client: Client) -> dict[str, Any]:
+    return client.calls()[-1]
+
+
+def log(client: Client, key: str) -> str:
+    return client.volume.read_bytes(f"trainings/{key}/training.log").decode()
+
+
+@pytest.fixture(scope="session")
+def finished() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def trained(client: Client, finished: dict[str, str]) -> str:
+    """A training that ran to its end undisturbed, shared by the tests that only look."""
+    if not finished:
+        key = client.launch(client.config(1, **LONG))
+        assert client.follow(key) == "completed"
+        finished["key"] = key
+    return finished["key"]
+
+
+def test_01_loss_0_for_hours_stops_by_step_50_and_is_not_retried(
+    client: Client, tmp_path: Path
+) -> None:
+    where = copy_of_the_source(tmp_path)
+    broken = where / "training" / "diffusion.py"
+    text = broken.read_text(encoding="utf-8")
+    assert "BatchLoss(found.per_image," in text
+    nothing = text.replace("BatchLoss(found.per_image,", "BatchLoss(found.per_image * 0,")
+    broken.write_text(nothing, encoding="utf-8")
+    config = client.config(2, steps=400)
+    out, err = run(client, where, LAUNCH, "zero", config.model_dump_json(), client.manifest.name)
+    assert out, err
+    assert client.follow("zero") == "failed"
+    found = result(client, "zero")
+    assert found.failure is not None
+    assert found.failure.name == "loss_collapsed"
+    assert found.step <= 50
+    assert (newest_call(client)["starts"], newest_call(client)["retries"]) == (1, 0)
+
+
+@pytest.mark.slow
+def test_02_more_work_than_the_slot_holds_is_done_in_slices_by_the_wall_clock(
+    client: Client,
+) -> None:
+    config = client.config(3, steps=100_000, save_every=50_000)
+    key = client.key(config)
+    client.compute.launch(key, config, client.manifest.name, Execution(deadline_seconds=3))
+    assert client.follow(key) == "interrupted"
+    first = result(client, key)
+    assert 0 < first.step < 100_000
+    assert first.seconds < 30
+    client.compute.launch(key, config, client.manifest.name, Execution(deadline_seconds=3))
+    client.follow(key)
+    assert result(client, key).step > first.step
+
+
+@pytest.mark.slow
+def test_03_a_run_outlives_its_terminal(client: Client) -> None:
+    config = client.config(4, **LONG)
+    key = client.key(config)
+    code = f"{LAUNCH}\nimport time\ntime.sleep(600)"
+    words = [key, config.model_dump_json(), client.manifest.name]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *words], cwd=ROOT, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            until(lambda: client.volume.exists(f"trainings/{key}/lease"))
+            process.send_signal(signal.SIGHUP)
+        finally:
+            process.kill()  # where the terminal was detached before, the first is ignored
+    again = client.compute.launch(key, config, client.manifest.name, Execution())
+    assert again.attached or client.compute.status(key).state == "completed"
+    assert client.follow(key) == "completed"
+
+
+@pytest.mark.slow
+def test_04_a_poller_that_is_killed_changes_nothing(client: Client) -> None:
+    began = time.monotonic()
+    config = client.config(5, **LONG)
+    key = client.launch(config)
+    assert time.monotonic() - began < 60  # a launch returns; it does not wait for the training
+    before = len(client.calls())
+    client.plane.do("fault", rpc="FunctionGetOutputs", kind="error", status="INTERNAL", times=25)
+    failed = 0
+    while failed < 25:
+        try:
+            client.compute.status(key)
+        except TrainingError:
+            failed += 1
+        else:
+            break
+    client.plane.do("clear")
+    assert client.follow(key) == "completed"  # collected later
+    assert len(client.calls()) == before
+
+
+BROKEN = {
+    "07_a_module_that_is_not_shipped": ("import hypothesis", "hypothesis"),
+    "08_an_optional_module_is_never_replaced_by_a_stub": ("import librosa_of_cats", "librosa"),
+    "18_a_tool_that_is_missing": (
+        "import subprocess\nsubprocess.run(['wget-of-cats'], check=True)",
+        "wget-of-cats",
+    ),
+    "23_an_api_that_moved": ("import torch\ntorch.api_of_yesterday", "api_of_yesterday"),
+}
+
+
+def copy_of_the_source(tmp_path: Path) -> Path:
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "training", tmp_path / "training", ignore=ignore)
+    shutil.copy(ROOT / "constraints.txt", tmp_path)
+    return tmp_path
+
+
+def run(client: Client, where: Path, code: str, *words: str, **given: str) -> tuple[str, str]:
+    """Run a program with a copy of the source; what it printed, and what it complained about."""
+    environment = {**os.environ, **client.plane.environment(), "PYTHONPATH": str(where), **given}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=where,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip(), done.stderr
+
+
+def build(client: Client, where: Path, volume: str = "goap-training") -> tuple[str, str]:
+    """Build and prove the image from a copy of the source; what was said."""
+    code = (
+        "import threading\n"
+        "from training.modal_compute import ModalCompute\n"
+        "from training.modal_volume import ModalVolume\n"
+        f"compute = ModalCompute(ModalVolume({volume!r}), name='loopback')\n"
+        "print(compute.build_image(print, threading.Event()))"
+    )
+    return run(client, where, code, GOAP_MODAL_VOLUME=volume)
+
+
+@pytest.mark.parametrize(
+    "incident",
+    [
+        pytest.param(name, marks=[] if name.startswith(("07", "23")) else pytest.mark.slow)
+        for name in BROKEN
+    ],
+)
+def test_what_the_image_does_not_hold_is_met_before_a_gpu_is_asked_for(
+    client: Client, tmp_path: Path, incident: str
+) -> None:
+    lines, said = BROKEN[incident]
+    where = copy_of_the_source(tmp_path)
+    (where / "training" / "needs_more.py").write_text(f"{lines}\n", encoding="utf-8")
+    before = len(client.calls())
+    out, err = build(client, where, f"broken-{incident[:2]}")
+    assert "ImageError: the training image does not work" in err, err
+    assert said in err
+    assert "modules imported" not in out
+    assert not client.volume.__class__(f"broken-{incident[:2]}").exists("images")
+    assert len(client.calls()) == before
+
+
+def test_09_every_path_lies_below_the_volume(client: Client, trained: str) -> None:
+    top = set(client.volume.listdir(""))
+    assert top <= {"datasets", "checkpoints", "trainings", "images", "commits"}
+    assert "/data/" not in client.volume.read_bytes(f"trainings/{trained}/config.json").decode()
+
+
+@pytest.mark.slow
+def test_10_a_missing_artifact_fails_the_collection(client: Client) -> None:
+    key = client.launch(client.config(6))
+    assert client.follow(key) == "completed"
+    found = result(client, key)
+    assert found.checkpoint is not None
+    assert commit_training(client.volume, key).files
+    client.volume.remove(found.checkpoint.path)
+    with pytest.raises((CheckpointError, FileNotFoundError)):
+        commit_training(client.volume, key)
+
+
+SECRET = "as-of-a-test"
+ASK = """
+from training.errors import TrainingError
+from training.modal_auth import check_auth
+try: print(check_auth(needed_seconds=86400).valid)
+except TrainingError as error: print(error.code)
+"""
+
+
+def test_11_four_reasons_why_authentication_fails_are_four_answers(client: Client) -> None:
+    plane = client.plane
+    before = plane.do("state")["containers_started"]
+    plane.do("token", identity="ak-old", secret=SECRET, expires=time.time() - 1)
+    plane.do("token", identity="ak-ends", secret=SECRET, expires=time.time() + 3600)
+    plane.do("token", identity="ak-revoked", secret=SECRET)
+    plane.do("revoke", identity="ak-revoked")
+
+    def ask(identity: str, secret: str, **given: str) -> str:
+        token = {"MODAL_TOKEN_ID": identity, "MODAL_TOKEN_SECRET": secret}
+        return run(client, ROOT, ASK, **token, **given)[0]
+
+    answers = {
+        "revoked": ask("ak-revoked", SECRET),
+        "expired": ask("ak-old", SECRET),
+        "ends": ask("ak-ends", SECRET),
+        "missing": ask("", ""),
+        "down": ask(plane.token_id, plane.token_secret, MODAL_SERVER_URL="http://127.0.0.1:9"),
+        "good": ask(plane.token_id, plane.token_secret),
+    }
+    assert answers == {
+        "revoked": "token_refused",
+        "expired": "token_expired",
+        "ends": "token_expires",
+        "missing": "no_token",
+        "down": "modal_unreachable",
+        "good": "True",
+    }
+    assert plane.do("state")["containers_started"] == before
+
+
+def test_12_and_16_two_kills_in_mid_training_lose_one_save_interval_and_no_bit(
+    client: Client, trained: str, tmp_path: Path
+) -> None:
+    path = result(client, trained).checkpoint
+    assert path is not None
+    undisturbed = client.volume.sha256(f"{path.path}/model.safetensors")
+    config = client.config(1, **LONG)
+    client.volume.remove(f"trainings/{trained}")
+    client.volume.remove(f"checkpoints/dit/{trained}")
+    client.compute.launch(trained, config, client.manifest.name, Execution())
+    kill(client, trained, "out_of_memory")
+    until(lambda: newest_call(client)["starts"] == 2)
+    # the next one is killed between a checkpoint and its publication
+    client.plane.do("fault", rpc="VolumeCommit", kind="hang", after=3)
+    met = client.plane.do("state")["faults_met"]
+    until(lambda: client.plane.do("state")["faults_met"] > met)
+    client.plane.do("kill", fate="crashed", call=newest_call(client)["call"])
+    client.plane.do("clear")
+    assert client.follow(trained) == "completed"
+    assert newest_call(client)["starts"] == 3
+    again = result(client, trained)
+    assert again.attempts == 3
+    assert again.checkpoint is not None
+    assert client.volume.sha256(f"{again.checkpoint.path}/model.safetensors") == undisturbed
+    local = tmp_path / "model.safetensors"
+    local.write_bytes(client.volume.read_bytes(f"{again.checkpoint.path}/model.safetensors"))
+    assert sha256_of(local) == undisturbed
+
+
+@pytest.mark.slow
+def test_13_a_retry_resumes_and_is_never_paid_three_times(client: Client) -> None:
+    config = client.config(7, **LONG)
+    key = client.key(config)
+    client.plane.do(
+        "fault", rpc="VolumeCommit", kind="error", status="INVALID_ARGUMENT", after=3, times=1
+    )
+    client.compute.launch(key, config, client.manifest.name, Execution())
+    assert client.follow(key) == "completed"
+    call = newest_call(client)
+    assert (call["starts"], call["retries"]) == (2, 1)
+    assert log(client, key).count("Starting at step 0") == 1
+    assert "Resuming at step" in log(client, key)
+
+
+@pytest.mark.slow
+def test_14_a_preempted_run_is_never_a_success(client: Client) -> None:
+    key = client.launch(client.config(8, **LONG))
+    call = newest_call(client)["call"]
+    kill(client, key, "preempted")
+    until(lambda: newest_call(client)["starts"] == 2)
+    assert client.compute.status(key).state == "running"
+    assert client.follow(key) == "completed"
+    found = modal.FunctionCall.from_id(call).get(timeout=5)
+    assert found["status"] == "completed"
+    assert result(client, key).attempts == 2
+
+
+@pytest.mark.slow
+def test_15_a_signal_before_the_first_step_is_a_clean_end(client: Client) -> None:
+    config = client.config(9)
+    key = client.key(config)
+    client.plane.do("fault", rpc="VolumeReload", kind="late", seconds=1)
+    client.compute.launch(key, config, client.manifest.name, Execution())
+    until(lambda: client.plane.do("state")["containers"])
+    client.plane.do("kill", fate="preempted", call=newest_call(client)["call"])
+    assert client.follow(key) == "completed"
+    assert newest_call(client)["starts"] == 2
+
+
+def test_17_only_last_best_and_kept_checkpoints_stay(client: Client, trained: str) -> None:
+    config = client.config(1, **LONG)
+    left = checkpoints(client, trained)
+    assert left[-1] == "step-00000060"
+    assert len(left) <= config.keep_last + 2  # and the best, and the one just saved
+    assert len(left) < config.steps // config.save_every
+
+
+@pytest.mark.slow
+def test_19_a_change_of_source_builds_nothing_and_a_change_of_a_pin_builds_once(
+    client: Client, tmp_path: Path
+) -> None:
+    where = copy_of_the_source(tmp_path)
+    assert "modules imported" in build(client, where)[0]
+    builds = client.plane.do("state")["builds"]
+    touched = where / "training" / "quality.py"
+    touched.write_text(touched.read_text(encoding="utf-8") + "# touched\n", encoding="utf-8")
+    assert "modules imported" in build(client, where)[0]
+    assert client.plane.do("state")["builds"] == builds
+    app = where / "training" / "modal_app.py"
+    text = app.read_text(encoding="utf-8")
+    app.write_text(text.replace('    "mpmath",\n', ""), encoding="utf-8")
+    build(client, where)
+    changed = client.plane.do("state")["builds"] - builds
+    assert changed >= 1  # one layer, and the environment that lies on it
+    build(client, where)
+    assert client.plane.do("state")["builds"] - builds == changed
+
+
+@pytest.mark.slow
+def test_21_a_call_that_returns_early_is_not_trained(client: Client) -> None:
+    config = client.config(10, steps=100_000)
+    key = client.key(config)
+    client.compute.launch(key, config, client.manifest.name, Execution(deadline_seconds=2))
+    client.follow(key)
+    returned = modal.FunctionCall.from_id(newest_call(client)["call"]).get(timeout=5)
+    assert returned["step"] < returned["target"]
+    assert client.compute.status(key).state == "interrupted"
+    assert result(client, key).status == "interrupted"
+
+
+@pytest.mark.slow
+def test_22_a_run_shorter_than_a_save_interval_has_a_finite_loss(client: Client) -> None:
+    key = client.launch(client.config(11, steps=1, save_every=50))
+    assert client.follow(key) == "completed"
+    assert math.isfinite(result(client, key).metrics["loss_final"])
+
+
+def test_24_a_price_that_nobody_knows_is_unknown() -> None:
+    from actions.training_cost import price
+    from goals.parameters import training_parameters
+
+    parameters = training_parameters("dit")
+    assert price(parameters(compute="modal")) is None
+    assert price(parameters(compute="loopback")) == 0
+
+
+@pytest.mark.slow
+def test_26_state_that_expired_is_rebuilt_from_the_volume(client: Client) -> None:
+    config = client.config(12)
+    key = client.launch(config)
+    assert client.follow(key) == "completed"
+    call = newest_call(client)["call"]
+    client.plane.do("expire", call=call)
+    assert client.compute.status(key).state == "completed"
+    claims = modal.Dict.from_name("goap-training-claims")
+    for number in range(3):
+        claims.pop(f"{key}/{number}", None)
+    assert client.compute.status(key).state == "completed"
+    client.volume.remove(f"trainings/{key}")
+    assert client.compute.status(key).state == "absent"
+    client.compute.launch(key, config, client.manifest.name, Execution())
+    assert client.follow(key) == "completed"
+    assert json.loads(client.volume.read_bytes(f"trainings/{key}/attempts.json"))["count"] == 1
