@@ -10,7 +10,7 @@ slow = pytest.mark.slow
 pytestmark = pytest.mark.xdist_group("modal")
 
 CRITICAL = [
-    pytest.param(rpc, kind, after, marks=[] if (rpc, kind) == ("FunctionMap", "mute") else slow)
+    pytest.param(rpc, kind, after, marks=slow)
     for rpc, after in (("DictUpdate", 0), ("FunctionMap", 0), ("DictUpdate", 1))
     for kind in ("hang", "mute")
 ]
