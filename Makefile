@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # one worker per core; each worker's torch uses one thread, so that they do not fight
 WORKERS ?= 2
 
-.PHONY: run test test-slow test-faults check format schemas venv clean
+.PHONY: run test test-slow test-modal test-faults check format schemas venv clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m agents run goal=trained_dit steps=600
@@ -16,6 +16,14 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow
+
+# every incident in containers of the loopback control plane, with both ends of the client's range
+test-modal: $(INSTALLED) $(VENV)/modal-1.5.4
+	$(BIN)/python -m pytest -q -m "slow or not slow" tests/modal tests/training/test_modal.py
+	PYTHONPATH=$(CURDIR)/$(VENV)/modal-1.5.4 $(BIN)/python -m pytest -q tests/modal
+
+$(VENV)/modal-1.5.4: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ modal==1.5.4
 
 test-faults: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m "slow or not slow" tests/faults tests/agents/test_secrets.py tests/agents/test_webhook.py \
