@@ -106,13 +106,14 @@ class Claims:
             )
         entries = {str(name): value for name, value in self._dict.items()}
         named = {value["call"] for value in entries.values() if isinstance(value, Mapping)}
-        listed = {call: over for call, over in self._listed().items() if call not in named}
-        for call in listed:
-            if entries.get(f"call/{call}") == key:
+        for name, value in entries.items():
+            call = name.removeprefix("call/")
+            if value == key and call not in named:
                 self.tell(key, claim, call)
                 return call
-        unnamed = [each for each, over in listed.items() if not over]
-        if any(f"call/{call}" not in entries for call in unnamed):
+        listed = self._listed()
+        waiting = [call for call, over in listed.items() if not over and call not in named]
+        if any(f"call/{call}" not in entries for call in waiting):
             raise Unreachable(
                 f"a call waits for its container, and may be that of {key}",
                 fix="run the same command again: it is known when the container starts",

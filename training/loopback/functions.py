@@ -1,5 +1,7 @@
 """Answers to clients about apps, functions and calls."""
 
+from __future__ import annotations  # older clients lack some of the messages named here
+
 import time
 
 from modal_proto import api_pb2 as pb

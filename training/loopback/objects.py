@@ -1,5 +1,7 @@
 """Answers about objects: environment, token, blobs, mounts, dicts, volumes, images."""
 
+from __future__ import annotations  # older clients lack some of the messages named here
+
 import asyncio
 import base64
 from collections.abc import AsyncIterator

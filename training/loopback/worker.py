@@ -1,5 +1,7 @@
 """Answers to containers: inputs, outputs, heartbeats, and their volumes."""
 
+from __future__ import annotations  # older clients lack some of the messages named here
+
 import asyncio
 import time
 
