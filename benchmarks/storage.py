@@ -5,7 +5,9 @@
 Data path: batches of 128 px photos from a prepared shard of 4,000 (196 MB), mirrored and turned
 into floats by the trainer's own code, against decoding the original JPEG for every sample.
 Checkpoint: 529 MB in three files against `torch.save` of the same tensors (not synced, not hashed).
-The two alternate, each writes a new file, medians are reported.
+The two alternate, each writes a new file, medians are reported. Then what the loop waits for: the
+model of `dit128` with its optimizer and one average, also 529 MB, saved at once and in the
+background, on the GPU if there is one.
 """
 
 import argparse
@@ -23,9 +25,15 @@ import torch
 from PIL import Image
 
 from training.checkpoints import CheckpointStore, Entry
+from training.config import Execution, resolve
 from training.data.prepare import prepare
 from training.data.shard import is_current, load
+from training.device import choose_device
+from training.diffusion import DiffusionTask
+from training.learner import Learner
+from training.parallel import Group
 from training.photos import Photos
+from training.saver import Saver
 from training.task import Draws
 
 HERE = Path(__file__).resolve().parent
@@ -43,7 +51,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=options.directory) as scratch:
-        rows = [*data_path(options.photos, Path(scratch)), *checkpoint(Path(scratch), options)]
+        rows = [
+            *data_path(options.photos, Path(scratch)),
+            *checkpoint(Path(scratch), options),
+            *stalls(Path(scratch), options.rounds),
+        ]
     lines = [
         "# Storage: measured results",
         "",
@@ -193,6 +205,39 @@ def checkpoint(scratch: Path, options: argparse.Namespace) -> list[list[str]]:
             "-",
         ],
     ]
+
+
+def stalls(scratch: Path, rounds: int) -> list[list[str]]:
+    """Seconds the loop waits for a checkpoint, with the GPU's own waiting, if there is one."""
+    device = choose_device("auto")
+    config = resolve("dit", "dit128", ema_stds="0.1")
+    learner = Learner(DiffusionTask(config, 1), config, Execution(), device, Group())
+    size = sum(t.nbytes for part in learner.tensors().values() for t in part.values())
+    sync = torch.cuda.synchronize if device.is_gpu else lambda: None
+    rows = []
+    for background, words in ((False, "at once"), (True, "in the background")):
+        store = CheckpointStore(scratch / words)
+        saver = Saver(store, config, None, background=background)
+        saver.reserve(learner)
+        found = []
+        for _ in range(rounds):
+            learner.step += 1
+            sync()
+            found.append(timed(lambda saver=saver: (saver.save(learner, {}, {}), sync())))
+            saver.wait()
+        saver.close()
+        target = "<= 0.10 s on a GPU" if background else "-"
+        where = "GPU" if device.is_gpu else "CPU"
+        rows.append(
+            [
+                f"loop stall, {size / 1e6:.0f} MB saved {words}, {where}",
+                f"{statistics.median(found):.3f} s (worst {max(found):.3f} s)",
+                "-",
+                "-",
+                target,
+            ]
+        )
+    return rows
 
 
 def restore(store: CheckpointStore, into: dict[str, dict[str, torch.Tensor]]) -> None:

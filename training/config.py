@@ -81,6 +81,9 @@ class Execution(BaseModel):
     threads: int | None = Field(None, ge=1)
     device: str | None = Field(None, description="cpu, cuda, cuda:1; None picks the best")
     compile: bool | None = Field(None, description="torch.compile; None: on GPU only")
+    background_saves: bool | None = Field(
+        None, description="go on while a checkpoint is written; None: on GPU only"
+    )
     deadline_seconds: float | None = Field(None, gt=0.0, description="save and stop after this")
     lr_scale: float = Field(1.0, gt=0.0, le=1.0, description="below 1 after a numeric failure")
     resume_step: int | None = Field(None, ge=0, description="resume from at most this step")

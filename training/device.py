@@ -1,12 +1,17 @@
 """What this machine can do: where to train, in which precision, with how many threads."""
 
+import ctypes
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import torch
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""`mallopt` parameters of glibc's malloc.h."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ def choose_device(precision: str, threads: int | None = None, device: str | None
         # Denormal numbers appear in Adam's moments and cost up to a hundred times a normal number's
         # time on x86.
         torch.set_flush_denormal(True)
+        keep_freed_memory()
     else:
         torch.backends.cuda.matmul.allow_tf32 = True
     bf16 = has_fast_bf16(where) if precision == "auto" else precision == "bf16"
@@ -71,11 +77,23 @@ def choose_device(precision: str, threads: int | None = None, device: str | None
     return Device(where, _processor_name(where), dtype, torch.get_num_threads())
 
 
+def keep_freed_memory() -> None:
+    """Let malloc keep what a step frees for the next one, where the C library can be told to.
+
+    It would give every tensor above 32 MB back to the system and take fresh pages for the next:
+    66,000 page faults and a seventh of the time in a step of the 128 px model.
+    """
+    with suppress(OSError, AttributeError):  # not glibc: nothing to tell
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
 def has_fast_bf16(device: torch.device) -> bool:
     """Return whether the hardware multiplies bf16 matrices natively."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    flags = _cpu_flags()
+    flags = _cpu_info().get("flags", "").split()
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
@@ -85,26 +103,27 @@ def plain_attention_is_faster(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 def cpu_capability() -> str:
-    """Return what bit-identical arithmetic depends on: torch, instructions and threads."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    return f"torch {torch.__version__} {capability} {torch.get_num_threads()} threads"
+    """Return what bit-identical arithmetic depends on: torch, processor, instructions, threads."""
+    about = _cpu_info()
+    names = (about.get(name, "-") for name in ("vendor_id", "cpu family", "model"))
+    return (
+        f"torch {torch.__version__} {torch.backends.cpu.get_cpu_capability()} "
+        f"{' '.join(names)} {torch.get_num_threads()} threads"
+    )
 
 
 @cache
-def _cpu_flags() -> frozenset[str]:
+def _cpu_info() -> dict[str, str]:
+    """What Linux says of the first processor; nothing elsewhere."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
     except OSError:
-        return frozenset()
-    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _processor_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else os.uname().machine
+    return _cpu_info().get("model name", os.uname().machine)

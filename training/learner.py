@@ -16,6 +16,9 @@ from training.parallel import Group
 from training.schedule import learning_rate
 from training.task import BatchLoss, Draws, Task
 
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What AdamW remembers of a parameter, beside the number of updates, which is the step."""
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -61,6 +64,7 @@ class Learner:
         self._optimizer = torch.optim.AdamW(
             self._groups(), lr=config.learning_rate, betas=config.betas, fused=True
         )
+        self._start_moments()
         self.averages = Averages(self.model, config.ema_stds)
 
     @property
@@ -130,7 +134,7 @@ class Learner:
         moments = {
             f"{kind}.{names[parameter]}": state[kind]
             for parameter, state in self._optimizer.state.items()
-            for kind in ("exp_avg", "exp_avg_sq")
+            for kind in MOMENTS
         }
         model: dict[str, Tensor] = dict(self.model.named_parameters())
         return {"model": model, **self.averages.tensors(), "optimizer": moments}
@@ -138,17 +142,24 @@ class Learner:
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Mapping[str, Tensor]], step: int) -> None:
         """Continue from what `tensors` returned after `step`."""
-        where = self.device.torch_device
         for name, parameter in self.model.named_parameters():
             parameter.copy_(tensors["model"][name])
-            state = {
-                kind: tensors["optimizer"][f"{kind}.{name}"].to(where, copy=True)
-                for kind in ("exp_avg", "exp_avg_sq")
-            }
-            updates = torch.tensor(float(step), dtype=torch.float32, device=where)
-            self._optimizer.state[parameter] = {"step": updates, **state}
+            state = self._optimizer.state[parameter]
+            for kind in MOMENTS:
+                state[kind].copy_(tensors["optimizer"][f"{kind}.{name}"])
+            state["step"].fill_(step)
         self.averages.load(tensors)
         self.step = step
+
+    def _start_moments(self) -> None:
+        """Make the optimizer's state now; it would be made in the first step.
+
+        So a checkpoint has the same tensors at every step, and a place to load them into.
+        """
+        for parameter in self.model.parameters():
+            updates = torch.zeros((), dtype=torch.float32, device=parameter.device)
+            moments = {kind: torch.zeros_like(parameter) for kind in MOMENTS}
+            self._optimizer.state[parameter] = {"step": updates, **moments}
 
     @contextmanager
     def averaged(self) -> Iterator[nn.Module]:

@@ -128,6 +128,8 @@ def _attempt(run: Run, stop: StopFlag) -> Result:
         except TrainingError as unsaved:
             run.log.warning(f"could not save before ending: {unsaved}")
     finally:
+        if trainer is not None:
+            trainer.close()
         del trainer
         _forget_frames(failure)
         _free_memory()

@@ -49,7 +49,13 @@ class Trainer:
         self._held = held_out(run.dataset, valid, device)
         self._learner = Learner(run.task, run.config, run.execution, run.device, run.group)
         store = CheckpointStore(run.directory.checkpoints_path(run.config.model))
-        self._saver = Saver(store, run.config, run.after_save)
+        background = run.execution.background_saves
+        self._saver = Saver(
+            store,
+            run.config,
+            run.after_save,
+            background=run.device.is_gpu if background is None else background,
+        )
         self._watch = LossWatch()
         self._window = Window(run.clock)
 
@@ -60,6 +66,7 @@ class Trainer:
             TrainingError: Bad numbers, no memory or no disk; the last checkpoint stays.
         """
         self._restore()
+        self._saver.reserve(self._learner)
         began, before = self._run.clock(), self.attempt.seconds
         self._window = Window(self._run.clock)
         while self._learner.step < self._config.steps and self.attempt.stopped is None:
@@ -70,6 +77,7 @@ class Trainer:
             if self._run.group.agree(stop.reason is not None, self._learner.step):
                 self.attempt.stopped = stop.reason or "another process was stopped"
         self._save()
+        self.attempt.checkpoint = self._saver.wait()
         if self._learner.step >= self._config.steps:
             self.attempt.stopped = None
             self._examine()
@@ -78,6 +86,15 @@ class Trainer:
         """Save, unless an exception from outside hit in the middle of an update."""
         if self._learner.consistent and self._learner.step > 0:
             self._save()
+
+    def close(self) -> None:
+        """Wait for a checkpoint that is still being written; nothing is raised any more."""
+        try:
+            self.attempt.checkpoint = self._saver.wait()
+        except Exception as error:  # noqa: BLE001 - what ended the attempt is what counts
+            self._run.log.warning(f"could not save before ending: {error}")
+        finally:
+            self._saver.close()
 
     def _restore(self) -> None:
         found = self._saver.restore(
@@ -138,6 +155,7 @@ class Trainer:
             self._sample()
         if step % config.save_every == 0:
             self._save()
+        self.attempt.checkpoint = self._saver.finished()
 
     def _log_window(self) -> None:
         row = self._close_window()
@@ -163,7 +181,7 @@ class Trainer:
             self._watch.observe(self._learner.step, *self._window.totals())
         if self._run.group.is_first:
             state = {"loss_start": self._watch.start, "seconds": self.attempt.seconds}
-            self.attempt.checkpoint = self._saver.save(self._learner, state, self.attempt.metrics)
+            self._saver.save(self._learner, state, self.attempt.metrics)
         self._run.group.wait()
 
     def _validate(self) -> None:

@@ -310,7 +310,8 @@ def test_a_deadline_ends_the_run_like_a_signal(bench: Any) -> None:
     assert result.checkpoint.step == result.step > 0
 
 
-def test_an_exception_from_outside_saves_records_and_goes_on(bench: Any) -> None:
+@pytest.mark.parametrize("background", [False, True])
+def test_an_exception_from_outside_saves_records_and_goes_on(bench: Any, background: bool) -> None:
     """Modal throws this into a preempted container: returning would call it done."""
 
     class Preempted(CountingFlag):
@@ -321,8 +322,9 @@ def test_an_exception_from_outside_saves_records_and_goes_on(bench: Any) -> None
             return None
 
     directory = bench.make("preempted", **LITTLE)
+    how = Execution(threads=1, background_saves=background)
     with pytest.raises(KeyboardInterrupt):
-        train(bench.volume, "preempted", execution=Execution(threads=1), stop=Preempted(6))
+        train(bench.volume, "preempted", execution=how, stop=Preempted(6))
     result = directory.read_result()
     assert result is not None
     assert (result.status, result.step) == ("interrupted", 6)
@@ -381,11 +383,14 @@ def test_an_error_nobody_expected_is_recorded_and_raised_again(bench: Any) -> No
     assert result.checkpoint.step == 4
 
 
-def test_a_full_disk_fails_by_name_and_keeps_the_last_checkpoint(bench: Any) -> None:
+@pytest.mark.parametrize("background", [False, True])
+def test_a_full_disk_fails_by_name_and_keeps_the_last_checkpoint(
+    bench: Any, background: bool
+) -> None:
     directory = bench.make("full", **LITTLE)
     interrupted_at(directory, 4)
     with largest_file(10_000):
-        result = bench.run(directory)
+        result = bench.run(directory, background_saves=background)
     assert result.status == "failed"
     assert result.failure is not None
     assert (result.failure.name, result.failure.failure_class) == ("disk_full", "resource")
@@ -484,6 +489,31 @@ def test_older_checkpoints_go_when_newer_ones_are_safe(bench: Any) -> None:
 
     train(bench.volume, "kept", execution=Execution(threads=1), after_save=after_save)
     assert order == ["step-00000004", "step-00000004,step-00000008", "step-00000008,step-00000012"]
+
+
+def test_the_loop_goes_on_while_a_checkpoint_is_written_and_what_is_written_stays_as_it_was(
+    bench: Any,
+) -> None:
+    """Each write ends only when the loop is two steps further, and holds what was at its step."""
+    settings = {**LITTLE, "log_every": 1, "keep_last": 9}
+    at_once, beside = bench.make("at-once", **settings), bench.make("beside", **settings)
+    bench.run(at_once)
+    seen: list[int] = []
+
+    def after_save() -> None:
+        saved = 4 * (len(seen) + 1)
+        deadline = time.monotonic() + 60
+        while (reached := int(rows(beside)[-1]["step"])) < min(saved + 2, 12):
+            assert time.monotonic() < deadline, "the loop waited for the checkpoint"
+        seen.append(reached)
+
+    how = Execution(threads=1, background_saves=True)
+    result = train(bench.volume, "beside", execution=how, after_save=after_save)
+    assert result.checkpoint is not None
+    assert result.checkpoint.step == 12
+    assert len(seen) == 3
+    for step in (4, 8, 12):
+        assert differing(weights(at_once, step), weights(beside, step)) == []
 
 
 def test_every_kind_of_task_is_made_from_configuration_and_classes(
