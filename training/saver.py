@@ -111,12 +111,13 @@ class Saver:
             DiskFull: There was no room for the last one.
         """
         if self._writing is not None:
-            writing, self._writing = self._writing, None
             try:
-                self.last = writing.result()
+                self.last = self._writing.result()
             except Exception:
-                self._step = -1  # the step is not saved: it may be tried again
+                self._writing, self._step = None, -1  # not saved: the step may be tried again
                 raise
+            # What is thrown in from outside, while this waits, leaves the write under way.
+            self._writing = None
         return self.last
 
     def close(self) -> None:
