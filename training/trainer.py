@@ -66,7 +66,8 @@ class Trainer:
             TrainingError: Bad numbers, no memory or no disk; the last checkpoint stays.
         """
         self._restore()
-        self._saver.reserve(self._learner)
+        if self._run.group.is_first:
+            self._saver.reserve(self._learner)
         began, before = self._run.clock(), self.attempt.seconds
         self._window = Window(self._run.clock)
         while self._learner.step < self._config.steps and self.attempt.stopped is None:
