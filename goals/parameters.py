@@ -3,12 +3,21 @@
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from agents.facts import nearest
 from training.config import Execution, TrainingConfig, resolve
 from training.errors import ConfigError
 from training.presets import PRESETS
+from training.tracking import require
 
 __all__ = ["DocumentParameters", "TrainingParameters", "training_parameters"]
 
@@ -41,6 +50,9 @@ class TrainingParameters(DocumentParameters):
     preset: str = Field("tiny", description="named settings that the ones below override")
     micro_batch: int | None = Field(None, ge=1, description="images per forward pass")
     threads: int | None = Field(None, ge=1, description="processor threads of the training")
+    track: Literal["tensorboard", "mlflow"] | None = Field(
+        None, description="show metrics and samples in this tracker as well (compute=local)"
+    )
 
     @field_validator("dataset")
     @classmethod
@@ -63,6 +75,19 @@ class TrainingParameters(DocumentParameters):
             raise ValueError(error.message) from error
         return self
 
+    @field_validator("track")
+    @classmethod
+    def _is_installed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        if info.data.get("compute") != "local":
+            raise ValueError("leave track= out: a container holds no tracker, only metrics.jsonl")
+        try:
+            require(value)
+        except ConfigError as error:
+            raise ValueError(f"{error.message}; {error.fix}") from error
+        return value
+
     def config(self) -> TrainingConfig:
         """The resolved configuration of the training."""
         names = set(TrainingConfig.model_fields) - set(_FIXED)
@@ -72,7 +97,7 @@ class TrainingParameters(DocumentParameters):
 
     def execution(self) -> Execution:
         """How an attempt runs on this machine, before any recovery changed it."""
-        return Execution(micro_batch=self.micro_batch, threads=self.threads)
+        return Execution(micro_batch=self.micro_batch, threads=self.threads, track=self.track)
 
 
 def training_parameters(model: str) -> type[TrainingParameters]:

@@ -39,13 +39,17 @@ def write_adjustments(directory: TrainingDirectory, execution: Execution) -> Non
 
 
 def adjustments_of(volume: Volume, key: str, default: Execution | None = None) -> Adjustments:
-    """The adjustments on the volume, over what the user asked for."""
+    """The adjustments on the volume, over what the user asked for.
+
+    Whether and where metrics are shown is the user's alone.
+    """
     asked = (default or Execution()).model_dump(exclude_none=True)
     path = f"trainings/{key}/adjustments.json"
     if not volume.exists(path):
         return Adjustments.model_validate(asked)
     stored = _parse(volume.read_bytes(path), Path(path))
-    return Adjustments.model_validate({**asked, **stored.model_dump(exclude_none=True)})
+    kept = stored.model_dump(exclude_none=True, exclude={"track"})
+    return Adjustments.model_validate({**asked, **kept})
 
 
 def adjust(volume: Volume, key: str, *, attempts: int, **changes: float | None) -> Adjustments:

@@ -54,6 +54,14 @@ class TrainingConfig(BaseModel):
     guidance: float = Field(2.0, ge=1.0, description="classifier-free guidance when sampling")
     sampler: Literal["heun", "euler"] = "heun"
     sample_steps: _Positive = Field(25, description="integration steps of a sample")
+    judged_samples: int = Field(
+        512, ge=0, description="samples compared with held-out photos at the end (dit); 0: none"
+    )
+    judged_share: float = Field(
+        0.04,
+        gt=0.0,
+        description="how much further from photos than photos they may be, as a share of noise",
+    )
     keep_last: _Positive = Field(3, description="newest checkpoints to keep")
     keep_every: int = Field(0, ge=0, description="keep each K-th step as well; 0: none")
 
@@ -87,6 +95,9 @@ class Execution(BaseModel):
     deadline_seconds: float | None = Field(None, gt=0.0, description="save and stop after this")
     lr_scale: float = Field(1.0, gt=0.0, le=1.0, description="below 1 after a numeric failure")
     resume_step: int | None = Field(None, ge=0, description="resume from at most this step")
+    track: Literal["tensorboard", "mlflow"] | None = Field(
+        None, description="show metrics and samples in this tracker as well"
+    )
 
 
 def resolve(

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO
 
 from training.durable import disk_errors, write_whole
 from training.result import Result, TrainingDirectory
+from training.tracking import TrackerName, tracking_of
 
 
 class Journal:
@@ -21,6 +23,11 @@ class Journal:
         quiet: Write nothing; for all processes but the first of several.
         now: The time of day.
         memory: Returns the gigabytes in use on the GPU; None without one.
+        track: The tracker that shows the rows as well; None for no tracker.
+        course: As for `training.tracking.tracking_of`.
+
+    Raises:
+        ConfigError: The tracker is not installed.
     """
 
     def __init__(
@@ -31,9 +38,18 @@ class Journal:
         quiet: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         memory: Callable[[], float] | None = None,
+        track: TrackerName | None = None,
+        course: str = "",
     ) -> None:
         self._directory, self._quiet, self._now, self._memory = directory, quiet, now, memory
         self._console = sys.stderr if console is None else console
+        self._tracking = tracking_of(
+            None if quiet else track,
+            directory,
+            course,
+            say=lambda how: self.info(f"Tracking with {track}; look at it with: {how}"),
+            warn=self.warning,
+        )
 
     def info(self, text: str) -> None:
         """Write a line."""
@@ -66,6 +82,10 @@ class Journal:
         text = " | ".join(f"{name}: {value:.4f}" for name, value in found.items())
         self.info(f"Step {step} | {text}")
 
+    def sampled(self, step: int, path: Path) -> None:
+        """Tell the tracker of a sample grid."""
+        self._tracking.picture(step, path)
+
     def start_over(self, step: int) -> None:
         """Forget rows after `step`, and a torn last one: those steps are about to be done again."""
         if self._quiet:
@@ -73,6 +93,8 @@ class Journal:
         kept = [row for row in self._directory.metrics() if row.get("step", 0) <= step]
         text = "".join(json.dumps(row) + "\n" for row in kept)
         write_whole(self._directory.metrics_path, text)
+        pictures = self._directory.sample_paths()
+        self._tracking.begin(step, kept, {at: path for at, path in pictures.items() if at <= step})
 
     def ended(self, result: Result) -> None:
         """Write how the attempt ended."""
@@ -83,6 +105,7 @@ class Journal:
         say = self.error if result.status == "failed" else self.info
         reason = f": {result.failure.message}" if result.failure else ""
         say(f"Training {result.status} at step {result.step}/{result.target_step}{reason}")
+        self._tracking.end(result)
 
     def _row(self, row: Mapping[str, float]) -> None:
         if self._quiet:
@@ -91,6 +114,7 @@ class Journal:
         path = self._directory.metrics_path
         with disk_errors(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(content) + "\n")
+        self._tracking.row(content)
 
     def _line(self, level: str, text: str) -> None:
         if self._quiet:

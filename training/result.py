@@ -178,6 +178,10 @@ class TrainingDirectory:
         """The grid drawn at `step`."""
         return self.samples_path / f"step-{step:08d}.png"
 
+    def sample_paths(self) -> dict[int, Path]:
+        """The grids that are there, by step."""
+        return {int(path.stem[5:]): path for path in sorted(self.samples_path.glob("step-*.png"))}
+
     def read_config(self) -> TrainingConfig | None:
         """The configuration, or None where no training was launched.
 

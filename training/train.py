@@ -75,7 +75,13 @@ def train(
         threads = execution.threads or suited_threads(config)
         device = choose_device(config.precision, threads, execution.device)
         task = tasks[config.model](config, len(dataset.classes))
-        log = Journal(directory, quiet=not group.is_first, memory=device.memory)
+        log = Journal(
+            directory,
+            quiet=not group.is_first,
+            memory=device.memory,
+            track=execution.track,
+            course=f"lr_scale {execution.lr_scale:g}",
+        )
         run = Run(directory, config, dataset, task, execution, device, group, log, after_save)
         return _attempt(run, flag)
 
@@ -91,7 +97,7 @@ def _what_to_train(directory: TrainingDirectory) -> tuple[TrainingConfig, Datase
     if config is None or name is None:
         raise ConfigError(
             f"no training {directory.key} in {directory.volume_root}",
-            fix="python -m training list --volume ... shows those that are there",
+            fix=f"python -m training list --volume {directory.volume_root}",
             code="training_missing",
         )
     dataset = load(directory.volume_root, name)

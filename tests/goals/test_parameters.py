@@ -1,5 +1,7 @@
 """What a user may set, and what is said about a word that cannot be right."""
 
+import sys
+
 import pytest
 
 from agents.errors import UsageError
@@ -78,3 +80,19 @@ def test_a_name_that_is_no_utf_8_is_refused_before_it_reaches_the_ledger(catalog
 def test_records_alone_take_no_settings_of_a_training(catalogue):
     with pytest.raises(UsageError, match="no parameter 'steps'"):
         params(catalogue, "documented", steps="3")
+
+
+def test_a_tracker_is_how_a_training_runs_and_not_what_is_trained(catalogue):
+    plain, tracked = params(catalogue), params(catalogue, track="tensorboard")
+    assert tracked.config() == plain.config()
+    assert tracked.execution() == Execution(track="tensorboard")
+
+
+def test_a_tracker_that_cannot_be_used_is_a_usage_error_before_anything_is_done(
+    catalogue, monkeypatch
+):
+    with pytest.raises(UsageError, match="a container holds no tracker"):
+        params(catalogue, track="mlflow", compute="modal")
+    monkeypatch.setitem(sys.modules, "alembic", None)  # Python finds no such module
+    with pytest.raises(UsageError, match=r"alembic; pip install 'goap-modal-agents\[mlflow\]'"):
+        params(catalogue, track="mlflow")
