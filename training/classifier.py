@@ -1,6 +1,7 @@
 """The task of naming a cat's breed: a small residual network, trained by the same loop."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,13 @@ from torch.nn import functional
 from training.augment import jitter
 from training.config import TrainingConfig
 from training.gates import gate
-from training.quality import calibration_error, confusion_matrix
+from training.pictures import confusion_picture
+from training.quality import (
+    calibrated,
+    calibration_error,
+    confusion_matrix,
+    fitted_temperature,
+)
 from training.result import Gate
 from training.task import BatchLoss, Draws, Held
 
@@ -120,6 +127,8 @@ class ClassifierTask:
             "accuracy": float(table.trace() / table.sum()),
             "balanced_accuracy": float((table.diag()[present] / table.sum(1)[present]).mean()),
             "calibration_error": calibration_error(scores.softmax(1), labels),
+            "calibration_error_scaled": calibration_error(calibrated(scores, labels), labels),
+            "temperature": fitted_temperature(scores, labels),
             "chance": float(chance),
             "held_out": float(len(labels)),
         }
@@ -133,13 +142,17 @@ class ClassifierTask:
 
     @torch.no_grad()
     def examples(self, model: nn.Module, held: Held) -> tuple[Tensor, dict[str, float]]:
-        """Return the confusion matrix as a picture (row: true breed), and its worst mix-up."""
+        """Return the confusion matrix as a picture, and its worst mix-up."""
         predicted = self._scores(model, held).argmax(1)
         table = confusion_matrix(predicted, held.labels.cpu(), self.classes).double()
         share = table / table.sum(1, keepdim=True).clamp_min(1)
         wrong = float((share - share.diag().diag()).max())
-        picture = (share * 2 - 1).float()[None, :, :, None].expand(1, -1, -1, 3)
-        return picture, {"worst_confusion": wrong}
+        return confusion_picture(table, held.classes), {"worst_confusion": wrong}
+
+    def judge(self, model: nn.Module, held: Held, seen: Held) -> Iterator[dict[str, float]]:
+        """Give nothing: `validate` measures all there is."""
+        del model, held, seen
+        yield from ()
 
     def gates(self, metrics: dict[str, float], held: Held) -> list[Gate]:
         """Return the gates of a finished training."""

@@ -82,10 +82,10 @@ class Photos:
         return torch.from_numpy(np.array(self._images)).to(self._device)
 
 
-def held_out(dataset: Dataset, chosen: "npt.NDArray[np.int64]", device: torch.device) -> Held:
-    """Return the held-out photos, at most `MOST_HELD` of them, evenly taken from all."""
+def measured_on(dataset: Dataset, chosen: "npt.NDArray[np.int64]", device: torch.device) -> Held:
+    """Return the chosen photos to measure on, at most `MOST_HELD`, evenly taken from all."""
     stride = max(1, -(-len(chosen) // MOST_HELD))
     chosen = chosen[::stride]
     images = torch.from_numpy(np.asarray(dataset.images[chosen]))
     labels = torch.from_numpy(dataset.labels[chosen])
-    return Held(to_unit(images).to(device), labels.to(device))
+    return Held(to_unit(images).to(device), labels.to(device), dataset.classes)

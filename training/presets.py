@@ -24,6 +24,8 @@ _SMOKE: Final[Mapping[str, object]] = {
     "validate_every": 75,
     "log_every": 10,
     "sample_steps": 10,
+    "judged_samples": 64,
+    "judged_share": 0.5,  # 150 steps are for showing that everything works
     "ema_stds": (0.10,),
     "precision": "fp32",
 }

@@ -23,6 +23,11 @@ class Window:
         self._clock = clock
         self._clear(clock())
 
+    @property
+    def began(self) -> float:
+        """When the last line was closed, by the clock."""
+        return self._began
+
     def _clear(self, now: float) -> None:
         self._sums: torch.Tensor | None = None
         self._steps = 0

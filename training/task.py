@@ -1,5 +1,6 @@
 """What the loop needs to know of a model: the seam between one loop and its two tasks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,10 +43,11 @@ class BatchLoss:
 
 @dataclass(frozen=True)
 class Held:
-    """Photos kept out of training, on the device, in -1 to 1, with their labels."""
+    """Photos to measure on, on the device, in -1 to 1, with their labels and all classes' names."""
 
     images: Tensor
     labels: Tensor
+    classes: tuple[str, ...] = ()
 
 
 class Task(Protocol):
@@ -73,6 +75,16 @@ class Task(Protocol):
 
     def examples(self, model: nn.Module, held: Held) -> tuple[Tensor, dict[str, float]]:
         """Return images to look at `[N, S, S, 3]`, and what was measured on them."""
+        ...
+
+    def judge(self, model: nn.Module, held: Held, seen: Held) -> Iterator[dict[str, float]]:
+        """Measure a finished model at length: give nothing after each piece of work, then all.
+
+        Args:
+            model: The averaged model.
+            held: Photos kept out of training.
+            seen: Photos trained on, for comparison.
+        """
         ...
 
     def gates(self, metrics: dict[str, float], held: Held) -> list[Gate]:

@@ -19,7 +19,7 @@ from training.checkpoints import CheckpointStore, Restored
 from training.durable import write_whole
 from training.gates import LossWatch
 from training.learner import Learner, StepReport
-from training.photos import Photos, held_out
+from training.photos import Photos, measured_on
 from training.progress import Window
 from training.result import FileRef
 from training.sampling import grid_png
@@ -46,7 +46,8 @@ class Trainer:
         train, valid = run.dataset.split()
         device = run.device.torch_device
         self._photos = Photos(run.dataset, train, device, augment=run.config.augment)
-        self._held = held_out(run.dataset, valid, device)
+        self._held = measured_on(run.dataset, valid, device)
+        self._seen = measured_on(run.dataset, train, device)
         self._learner = Learner(run.task, run.config, run.execution, run.device, run.group)
         store = CheckpointStore(run.directory.checkpoints_path(run.config.model))
         background = run.execution.background_saves
@@ -58,6 +59,7 @@ class Trainer:
         )
         self._watch = LossWatch()
         self._window = Window(run.clock)
+        self._began = self._before = 0.0
 
     def train(self, stop: StopFlag) -> None:
         """Train until the target or until `stop` is raised; what happened is in `attempt`.
@@ -68,12 +70,11 @@ class Trainer:
         self._restore()
         if self._run.group.is_first:
             self._saver.reserve(self._learner)
-        began, before = self._run.clock(), self.attempt.seconds
         self._window = Window(self._run.clock)
+        self._began, self._before = self._window.began, self.attempt.seconds
         while self._learner.step < self._config.steps and self.attempt.stopped is None:
             self._step()
-            self.attempt.loop_seconds = self._run.clock() - began
-            self.attempt.seconds = before + self.attempt.loop_seconds
+            self._count_seconds(self._run.clock())
             self._at_intervals()
             if self._run.group.agree(stop.reason is not None, self._learner.step):
                 self.attempt.stopped = stop.reason or "another process was stopped"
@@ -81,7 +82,11 @@ class Trainer:
         self.attempt.checkpoint = self._saver.wait()
         if self._learner.step >= self._config.steps:
             self.attempt.stopped = None
-            self._examine()
+            self._examine(stop)
+
+    def _count_seconds(self, now: float) -> None:
+        self.attempt.loop_seconds = now - self._began
+        self.attempt.seconds = self._before + self.attempt.loop_seconds
 
     def save_if_whole(self) -> None:
         """Save, unless an exception from outside hit in the middle of an update."""
@@ -160,6 +165,9 @@ class Trainer:
 
     def _log_window(self) -> None:
         row = self._close_window()
+        # One reading of the clock ends the window and stamps its line: speeds are exactly what the
+        # seconds of two lines say.
+        self._count_seconds(self._window.began)
         self._run.log.progress(
             {"step": self._learner.step, **row, "seconds": self.attempt.seconds}, self._config.steps
         )
@@ -201,6 +209,7 @@ class Trainer:
         path = self._run.directory.sample_path(self._learner.step)
         if self._run.group.is_first:
             write_whole(path, png)
+            self._run.log.sampled(self._learner.step, path)
             self.attempt.sample = FileRef(
                 path=path.relative_to(self._run.directory.volume_root).as_posix(),
                 sha256=hashlib.sha256(png).hexdigest(),
@@ -210,10 +219,23 @@ class Trainer:
         self.attempt.metrics |= found
         self._run.log.measured(self._learner.step, found)
 
-    def _examine(self) -> None:
+    def _examine(self, stop: StopFlag) -> None:
         self.attempt.metrics["average_distance"] = self._learner.averages.distance()
         self._validate()
         first = self.attempt.metrics["validation_first"]
         self.attempt.metrics["validation_ratio"] = self.attempt.metrics["validation_loss"] / first
         self._sample()
-        self.attempt.gates = self._run.task.gates(self.attempt.metrics, self._held)
+        self._judge(stop)
+        if self.attempt.stopped is None:
+            self.attempt.gates = self._run.task.gates(self.attempt.metrics, self._held)
+
+    def _judge(self, stop: StopFlag) -> None:
+        """Measure at length. Stopped in the middle, the next attempt does this part again."""
+        began, found = self._run.clock(), dict[str, float]()
+        with self._learner.averaged() as model, self._run.device.autocast():
+            for found in self._run.task.judge(model, self._held, self._seen):
+                if stop.reason is not None and not found:
+                    self.attempt.stopped = stop.reason
+                    return
+        if found:
+            self._measured({**found, "judging_seconds": self._run.clock() - began})

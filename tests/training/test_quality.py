@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 
 from training.augment import jitter, mirror, to_bytes, to_unit
+from training.pictures import FULL, confusion_picture
 from training.quality import (
+    calibrated,
     calibration_error,
     confusion_matrix,
+    fitted_temperature,
+    frechet_distance,
     neighbour_correlation,
     thumbnail_distance,
 )
@@ -64,6 +69,46 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy() -> None:
     labels = torch.tensor([0] * 6 + [1] * 4)
     assert calibration_error(sure, labels) == pytest.approx(0.35)
     assert calibration_error(torch.tensor([[1.0, 0.0]] * 4), torch.zeros(4, dtype=torch.long)) == 0
+
+
+def test_a_temperature_makes_confidence_what_it_should_be_and_changes_no_answer() -> None:
+    labels = torch.randint(0, 4, (400,), generator=generator(0, "labels"))
+    noise = torch.randn(400, 4, generator=generator(0, "scores"))
+    scores = 8 * (functional.one_hot(labels, 4) + noise)  # right about half of the time, and sure
+    sure = scores.softmax(1)
+    found = calibrated(scores, labels)
+    assert fitted_temperature(scores, labels) > 2
+    assert calibration_error(sure, labels) > 0.25
+    assert calibration_error(found, labels) < 0.1
+    assert torch.equal(found.argmax(1), sure.argmax(1))
+
+
+def test_no_image_has_a_say_in_its_own_confidence() -> None:
+    scores = torch.tensor([[3.0, 0.0]] * 6)
+    right, wrong = torch.tensor([0] * 6), torch.tensor([1, 0, 0, 0, 0, 0])
+    assert torch.equal(calibrated(scores, right)[0], calibrated(scores, wrong)[0])
+    assert not torch.equal(calibrated(scores, right)[1], calibrated(scores, wrong)[1])
+    assert fitted_temperature(scores[:0], right[:0]) == 1
+
+
+def test_a_confusion_picture_has_a_dark_box_where_answers_are_right() -> None:
+    table = torch.tensor([[4, 0], [0, 0]])
+    (picture,) = to_bytes(confusion_picture(table, ("Bengal", "Sphynx")))
+    assert picture.shape[0] == picture.shape[1]
+    dark = (picture == torch.tensor(FULL, dtype=torch.uint8)).all(2).nonzero()
+    place = dark.float().mean(0)  # the one full cell, its number aside, and the end of the legend
+    assert len(dark) > 900
+    assert place[0] < place.new_tensor(picture.shape[0] / 2)
+    many = confusion_picture(torch.eye(60).long(), ())
+    assert many.shape[1] > 60 * 14
+
+
+def test_the_distance_of_few_images_of_many_numbers_is_finite() -> None:
+    one = torch.randn(1, 2_000, generator=generator(0, "one"))
+    few = torch.randn(5, 2_000, generator=generator(0, "few"))
+    assert frechet_distance(one, one) == 0
+    assert frechet_distance(few, few) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(one, few) > 1_000
 
 
 def test_bytes_and_numbers_convert_without_loss() -> None:

@@ -1,0 +1,114 @@
+"""A signal wherever it comes: the step is finished, the state saved, and the attempt ends."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor, nn
+
+from training.checkpoints import CheckpointStore
+from training.config import Execution
+from training.diffusion import DiffusionTask
+from training.result import Result, TrainingDirectory
+from training.signals import StopFlag
+from training.task import BatchLoss, Held
+from training.train import train
+
+SETTINGS = {
+    "steps": 100,
+    "save_every": 4,
+    "log_every": 1,
+    "sample_every": 6,
+    "sample_steps": 1,
+    "validate_every": 100,
+}
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class SignalsItself(DiffusionTask):
+    """Sends this process a signal in the middle of a step, or of drawing samples."""
+
+    sent: signal.Signals
+    where = "step"
+    steps = 0
+
+    def loss(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> BatchLoss:
+        if model.training:
+            type(self).steps += 1
+            if self.where == "step" and self.steps == 6:
+                os.kill(os.getpid(), self.sent)
+        return super().loss(model, inputs)
+
+    def examples(self, model: nn.Module, held: Held) -> tuple[Tensor, dict[str, float]]:
+        if self.where == "sample":
+            os.kill(os.getpid(), self.sent)
+        return super().examples(model, held)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(("where", "step"), [("step", 6), ("save", 4), ("sample", 6)])
+def test_a_signal_ends_the_attempt_at_the_step_it_came_in(
+    bench: Any, where: str, step: int, number: signal.Signals
+) -> None:
+    class Task(SignalsItself):
+        pass
+
+    Task.sent, Task.where = number, where
+    saves: list[Path] = []
+    directory: TrainingDirectory = bench.make("stopped", **SETTINGS)
+
+    def after_save() -> None:
+        saves.append(directory.path)
+        if where == "save":
+            os.kill(os.getpid(), number)
+
+    result = train(
+        bench.volume,
+        "stopped",
+        execution=Execution(threads=1),
+        after_save=after_save,
+        tasks={"dit": Task},
+    )
+    assert (result.status, result.step) == ("interrupted", step)
+    assert result.failure is not None
+    assert number.name in result.failure.message
+    assert newest(directory) == step
+    assert len(saves) == (1 if where == "save" else 2)  # that of step 4, and the last one
+
+
+def newest(directory: TrainingDirectory) -> int:
+    """The step of the newest valid checkpoint."""
+    entry = CheckpointStore(directory.checkpoints_path("dit")).newest_valid()
+    assert entry is not None
+    return entry.step
+
+
+class Looks(StopFlag):
+    """A flag that goes up when it was looked at so many times: the loop looks once a step."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._left = looks
+
+    @property
+    def reason(self) -> str | None:
+        self._left -= 1
+        return "the test" if self._left <= 0 else None
+
+
+def test_stopped_while_the_samples_are_judged_they_are_judged_by_the_next_attempt(
+    bench: Any,
+) -> None:
+    directory = bench.make("judged", steps=2, sample_steps=1, judged_samples=192)
+
+    def attempt(stop: StopFlag) -> Result:
+        return train(bench.volume, "judged", execution=Execution(threads=1), stop=stop)
+
+    first = attempt(Looks(3))  # the first look after two steps
+    assert (first.status, first.step, first.gates) == ("interrupted", 2, [])
+    assert newest(directory) == 2
+    second = attempt(StopFlag())
+    assert (second.status, second.step) == ("completed", 2)
+    assert "samples_like_photos" in {gate.name for gate in second.gates}
