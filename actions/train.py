@@ -117,8 +117,15 @@ def _follow(context: Context, ports: Ports, job: Job) -> TrainingStatus:
         if context.cancelled.wait(POLL_SECONDS):
             raise Interrupted(
                 f"training {job.key} goes on without us ({status.owner})",
-                fix=f"the same command re-attaches; to stop it: python -m training stop {job.key}",
+                fix=f"the same command re-attaches{_how_to_stop(job)}",
             )
+
+
+def _how_to_stop(job: Job) -> str:
+    root = job.local_root()
+    if root is None:
+        return ""
+    return f"; to stop it: python -m training stop --volume {root} --key {job.key}"
 
 
 def _tell(context: Context, status: TrainingStatus) -> None:

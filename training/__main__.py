@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.errors import TrainingError
+from training.inception import INCEPTION_SHA256, INCEPTION_URL
+from training.tracking import TRACKERS
 
 EXIT_FAILED = 1
 EXIT_RESOURCE = 3
@@ -49,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands, volume)
     prepare = commands.add_parser("prepare", parents=[volume], help="turn photos into a dataset")
     prepare.add_argument("source", nargs="?", default="synthetic", help="folder, pets or synthetic")
-    prepare.add_argument("--image-size", type=int, default=32)
+    prepare.add_argument("--image-size", type=_positive, default=32)
     commands.add_parser("list", parents=[volume], help="trainings and their checkpoints")
     verify = commands.add_parser("verify", parents=[volume], help="check every byte")
     verify.add_argument("--key", help="one training; all of them without it")
@@ -59,8 +61,19 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("out", type=Path, help="a .safetensors file")
     export.add_argument("--average", default="ema", help="which average; default: ema")
     _add_sample(commands, one)
+    _add_fid(commands, one)
+    pin = commands.add_parser("pin", parents=[one], help="keep a checkpoint, whatever the policy")
+    pin.add_argument("step", type=int, help="its step, as `list` shows it")
+    pin.add_argument("--remove", action="store_true", help="let it go again")
     commands.add_parser("stop", parents=[one], help="ask a running training to save and end")
     return parser
+
+
+def _positive(text: str) -> int:
+    """Read a number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
+    return int(text)
 
 
 def _add_train(
@@ -73,6 +86,7 @@ def _add_train(
     train.add_argument("--data", default="synthetic", help="folder, pets or synthetic")
     train.add_argument("--lock-fd", type=int, help="descriptor of the lock the parent has taken")
     train.add_argument("--deadline", type=float, help="save and end after so many seconds")
+    train.add_argument("--track", choices=TRACKERS, help="show metrics and samples there as well")
     train.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="changes to the preset")
 
 
@@ -81,11 +95,32 @@ def _add_sample(
 ) -> None:
     sample = commands.add_parser("sample", parents=[one], help="draw cats with a trained model")
     sample.add_argument("out", type=Path, help="a .png file")
-    sample.add_argument("--count", type=int, default=16)
+    sample.add_argument("--count", type=_positive, default=16)
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument("--label", help="a class; all in turn without it")
     sample.add_argument("--guidance", type=float)
-    sample.add_argument("--steps", type=int)
+    sample.add_argument("--steps", type=_positive)
+
+
+def _add_fid(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", one: argparse.ArgumentParser
+) -> None:
+    fid = commands.add_parser(
+        "fid",
+        parents=[one],
+        help="distance of samples from photos by a network's features",
+        description="The network is a TorchScript file, and loading one runs what is in it: only "
+        "the file with this checksum is loaded. Without --sha256 that is NVIDIA's Inception "
+        f"network, {INCEPTION_URL}",
+    )
+    fid.add_argument("--features", type=Path, required=True, help="the network's file")
+    fid.add_argument("--sha256", default=INCEPTION_SHA256, help="checksum of the file you trust")
+    fid.add_argument("--photos", help="a folder of photos; all photos of the training without it")
+    fid.add_argument(
+        "--count", type=_positive, default=10_000, help="samples to draw; default: 10000"
+    )
+    fid.add_argument("--seed", type=int, default=0)
+    fid.add_argument("--guidance", type=float, default=1.0)
 
 
 if __name__ == "__main__":

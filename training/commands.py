@@ -10,21 +10,25 @@ from pathlib import Path
 from training.adjustments import read_adjustments
 from training.checkpoints import CheckpointStore
 from training.compute import LocalCompute
-from training.config import resolve
+from training.config import TrainingConfig, resolve
 from training.data import shard
 from training.data.prepare import prepare
 from training.errors import CheckpointError, ConfigError, DatasetError, FailureClass
 from training.keys import source_digest, training_key
 from training.lock import holding
 from training.result import Result, TrainingDirectory
-from training.retention import execute, plan_prune, policy_of
+from training.retention import execute, pin, pins, plan_prune, policy_of
+from training.tracking import require
 
 EXIT_OK, EXIT_FAILED, EXIT_RESOURCE, EXIT_INTERRUPTED = 0, 1, 3, 75
 
 
 def train_command(options: Namespace) -> int:
     """Train a key of the volume, or one made from a preset and its changes."""
+    if options.track:
+        require(options.track)
     directory = TrainingDirectory(options.volume, options.key or _new_training(options))
+    _config(directory)
     if options.key and options.settings:
         raise ConfigError(
             f"the settings of {options.key} are on the volume and cannot be changed",
@@ -35,10 +39,15 @@ def train_command(options: Namespace) -> int:
     with holding(directory, options.lock_fd) if first else nullcontext():
         from training.train import train  # noqa: PLC0415 - imports torch
 
-        execution = read_adjustments(directory)
-        if options.deadline is not None:
-            execution = execution.model_copy(update={"deadline_seconds": options.deadline})
-        return exit_code(train(options.volume, directory.key, execution=execution))
+        asked = {"deadline_seconds": options.deadline, "track": options.track}
+        execution = read_adjustments(directory).model_copy(
+            update={name: value for name, value in asked.items() if value is not None}
+        )
+        attempts = directory.attempts
+        result = train(options.volume, directory.key, execution=execution)
+        if first and directory.attempts == attempts:
+            _say(f"{directory.key} is finished already, at step {result.step}; nothing is trained")
+        return exit_code(result)
 
 
 def exit_code(result: Result) -> int:
@@ -61,26 +70,38 @@ def prepare_command(options: Namespace) -> int:
 
 def list_command(options: Namespace) -> int:
     """Show the trainings of a volume and their checkpoints."""
-    for directory in _trainings(options.volume):
-        config, result = directory.read_config(), directory.read_result()
-        if config is None:
-            continue
+    found = [directory for directory in _trainings(options.volume) if directory.read_config()]
+    if not found:
+        _say(f"no training in {options.volume}; python -m training train --help says how to start")
+    for directory in found:
+        config, result = _config(directory), directory.read_result()
         state = LocalCompute(options.volume).status(directory.key).state
         _say(f"{directory.key}  {config.model} {config.preset}  {state}")
-        for entry in CheckpointStore(directory.checkpoints_path(config.model)).entries():
-            size = sum(file.bytes for file in entry.manifest.files.values())
-            _say(f"  {entry.path.name}  {size / 1e6:.1f} MB")
+        store = CheckpointStore(directory.checkpoints_path(config.model))
+        pinned = pins(store)
+        for entry in store.entries():
+            note = "  pinned" if entry.step in pinned else ""
+            _say(f"  {entry.path.name}  {entry.bytes / 1e6:.1f} MB{note}")
         for gate in result.gates if result else ():
-            _say(f"  gate {gate.name} {'passed' if gate.passed else 'FAILED'}: {gate.value:.4g}")
+            verdict = "passed" if gate.passed else "FAILED"
+            must = f"must be {gate.direction} {gate.threshold:.4g}"
+            _say(f"  gate {gate.name} {verdict}: {gate.value:.4g} ({must})")
     return EXIT_OK
 
 
 def verify_command(options: Namespace) -> int:
     """Compare every byte of checkpoints and datasets with what their manifests say."""
-    damaged = 0
+    if options.key:
+        _config(TrainingDirectory(options.volume, options.key))
+    seen = damaged = 0
     for path, why in _damage(options.volume, options.key):
-        damaged += bool(why)
+        seen, damaged = seen + 1, damaged + bool(why)
         _say(f"{path.relative_to(options.volume)}: {why or 'as written'}")
+    if not seen:
+        raise ConfigError(
+            f"{options.volume} holds nothing to verify",
+            fix="name the directory that holds datasets and checkpoints: --volume DIR",
+        )
     return EXIT_FAILED if damaged else EXIT_OK
 
 
@@ -113,16 +134,42 @@ def _damage(volume: Path, key: str | None) -> Iterator[tuple[Path, str]]:
 def prune_command(options: Namespace) -> int:
     """Delete the checkpoints that the training's own policy does not keep."""
     directory = TrainingDirectory(options.volume, options.key)
-    config = directory.read_config()
-    if config is None:
-        raise ConfigError(f"no training {options.key}", fix="python -m training list")
-    store = CheckpointStore(directory.checkpoints_path(config.model))
-    plan = plan_prune(store, policy_of(config))
+    plan = plan_prune(_store(directory), policy_of(_config(directory)))
     deleted = plan.delete if options.dry_run else execute(plan)
     word = "would delete" if options.dry_run else "deleted"
     for entry in deleted:
         _say(f"{word} {entry.path.name}")
     _say(f"{word} {len(deleted)} checkpoints, {plan.bytes / 1e6:.1f} MB; kept {len(plan.keep)}")
+    return EXIT_OK
+
+
+def pin_command(options: Namespace) -> int:
+    """Keep a checkpoint whatever the policy says, or let it go again."""
+    directory = TrainingDirectory(options.volume, options.key)
+    kept = pin(_store(directory), options.step, keep=not options.remove)
+    listed = ", ".join(str(step) for step in sorted(kept)) or "none"
+    _say(f"pinned steps of {directory.key}: {listed}")
+    return EXIT_OK
+
+
+def fid_command(options: Namespace) -> int:
+    """Measure how far a model's samples are from photos, by a network's features."""
+    from training.fid import fid, load_features  # noqa: PLC0415 - imports torch
+
+    directory = TrainingDirectory(options.volume, options.key)
+    features = load_features(options.features, options.sha256)
+    config = _config(directory)
+    photos = options.photos and prepare(options.photos, options.volume, config.image_size).name
+    found = fid(
+        directory,
+        features,
+        options.sha256,
+        count=options.count,
+        seed=options.seed,
+        guidance=options.guidance,
+        dataset=photos,
+    )
+    _say(found.described())
     return EXIT_OK
 
 
@@ -174,6 +221,21 @@ def _new_training(options: Namespace) -> str:
     TrainingDirectory(options.volume, key).write_config(config, manifest.name)
     _say(f"training {key} on {manifest.name} ({manifest.images} images)")
     return key
+
+
+def _config(directory: TrainingDirectory) -> TrainingConfig:
+    config = directory.read_config()
+    if config is None:
+        raise ConfigError(
+            f"no training {directory.key} in {directory.volume_root}",
+            fix=f"python -m training list --volume {directory.volume_root}",
+            code="training_missing",
+        )
+    return config
+
+
+def _store(directory: TrainingDirectory) -> CheckpointStore:
+    return CheckpointStore(directory.checkpoints_path(_config(directory).model))
 
 
 def _trainings(volume: Path, key: str | None = None) -> Iterator[TrainingDirectory]:

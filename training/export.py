@@ -14,6 +14,7 @@ from training.data.shard import read_manifest
 from training.diffusion import DiffusionTask
 from training.durable import write_whole
 from training.errors import CheckpointError, ConfigError
+from training.model import TinyDiT
 from training.randomness import generator
 from training.result import TrainingDirectory
 from training.sampling import grid_png, sample
@@ -42,29 +43,56 @@ def newest_weights(directory: TrainingDirectory, average: str = "ema") -> Weight
     """Return an average of the newest valid checkpoint.
 
     Raises:
-        ConfigError: There is no such training.
-        CheckpointError: It has no valid checkpoint, or the checkpoint no such average.
+        ConfigError: There is no such training, or it has no such average.
+        CheckpointError: It has no valid checkpoint.
     """
     config, name = directory.read_config(), directory.read_dataset_name()
     manifest = None if name is None else read_manifest(directory.volume_root, name)
     if config is None or manifest is None:
         raise ConfigError(
             f"no training {directory.key} with its dataset in {directory.volume_root}",
-            fix="python -m training list",
+            fix=f"python -m training list --volume {directory.volume_root}",
         )
     store = CheckpointStore(directory.checkpoints_path(config.model))
     entry = store.newest_valid()
     if entry is None:
-        raise CheckpointError(f"{directory.key} has no checkpoint yet", fix="train it first")
+        raise CheckpointError(
+            f"{directory.key} has no valid checkpoint",
+            fix=f"python -m training train --volume {directory.volume_root} --key {directory.key}",
+        )
+    there = [name.removesuffix(".safetensors") for name in sorted(entry.manifest.files)]
+    averages = [name for name in there if name.startswith("ema")]
+    if average not in averages:
+        raise ConfigError(
+            f"step {entry.step} of {directory.key} holds no average {average}",
+            fix=f"use one of: {', '.join(averages)}",
+        )
     tensors, _ = store.read(entry, only=[average])
     synthetic = manifest.kind == "synthetic"
     return Weights(config, manifest.classes, synthetic, entry.step, tensors[average])
 
 
+def model_of(weights: Weights) -> TinyDiT:
+    """Return the model that draws with these weights.
+
+    Raises:
+        ConfigError: They are those of a model that draws nothing.
+    """
+    if weights.config.model != "dit":
+        raise ConfigError(
+            f"a {weights.config.model} draws nothing",
+            fix="name the key of a dit: python -m training list",
+        )
+    model = DiffusionTask(weights.config, len(weights.classes)).build().eval()
+    model.load_state_dict(weights.tensors)
+    return model
+
+
 def export(directory: TrainingDirectory, out: Path, average: str = "ema") -> int:
     """Write one safetensors file with an average's weights, and return its step.
 
-    The file's metadata holds the configuration, the classes, the key and the step, as JSON texts.
+    The file's metadata holds the configuration, the classes, the key and the step, as JSON texts;
+    of a finished classifier its temperature too.
 
     Raises:
         CheckpointError: There is nothing to export.
@@ -77,6 +105,10 @@ def export(directory: TrainingDirectory, out: Path, average: str = "ema") -> int
         "step": str(weights.step),
         "source": "SYNTHETIC" if weights.synthetic else "photos",
     }
+    result = directory.read_result()
+    if result is not None and result.step == weights.step and "temperature" in result.metrics:
+        # scores divided by it give probabilities that can be believed
+        about["temperature"] = str(result.metrics["temperature"])
     write_whole(
         out.absolute(), save({k: v.contiguous() for k, v in weights.tensors.items()}, about)
     )
@@ -107,14 +139,12 @@ def draw(
     Raises:
         ConfigError: The model draws nothing, or has no such class.
     """
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"{out} is no .png file", fix=f"name it {out.with_suffix('.png')}")
     weights = newest_weights(directory)
     config = weights.config
-    if config.model != "dit":
-        raise ConfigError(f"{directory.key} is a {config.model}, which draws nothing")
-    model = DiffusionTask(config, len(weights.classes)).build().eval()
-    model.load_state_dict(weights.tensors)
     images = sample(
-        model,
+        model_of(weights),
         torch.randn(
             count, config.image_size, config.image_size, 3, generator=generator(seed, "draw")
         ),

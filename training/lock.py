@@ -38,7 +38,8 @@ def holding(directory: TrainingDirectory, descriptor: int | None = None) -> Iter
         if not acquire(lock):
             raise TrainingError(
                 f"another process trains {directory.key} already",
-                fix=f"wait for it, or: python -m training stop --key {directory.key}",
+                fix=f"wait for it, or: python -m training stop "
+                f"--volume {directory.volume_root} --key {directory.key}",
                 code="already_running",
             )
         if descriptor is None:

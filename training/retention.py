@@ -4,6 +4,7 @@ Steps come from manifests, never from names or dates. Whatever a policy says, th
 checkpoint stays, and nothing is deleted that is not a checkpoint of the store.
 """
 
+import json
 import math
 import secrets
 import shutil
@@ -16,7 +17,7 @@ from typing import Protocol
 from training.checkpoint_entry import Entry, read_entry
 from training.checkpoints import CheckpointStore
 from training.config import TrainingConfig
-from training.durable import IF_FREE, TEMPORARY, directory_lock, sync_directory
+from training.durable import IF_FREE, TEMPORARY, directory_lock, sync_directory, write_whole
 from training.errors import CheckpointError
 
 __all__ = [
@@ -28,9 +29,13 @@ __all__ = [
     "Policy",
     "PrunePlan",
     "execute",
+    "pin",
+    "pins",
     "plan_prune",
     "policy_of",
 ]
+
+PINS_FILE = "pinned.json"
 
 
 class Policy(Protocol):
@@ -113,6 +118,46 @@ class PrunePlan:
     newest: Entry | None  # the newest valid one, which the plan relies on; None: nothing to delete
 
 
+def pins(store: CheckpointStore) -> frozenset[int]:
+    """The steps somebody wants kept.
+
+    Raises:
+        CheckpointError: The file that holds them cannot be read.
+    """
+    path = store.root / PINS_FILE
+    try:
+        return frozenset(int(step) for step in json.loads(path.read_bytes())["steps"])
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {error}",
+            fix=f"rm {path}, then pin again what must stay",
+            code="damaged_record",
+        ) from error
+
+
+def pin(store: CheckpointStore, step: int, *, keep: bool = True) -> frozenset[int]:
+    """Keep the checkpoint of a step whatever the policy says, or no longer; returns all such steps.
+
+    Raises:
+        CheckpointError: There is no such checkpoint.
+        DiskFull: There is no room for a few bytes.
+    """
+    there = [entry.step for entry in store.entries()]
+    now = pins(store)
+    if step not in (there if keep else now):
+        listed = ", ".join(str(each) for each in (there if keep else sorted(now))) or "none"
+        raise CheckpointError(
+            f"step {step} {'has no checkpoint' if keep else 'is not pinned'}",
+            fix=f"use one of: {listed}",
+            code="checkpoint_missing",
+        )
+    wanted = now | {step} if keep else now - {step}
+    write_whole(store.root / PINS_FILE, json.dumps({"steps": sorted(wanted)}) + "\n")
+    return wanted
+
+
 def policy_of(config: TrainingConfig) -> AnyOf:
     """The policy a configuration asks for: the last, the best, every K-th."""
     best = KeepBest("validation_loss") if config.model == "dit" else KeepBest("accuracy", False)
@@ -120,13 +165,16 @@ def policy_of(config: TrainingConfig) -> AnyOf:
 
 
 def plan_prune(store: CheckpointStore, policy: Policy) -> PrunePlan:
-    """What `policy` would delete from `store`; nothing is changed.
+    """What `policy` would delete from `store`; nothing is changed. What is pinned stays.
 
     Directories that are no checkpoints are in neither list. Bytes are read only as far as it
     takes to prove which checkpoint is the newest valid one, and only when something would go.
+
+    Raises:
+        CheckpointError: What is pinned cannot be read, so nothing may go.
     """
     entries = store.entries()
-    kept = policy.keeps(entries)
+    kept = policy.keeps(entries) | Pinned(pins(store)).keeps(entries)
     if all(entry.step in kept for entry in entries):
         return PrunePlan(store.root, entries, (), 0, None)
     newest = store.newest_valid()

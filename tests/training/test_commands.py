@@ -173,6 +173,39 @@ def test_sample_names_the_classes_it_knows(
     assert "use one of: Bengal, Persian" in capsys.readouterr().err
 
 
+def test_a_pinned_checkpoint_stays_whatever_the_policy_says(
+    trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, name = trained.read_config(), trained.read_dataset_name()
+    assert config is not None
+    assert name is not None
+    trained.write_config(config.model_copy(update={"keep_last": 1}), name)
+    store = CheckpointStore(trained.checkpoints_path("dit"))
+    place = ["--volume", str(trained.volume_root), "--key", trained.key]
+    assert main(["pin", *place, "3"]) == 1
+    assert "use one of: 2, 4" in capsys.readouterr().err
+    assert main(["pin", *place, "2"]) == 0
+    assert main(["prune", *place]) == 0
+    assert [entry.step for entry in store.entries()] == [2, 4]
+    assert main(["list", "--volume", str(trained.volume_root)]) == 0
+    (line,) = [line for line in said(capsys).splitlines() if line.endswith("pinned")]
+    assert "step-00000002" in line
+    assert main(["pin", *place, "2", "--remove"]) == 0
+    assert main(["prune", *place]) == 0
+    assert [entry.step for entry in store.entries()] == [4]
+
+
+def test_pins_that_cannot_be_read_let_nothing_go(
+    trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--volume", str(trained.volume_root), "--key", trained.key]
+    assert main(["pin", *place, "2"]) == 0
+    (trained.checkpoints_path("dit") / "pinned.json").write_text("[]", encoding="utf-8")
+    assert main(["prune", *place]) == 1
+    assert "pinned.json cannot be read" in capsys.readouterr().err
+    assert len(CheckpointStore(trained.checkpoints_path("dit")).entries()) == 2
+
+
 def test_stop_says_when_nothing_runs(
     trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
