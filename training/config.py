@@ -55,12 +55,12 @@ class TrainingConfig(BaseModel):
     sampler: Literal["heun", "euler"] = "heun"
     sample_steps: _Positive = Field(25, description="integration steps of a sample")
     judged_samples: int = Field(
-        512, ge=0, description="samples compared with held-out photos at the end (dit); 0: none"
+        1_024, ge=0, description="samples compared with held-out photos at the end (dit); 0: none"
     )
     judged_share: float = Field(
-        0.04,
+        0.05,
         gt=0.0,
-        description="how much further from photos than photos they may be, as a share of noise",
+        description="how much further than photos they may be from photos, as a share of noise",
     )
     keep_last: _Positive = Field(3, description="newest checkpoints to keep")
     keep_every: int = Field(0, ge=0, description="keep each K-th step as well; 0: none")

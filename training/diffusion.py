@@ -93,34 +93,42 @@ class DiffusionTask:
     def judge(self, model: nn.Module, held: Held, seen: Held) -> Iterator[dict[str, float]]:
         """Give how far samples, photos trained on, and noise are from the held-out photos.
 
-        The distance is that of 8 x 8 thumbnails. Samples are drawn without guidance: it makes them
-        more alike than photos are.
+        The distance is that of 8 x 8 thumbnails. Samples are drawn without guidance, which makes
+        them more alike than photos are. Where training mirrors photos, mirrored ones count as well:
+        twice as many images make the estimate of a distance less too large.
         """
-        drawn, noises = [], []
+        drawn, noises, found = [], [], dict[str, float]()
         for start in range(0, self.config.judged_samples, PIECE):
-            count = min(PIECE, self.config.judged_samples - start)
-            where = torch.arange(start, start + count) % len(held.labels)
-            noise = torch.randn(
-                (count, *held.images.shape[1:]), generator=generator(0, "judge", start)
-            ).to(held.images.device)
+            noise, labels = self._judged(held, start)
             noises.append(noise.clamp(-1, 1))
             drawn.append(
                 sample(
                     model,
                     noise,
-                    held.labels[where.to(held.labels.device)],
+                    labels,
                     null_class=self.classes,
                     steps=self.config.sample_steps,
                     sampler=self.config.sampler,
                 )
             )
             yield {}
-        if drawn:
-            yield {
-                "thumbnail_distance": thumbnail_distance(torch.cat(drawn), held.images),
-                "thumbnail_distance_photos": thumbnail_distance(seen.images, held.images),
-                "thumbnail_distance_noise": thumbnail_distance(torch.cat(noises), held.images),
-            }
+        if not drawn:
+            return
+        for name, images in (
+            ("thumbnail_distance", torch.cat(drawn)),
+            ("thumbnail_distance_photos", seen.images),
+            ("thumbnail_distance_noise", torch.cat(noises)),
+        ):
+            found[name] = thumbnail_distance(images, held.images, mirrors=self.config.augment)
+        yield found
+
+    def _judged(self, held: Held, start: int) -> tuple[Tensor, Tensor]:
+        """Return the noise and the labels of a piece of samples; labels as photos have them."""
+        count = min(PIECE, self.config.judged_samples - start)
+        where = torch.arange(start, start + count) % len(held.labels)
+        shape = (count, *held.images.shape[1:])
+        noise = torch.randn(shape, generator=generator(0, "judge", start))
+        return noise.to(held.images.device), held.labels[where.to(held.labels.device)]
 
     def gates(self, metrics: dict[str, float], held: Held) -> list[Gate]:
         """Return the gates of a finished training."""

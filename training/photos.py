@@ -82,9 +82,14 @@ class Photos:
         return torch.from_numpy(np.array(self._images)).to(self._device)
 
 
-def measured_on(dataset: Dataset, chosen: "npt.NDArray[np.int64]", device: torch.device) -> Held:
-    """Return the chosen photos to measure on, at most `MOST_HELD`, evenly taken from all."""
-    stride = max(1, -(-len(chosen) // MOST_HELD))
+def measured_on(
+    dataset: Dataset,
+    chosen: "npt.NDArray[np.int64]",
+    device: torch.device,
+    most: int = MOST_HELD,
+) -> Held:
+    """Return the chosen photos to measure on, at most `most` of them, evenly taken from all."""
+    stride = max(1, -(-len(chosen) // most))
     chosen = chosen[::stride]
     images = torch.from_numpy(np.asarray(dataset.images[chosen]))
     labels = torch.from_numpy(dataset.labels[chosen])

@@ -29,7 +29,7 @@ def _correlation(left: Tensor, right: Tensor) -> Tensor:
     return torch.where(scale > 1e-9, (left * right).sum(1) / scale.clamp_min(1e-9), 0.0)
 
 
-def thumbnail_distance(images: Tensor, reference: Tensor) -> float:
+def thumbnail_distance(images: Tensor, reference: Tensor, *, mirrors: bool = False) -> float:
     """Return the Fréchet distance between two sets of images, by their 8 x 8 thumbnails.
 
     It needs no network: the 192 numbers of a thumbnail are the features. Their covariance wants
@@ -38,14 +38,16 @@ def thumbnail_distance(images: Tensor, reference: Tensor) -> float:
     Args:
         images: `[N, S, S, 3]` in -1 to 1; S a multiple of 8.
         reference: `[M, S', S', 3]` in -1 to 1.
+        mirrors: Let the mirror of each image count as well.
     """
-    return frechet_distance(_thumbnails(images), _thumbnails(reference))
+    return frechet_distance(_thumbnails(images, mirrors), _thumbnails(reference, mirrors))
 
 
-def _thumbnails(images: Tensor) -> Tensor:
-    channels_first = images.permute(0, 3, 1, 2).double()
+def _thumbnails(images: Tensor, mirrors: bool) -> Tensor:
+    channels_first = images.permute(0, 3, 1, 2).float()
     small = functional.interpolate(channels_first, size=(THUMBNAIL, THUMBNAIL), mode="area")
-    return small.flatten(1)
+    both = torch.cat([small, small.flip(3)]) if mirrors else small
+    return both.flatten(1).double()
 
 
 def frechet_distance(features: Tensor, reference: Tensor) -> float:

@@ -47,7 +47,6 @@ class Trainer:
         device = run.device.torch_device
         self._photos = Photos(run.dataset, train, device, augment=run.config.augment)
         self._held = measured_on(run.dataset, valid, device)
-        self._seen = measured_on(run.dataset, train, device)
         self._learner = Learner(run.task, run.config, run.execution, run.device, run.group)
         store = CheckpointStore(run.directory.checkpoints_path(run.config.model))
         background = run.execution.background_saves
@@ -232,8 +231,14 @@ class Trainer:
     def _judge(self, stop: StopFlag) -> None:
         """Measure at length. Stopped in the middle, the next attempt does this part again."""
         began, found = self._run.clock(), dict[str, float]()
+        seen = measured_on(
+            self._run.dataset,
+            self._run.dataset.split()[0],
+            self._run.device.torch_device,
+            most=max(1, self._config.judged_samples),
+        )
         with self._learner.averaged() as model, self._run.device.autocast():
-            for found in self._run.task.judge(model, self._held, self._seen):
+            for found in self._run.task.judge(model, self._held, seen):
                 if stop.reason is not None and not found:
                     self.attempt.stopped = stop.reason
                     return
