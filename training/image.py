@@ -5,7 +5,7 @@ interpreter that sees only a copy of `training/` and those requirements imports 
 takes two training steps. It is written to ``<volume>/images/<fingerprint>.json``.
 
 The client's side of Modal (modules named ``modal_…``) and the control plane in ``loopback/`` never
-run inside the image, so the proof leaves them out.
+run inside the image, nor do the trackers (modules named ``track_…``): the proof leaves them out.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ RECIPE = "1"
 STEPS = 2
 POLL_SECONDS = 0.1
 _HERE = Path(__file__).resolve().parent
-_CLIENT_SIDE = ("modal_", "loopback")
+_NOT_INSIDE = ("modal_", "loopback", "track_")
 
 # Runs in the clean interpreter. The finders are wrapped, so that what is installed beside the
 # requirements, such as the client's own packages, is not found there.
@@ -129,7 +129,7 @@ def modules(root: Path = _HERE) -> list[str]:
     found = []
     for path in root.rglob("*.py"):
         parts = path.relative_to(root).with_suffix("").parts
-        if parts[0].startswith(_CLIENT_SIDE) or parts[-1] == "__main__":
+        if parts[0].startswith(_NOT_INSIDE) or parts[-1] == "__main__":
             continue
         names = parts[:-1] if parts[-1] == "__init__" else parts
         found.append(".".join(("training", *names)))
