@@ -12,6 +12,7 @@ from pathlib import Path
 
 from training.errors import TrainingError
 from training.inception import INCEPTION_SHA256, INCEPTION_URL
+from training.presets import PRESETS
 from training.tracking import TRACKERS
 
 EXIT_FAILED = 1
@@ -19,6 +20,7 @@ EXIT_RESOURCE = 3
 EXIT_LOCKED = 7
 EXIT_INTERRUPTED = 75
 
+_PRESET_NAMES = sorted({preset for presets in PRESETS.values() for preset in presets})
 _EXIT_CODES = {"resource": EXIT_RESOURCE, "interrupted": EXIT_INTERRUPTED}
 
 
@@ -82,7 +84,7 @@ def _add_train(
     train = commands.add_parser("train", parents=[volume], help="train, or go on training")
     train.add_argument("--key", help="a training on the volume; without it one is made from:")
     train.add_argument("--model", choices=("dit", "classifier"), default="dit")
-    train.add_argument("--preset", default="tiny")
+    train.add_argument("--preset", default="tiny", choices=_PRESET_NAMES)
     train.add_argument("--data", default="synthetic", help="folder, pets or synthetic")
     train.add_argument("--lock-fd", type=int, help="descriptor of the lock the parent has taken")
     train.add_argument("--deadline", type=float, help="save and end after so many seconds")

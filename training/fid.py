@@ -126,9 +126,9 @@ def load_features(path: Path, sha256: str = INCEPTION_SHA256) -> Features:
     try:
         with warnings.catch_warnings():  # torch.jit is old, and so is the file everybody uses
             warnings.simplefilter("ignore", DeprecationWarning)
-            # Torch's own annotations leave this function out.
-            read = torch.jit.load  # type: ignore[no-untyped-call]
-            network = read(io.BytesIO(content), map_location="cpu").eval()
+            network = torch.jit.load(  # type: ignore[no-untyped-call] # Torch left it out
+                io.BytesIO(content), map_location="cpu"
+            ).eval()
     except RuntimeError as error:
         raise ConfigError(
             f"{path} is no TorchScript file: {str(error).partition(chr(10))[0]}",
