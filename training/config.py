@@ -58,7 +58,7 @@ class TrainingConfig(BaseModel):
         1_024, ge=0, description="samples compared with held-out photos at the end (dit); 0: none"
     )
     judged_share: float = Field(
-        0.05,
+        0.1,
         gt=0.0,
         description="how much further than photos they may be from photos, as a share of noise",
     )

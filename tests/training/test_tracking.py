@@ -102,7 +102,9 @@ def test_mlflow_keeps_one_run_with_each_step_once(
     assert bench.run(directory, track="mlflow").status == "completed"
 
     from mlflow import MlflowClient
+    from mlflow.telemetry.utils import is_telemetry_disabled
 
+    assert is_telemetry_disabled()
     client = MlflowClient(tracking_uri=f"sqlite:///{bench.volume}/mlflow/mlflow.db")
     (experiment,) = [e for e in client.search_experiments() if e.name == "goap-training"]
     (run,) = client.search_runs([experiment.experiment_id])
