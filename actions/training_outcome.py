@@ -18,7 +18,7 @@ REHEARSED = (
     "not reached"
 )
 
-_UNITS = {"seconds": "s", "images_per_second": "images/s", "step": "steps"}
+_UNITS = {"seconds": "s", "judging_seconds": "s", "images_per_second": "images/s", "step": "steps"}
 
 
 def outcome_of(job: Job, result: Result, compute: str) -> Outcome:
