@@ -100,7 +100,8 @@ def _add_sample(
     sample.add_argument("--count", type=_positive, default=16)
     sample.add_argument("--seed", type=int, default=0)
     sample.add_argument("--label", help="a class; all in turn without it")
-    sample.add_argument("--guidance", type=float)
+    sample.add_argument("--guidance", type=float, help="1: as learned; more exaggerates the class")
+    sample.add_argument("--sampler", choices=("heun", "euler"))
     sample.add_argument("--steps", type=_positive)
 
 

@@ -204,6 +204,7 @@ def sample_command(options: Namespace) -> int:
         label=options.label,
         guidance=options.guidance,
         steps=options.steps,
+        sampler=options.sampler,
     )
     _say(f"{options.out}: {options.count} samples of step {step}")
     return EXIT_OK

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors.torch import save
@@ -124,6 +125,7 @@ def draw(
     label: str | None = None,
     guidance: float | None = None,
     steps: int | None = None,
+    sampler: Literal["heun", "euler"] | None = None,
 ) -> int:
     """Write a grid of samples as PNG, and return the step of the checkpoint they are from.
 
@@ -135,6 +137,7 @@ def draw(
         label: Name of the class wanted; all in turn when None.
         guidance: As configured when None.
         steps: As configured when None.
+        sampler: As configured when None.
 
     Raises:
         ConfigError: The model draws nothing, or has no such class.
@@ -152,7 +155,7 @@ def draw(
         null_class=len(weights.classes),
         steps=steps or config.sample_steps,
         guidance=guidance or (config.guidance if len(weights.classes) > 1 else 1.0),
-        sampler=config.sampler,
+        sampler=sampler or config.sampler,
     )
     caption = "SYNTHETIC" if weights.synthetic else ""
     about = [("training", directory.key), ("step", str(weights.step))]

@@ -159,10 +159,53 @@ def test_export_holds_the_average_alone_with_what_is_needed_to_use_it(
 def test_sample_draws_a_grid(trained: TrainingDirectory, tmp_path: Path) -> None:
     command = ["sample", "--volume", str(trained.volume_root), "--key", trained.key]
     out = tmp_path / "grid.png"
-    assert main([*command, str(out), "--count", "4", "--steps", "2", "--label", "Persian"]) == 0
+    options = ["--count", "4", "--steps", "2", "--label", "Persian", "--sampler", "euler"]
+    assert main([*command, str(out), *options]) == 0
     with Image.open(out) as sheet:
         assert sheet.size == (128, 128)
         assert sheet.text["step"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("command", "message", "fix"),
+    [
+        (["export", "x.safetensors", "--average", "ema-9"], "no average ema-9", "use one of: ema"),
+        (["export", "x.safetensors", "--average", "optimizer"], "no average optimizer", "ema"),
+        (["sample", "x.jpg"], "x.jpg is no .png file", "x.png"),
+    ],
+)
+def test_what_cannot_be_taken_out_is_said_with_what_can(
+    trained: TrainingDirectory,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    message: str,
+    fix: str,
+) -> None:
+    place = ["--volume", str(trained.volume_root), "--key", trained.key]
+    assert main([*command, *place]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert fix in error.partition("fix:")[2]
+
+
+def test_a_training_that_is_not_there_is_named_and_not_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--volume", str(tmp_path), "--key", "0123"]
+    assert main(["train", *place]) == main(["verify", *place]) == 1
+    assert "no training 0123" in capsys.readouterr().err
+    assert main(["verify", "--volume", str(tmp_path)]) == 1
+    assert "nothing to verify" in capsys.readouterr().err
+    assert main(["list", "--volume", str(tmp_path)]) == 0
+    assert "no training in" in said(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_training_says_that_nothing_is_trained(
+    trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["train", "--volume", str(trained.volume_root), "--key", trained.key])
+    assert "is finished already, at step 4; nothing is trained" in said(capsys)
 
 
 def test_sample_names_the_classes_it_knows(

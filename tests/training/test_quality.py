@@ -104,11 +104,11 @@ def test_a_confusion_picture_has_a_dark_box_where_answers_are_right() -> None:
 
 
 def test_the_distance_of_few_images_of_many_numbers_is_finite() -> None:
-    one = torch.randn(1, 2_000, generator=generator(0, "one"))
-    few = torch.randn(5, 2_000, generator=generator(0, "few"))
+    one = torch.randn(1, 300, generator=generator(0, "one"))
+    few = torch.randn(5, 300, generator=generator(0, "few"))
     assert frechet_distance(one, one) == 0
     assert frechet_distance(few, few) == pytest.approx(0, abs=1e-6)
-    assert frechet_distance(one, few) > 1_000
+    assert frechet_distance(one, few) > 150
 
 
 def test_bytes_and_numbers_convert_without_loss() -> None:
