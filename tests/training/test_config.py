@@ -60,6 +60,8 @@ def test_command_line_flags_dropped_every_setting_arrives_as_it_was_typed() -> N
         "guidance": "3",
         "sampler": "euler",
         "sample_steps": "9",
+        "judged_samples": "0",
+        "judged_share": "0.5",
         "keep_last": "5",
         "keep_every": "100",
     }
