@@ -36,12 +36,12 @@ DEFECTS = {
         "test_schedule.py::test_the_rate_never_exceeds_its_peak_wherever_a_run_is_resumed",
     ),
     "a retry began at step 0": (
-        "test_kill.py::test_a_training_killed_twice_ends_with_the_same_weights",
+        "test_kill.py::test_kills_corrupt_nothing_lose_at_most_an_interval_and_change_no_weight",
         "test_compute.py::test_after_kill_9_the_lock_is_free_and_the_next_launch_resumes",
     ),
     "torch.save onto the only file": (
         "test_checkpoints.py::test_torch_save_corrupt_killed_at_any_moment_the_newest_valid_one_stays",
-        "test_kill.py::test_two_hundred_kills_corrupt_nothing_and_lose_at_most_an_interval",
+        "test_kill.py::test_kills_corrupt_nothing_lose_at_most_an_interval_and_change_no_weight",
     ),
     "SIGTERM left only the inner loop": (
         "test_stopping.py::test_a_signal_ends_the_attempt_at_the_step_it_came_in",
