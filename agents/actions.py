@@ -80,6 +80,7 @@ class Estimate:
     Attributes:
         usd: None where nobody knows a price.
         usd_per_second: The rate, where the price depends on the time.
+        rate: Where that rate was read, and when.
         declared: The duration it was declared with.
         measured: How many measured durations went into it.
         missed: By how many seconds earlier estimates were off, all together.
@@ -93,6 +94,7 @@ class Estimate:
     measured: int = 0
     missed: float = 0.0
     took: float = 0.0
+    rate: str = ""
 
 
 class Progress(NamedTuple):

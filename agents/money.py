@@ -125,7 +125,8 @@ class Purse:
         elif estimate.usd is not None:
             usd = estimate.usd.expected
         self.spent += usd or 0.0
-        self.record("money.settled", step, {"step": step, "action": grounded.name, "usd": usd})
+        told = {"step": step, "action": grounded.name, "usd": usd, "rate": estimate.rate}
+        self.record("money.settled", step, told)
 
     def _check(
         self, grounded: Grounded, estimate: Estimate, rest: Iterable[Grounded], cap: float
