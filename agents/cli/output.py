@@ -23,7 +23,9 @@ def as_json(command: str, data: object) -> str:
 
 def emit(command: str, data: Any, text: Callable[[], str], *, json_wanted: bool) -> None:
     """Print ``data`` as JSON, or the text made of it."""
-    click.echo(as_json(command, data) if json_wanted else redact(text()))
+    told = as_json(command, data) if json_wanted else redact(text())
+    # bytes of a file that are no UTF-8 were read as surrogates, which cannot be printed
+    click.echo(told.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
 def say(text: str) -> None:

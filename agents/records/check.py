@@ -16,7 +16,8 @@ __all__ = ["Finding", "check_adrs", "region_findings"]
 class Finding:
     """One fault: where, which kind, and in words.
 
-    The kinds: ``duplicate_number``, ``number_mismatch``, ``no_status``, ``one_sided``,
+    The kinds: ``duplicate_number``, ``number_mismatch``, ``no_status``, ``no_date``,
+    ``unreadable``, ``one_sided``,
     ``dangling``, ``circular``, ``edited``, ``broken_region``, ``accepted_failed_gate``,
     ``same_decision`` from `check_adrs`; ``differs``, ``missing``, ``file_changed`` from verifying.
     """
@@ -57,6 +58,9 @@ def region_findings(path: str, text: str) -> Iterator[Finding]:
 
 
 def _alone(document: AdrDocument) -> Iterator[Finding]:
+    if document.problem:
+        yield Finding(document.path, 1, "unreadable", document.problem)
+        return
     named = document.heading_number
     if named is not None and named != document.number:
         yield Finding(
@@ -67,6 +71,8 @@ def _alone(document: AdrDocument) -> Iterator[Finding]:
         )
     if not document.status:
         yield Finding(document.path, 1, "no_status", f"{document.label} states no status")
+    if not document.date:
+        yield Finding(document.path, 1, "no_date", f"{document.label} states no date")
     if document.status.lower().startswith("accepted"):
         for region in document.regions.starting("confirmation/"):
             if FAILED_VERDICT in region.body:

@@ -6,13 +6,14 @@ stars), a ``## Status`` section, and YAML front matter as MADR uses it.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from agents.errors import ActionFailed
 from agents.records.regions import Parsed, parse
 from agents.records.text import read_text
 
-__all__ = ["ADR_FOLDER", "AdrDocument", "adr_number", "read_adrs", "read_document"]
+__all__ = ["ADR_FOLDER", "AdrDocument", "adr_number", "plain_status", "read_adrs", "read_document"]
 
 ADR_FOLDER = "plans"
 
@@ -48,6 +49,7 @@ class AdrDocument:
         heading_number: From the first heading; None where it names none.
         supersedes: Numbers this ADR says it replaces.
         superseded_by: Numbers it says it was replaced by.
+        problem: Why the file could not be read; empty when it was.
     """
 
     path: str
@@ -59,6 +61,7 @@ class AdrDocument:
     date: str
     supersedes: tuple[int, ...]
     superseded_by: tuple[int, ...]
+    problem: str = ""
 
     @property
     def regions(self) -> Parsed:
@@ -85,19 +88,24 @@ def adr_number(name: str) -> int | None:
 
 def read_adrs(repo: Path, changed: Mapping[str, str] | None = None) -> list[AdrDocument]:
     """All ADRs of a repository by number and name, as they are or with ``changed`` texts."""
+    changed = changed or {}
     folder = repo / ADR_FOLDER
     names = [path.name for path in folder.glob("*.md")] if folder.is_dir() else []
-    texts = {f"{ADR_FOLDER}/{name}": "" for name in names if adr_number(name) is not None}
-    for path in texts:
-        if path not in (changed or {}):
-            texts[path] = read_text(repo / path)
-    texts.update(changed or {})
+    there = {f"{ADR_FOLDER}/{name}" for name in names}
     documents = [
-        read_document(path, text)
-        for path, text in texts.items()
+        read_document(path, changed[path]) if path in changed else _read(repo, path)
+        for path in sorted(there | set(changed))
         if adr_number(path) is not None and path.startswith(f"{ADR_FOLDER}/")
     ]
     return sorted(documents, key=lambda each: (each.number, each.path))
+
+
+def _read(repo: Path, path: str) -> AdrDocument:
+    """One ADR from disk; one that cannot be read still has its number."""
+    try:
+        return read_document(path, read_text(repo / path))
+    except ActionFailed as failed:
+        return replace(read_document(path, ""), problem=failed.message)
 
 
 def read_document(path: str, text: str) -> AdrDocument:
@@ -119,6 +127,17 @@ def read_document(path: str, text: str) -> AdrDocument:
         supersedes=_numbers(_SUPERSEDES, relations),
         superseded_by=_numbers(_SUPERSEDED, relations),
     )
+
+
+def plain_status(status: str) -> str:
+    """A status without the target of its link.
+
+    >>> plain_status("Superseded by [ADR-002](ADR-002-x.md)")
+    'Superseded by ADR-002'
+    """
+    head, bracket, rest = status.partition("[")
+    label, closed, tail = rest.partition("](")
+    return f"{head}{label}{tail.partition(')')[2]}" if bracket and closed else status
 
 
 def _outside_fences(lines: Iterable[str]) -> Iterable[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["inputs_digest"]
 
-_QUOTED = ("run.started", "plan.made", "step.finished", "step.failed")
+_QUOTED = ("run.started", "plan.made", "step.finished", "step.failed", "money.settled")
 _FILES = ("plans/*.md", "agents-docs/*.md", "agents-docs/runs/*.md")
 _HERE = Path(__file__).resolve().parent
 
@@ -39,7 +39,8 @@ def _events(events: "Iterable[Event]") -> Iterator[bytes]:
         if not something_to_record(own):
             continue
         for event in own:
-            if event.type in _QUOTED and event.data.get("action") not in RECORDING_ACTIONS:
+            quoted = event.type in _QUOTED or event.data.get("call_id")
+            if quoted and event.data.get("action") not in RECORDING_ACTIONS:
                 yield f"{event.id} {event.type} {event.time}".encode()
                 yield json.dumps(event.data, sort_keys=True).encode()
 
@@ -48,7 +49,10 @@ def _files(repo: Path) -> Iterator[bytes]:
     for pattern in _FILES:
         for path in sorted(repo.glob(pattern)):
             yield path.name.encode()
-            yield path.read_bytes()
+            try:
+                yield path.read_bytes() if path.is_file() else b""
+            except OSError as error:
+                yield str(error).encode()  # one that can be read by then is another input
 
 
 def _program() -> Iterator[bytes]:

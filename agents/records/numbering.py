@@ -22,7 +22,7 @@ def numbering_lock(repo: Path) -> Iterator[None]:
     """Hold the lock under which records of ``repo`` are written; waits for other processes.
 
     The lock is on a directory that is there anyway (the common git directory, so that worktrees
-    share it, else the folder of the ADRs) and leaves no file behind.
+    share it, else ``repo`` itself) and leaves no file behind.
     """
     handle = os.open(_lock_folder(repo), os.O_RDONLY)
     try:
@@ -69,9 +69,8 @@ def _lock_folder(repo: Path) -> Path:
     if repository is not None:
         with repository:
             return Path(repository.common_dir)
-    folder = repo / ADR_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    repo.mkdir(parents=True, exist_ok=True)
+    return repo
 
 
 def _names_in(folder: Path) -> set[str]:

@@ -4,18 +4,50 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
+
+from agents.errors import ActionFailed, FailureClass
 
 __all__ = ["read_text", "write_file"]
 
+MOST_BYTES = 4_000_000
+"""A larger file is no record: reading it would only take time and memory."""
+
 
 def read_text(path: Path) -> str:
-    """The text of a file with its own line ends."""
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        return file.read()
+    """The text of a file with its own line ends.
+
+    Raises:
+        ActionFailed: It cannot be read, is no file or is larger than `MOST_BYTES`
+            (``not_readable``).
+    """
+    if path.exists() and not path.is_file():
+        raise _failed("read", path, "it is no file")
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise _failed("read", path, f"it has more than {MOST_BYTES:,} bytes")
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+    except OSError as error:
+        raise _failed("read", path, error.strerror or str(error)) from error
 
 
 def write_file(path: Path, text: str) -> None:
-    """Replace a file in one step; a reader sees the old text or the new one."""
+    """Replace a file in one step; a reader sees the old text or the new one.
+
+    Raises:
+        ActionFailed: It cannot be written, or is a symbolic link: what that leads to may belong
+            to somebody else (``not_writable``).
+    """
+    if path.is_symlink():
+        raise _failed("written", path, "it is a symbolic link")
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise _failed("written", path, error.strerror or str(error)) from error
+
+
+def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -28,3 +60,12 @@ def write_file(path: Path, text: str) -> None:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise
+
+
+def _failed(what: Literal["read", "written"], path: Path, why: str) -> ActionFailed:
+    return ActionFailed(
+        f"{path} cannot be {what}: {why}",
+        fix="mend or move it, or name another repository: repo=DIR",
+        failure_class=FailureClass.PERMANENT,
+        name="not_readable" if what == "read" else "not_writable",
+    )

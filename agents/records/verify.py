@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.errors import ActionFailed
 from agents.events import Event
 from agents.records.check import Finding, region_findings
 from agents.records.documents import read_adrs
@@ -82,7 +83,12 @@ def verify_records(
         if not (repo / path).is_file():
             tally.findings.append(Finding(path, 1, "missing", "the record is not there"))
             continue
-        _compare(path, read_text(repo / path), made.after.get(path), tally)
+        try:
+            text = read_text(repo / path)
+        except ActionFailed as failed:
+            tally.findings.append(Finding(path, 1, "unreadable", failed.message))
+        else:
+            _compare(path, text, made.after.get(path), tally)
     logs = run_logs(events)
     measured = [each for log in logs for each in trainings(log)]
     measured += [each for record in decisions(logs) for each in record.evidence]

@@ -1,40 +1,58 @@
 """`adr check` in a repository of sixty ADRs of mixed styles."""
 
+import json
+import os
 import random
 
 import pytest
 
+from agents.cli.main import invoke
+from agents.errors import ActionFailed
 from agents.records import write_records
 from agents.records.check import check_adrs
+from agents.records.commands import accept_adr, new_adr, write_index
 from agents.records.documents import read_adrs
 
-STATUSES = ("Accepted", "Proposed", "Implemented", "Rejected")
+STATUSES = (
+    "Accepted",
+    "Accepted (2026-02-24, Ada)",
+    "✅ Implemented",
+    "Proposed",
+    "Draft",
+    "In Progress",
+    "Rejected",
+    "Deprecated",
+)
+"""And the ninth: superseded."""
 
 
-def styled(number: int, status: str, relation: str, style: int) -> str:
-    """One ADR in one of six styles found in the wild."""
+def styled(number: int, status: str, relation: str, style: int, day: str = "2026-02-24") -> str:
+    """One ADR in one of six styles found in the wild; without a day it states no date."""
     title = f"ADR-{number:03d}: Choose thing {number}"
+    section = f"## Date\n\n{day}\n\n" if day else ""
+    bold, plain = (f"**Date:** {day}\n", f"date: {day}\n") if day else ("", "")
     body = (
         "## Context\n\nWe once thought this would supersede ADR-002.\n\n"
         "```\n## Status\nSuperseded by ADR-999\n# ADR-777: not a heading\n```\n\n"
         "## Decision\n\nStatus: irrelevant here\n"
     )
     if style == 0:
-        return f"# {title}\n\n## Status\n{status}\n\n{relation}\n\n{body}"
+        return f"# {title}\n\n## Status\n{status}\n\n{relation}\n\n{section}{body}"
     if style == 1:
         related = f"**Related:** {relation}\n" if relation else ""
-        return f"# {title}\n\n**Date:** 2026-02-24\n**Status:** {status}\n{related}\n{body}"
+        return f"# {title}\n\n{bold}**Status:** {status}\n{related}\n{body}"
     if style == 2:
         related = f"- **Related:** {relation}\n" if relation else ""
-        return f"# {title}\n\n- **Status:** {status}\n- **Date:** 2026-07-07\n{related}\n{body}"
+        listed = f"- {bold}" if day else ""
+        return f"# {title}\n\n- **Status:** {status}\n{listed}{related}\n{body}"
     if style == 3:
         related = f"related: {relation}\n" if relation else ""
-        return (
-            f"---\nstatus: {status.lower()}\ndate: 2026-01-01\n{related}---\n\n# {title}\n\n{body}"
-        )
+        return f"---\nstatus: {status.lower()}\n{plain}{related}---\n\n# {title}\n\n{body}"
     if style == 4:
-        return f"# {number}. Choose thing\r\n\r\n## Status\r\n\r\n{status}\r\n\r\n{relation}\r\n"
-    return f"# {title}\n\n**Status**: {status}\n\n{body}\n## Related\n\n- {relation or 'none'}\n"
+        text = f"# {number}. Choose thing\n\n{plain.title()}\n## Status\n\n{status}\n\n{relation}\n"
+        return text.replace("\n", "\r\n")
+    links = f"## Related\n\n- {relation or 'none'}\n"
+    return f"# {title}\n\n{bold}**Status**: {status}\n\n{body}\n{links}"
 
 
 def sixty(seed: int) -> dict[str, tuple[int, str, str, int]]:
@@ -64,7 +82,10 @@ def mixed(repository):
 def test_sixty_sound_adrs_of_six_styles_have_no_finding(mixed):
     documents = read_adrs(mixed.root)
     assert len(documents) == 60
-    assert all(document.status and document.title for document in documents)
+    assert all(each.status and each.title and each.date for each in documents)
+    assert {status.split("(")[0].split("[")[0].strip().lower() for status in STATUSES} <= {
+        each.status.split("(")[0].strip().lower() for each in documents
+    }
     assert check_adrs(mixed.root) == []
 
 
@@ -79,8 +100,10 @@ def test_exactly_the_planted_faults_are_named_and_no_byte_changes(repository, se
     adrs[paths[30]] = (31, "Superseded by ADR-404", "", (seed + 1) % 6)
     for path, adr in adrs.items():
         repository.write(path, styled(*adr))
-    repository.write(paths[40], "# ADR-041: No state\n\nJust words.\n")
+    repository.write(paths[40], "# ADR-041: No state\n\n**Date:** 2026-01-01\n\nJust words.\n")
     repository.write(paths[44], styled(54, "Accepted", "", 1))
+    for place in (50, 51, 52):
+        repository.write(paths[place], styled(place + 1, "Accepted", "", (place + seed) % 6, ""))
     before = repository.files()
     found = [(each.kind, each.path) for each in check_adrs(repository.root)]
     doubled = max(paths[13], "plans/ADR-014-another-fourteen.md")
@@ -92,6 +115,9 @@ def test_exactly_the_planted_faults_are_named_and_no_byte_changes(repository, se
             ("dangling", paths[30]),
             ("no_status", paths[40]),
             ("number_mismatch", paths[44]),
+            ("no_date", paths[50]),
+            ("no_date", paths[51]),
+            ("no_date", paths[52]),
         ]
     )
     assert repository.files() == before
@@ -104,6 +130,39 @@ def test_writing_records_changes_no_byte_of_sixty_adrs_of_people(mixed, story):
     assert "plans/ADR-061-promote-a-dit-trained-on-catfaces64.md" in changed
     after = mixed.files()
     assert {path: after[path] for path in before} == before
+
+
+def test_what_cannot_be_read_is_named_and_stops_nothing(repository, capsys):
+    repository.write("plans/ADR-001-good.md", styled(1, "Accepted", "", 1))
+    repository.write("plans/ADR-002-huge.md", "x" * 4_000_001)
+    (repository.root / "plans/ADR-003-gone.md").symlink_to("nowhere")
+    (repository.root / "plans/ADR-004-folder.md").mkdir()
+    os.mkfifo(repository.root / "plans/ADR-005-pipe.md")
+    latin = "# ADR-006: Café\n\n**Date:** 2026-01-01\n**Status:** Accepted\n".encode("latin-1")
+    (repository.root / "plans/ADR-006-latin.md").write_bytes(latin)
+    found = [(each.kind, each.path[6:13]) for each in check_adrs(repository.root)]
+    assert found == [("unreadable", f"ADR-{number:03d}") for number in (2, 3, 4, 5)]
+    assert new_adr(repository.root, "Next", author="Ada").name == "ADR-007-next.md"
+    assert "ADR-006-latin" in write_index(repository.root)[0].after
+    assert (repository.root / "plans/ADR-006-latin.md").read_bytes() == latin
+    for command in (["check"], ["list"], ["show", "6"]):
+        code = invoke(lambda: None, ["adr", *command, f"repo={repository.root}", "--json"])
+        document = json.loads(capsys.readouterr().out)
+        assert (document["ok"], code) == (True, 1 if command == ["check"] else 0)
+
+
+def test_records_are_not_written_through_a_link_or_where_they_cannot_be(repository, tmp_path):
+    elsewhere = repository.write("elsewhere.md", styled(1, "Proposed", "", 1))
+    (repository.root / "plans").mkdir()
+    (repository.root / "plans/ADR-001-link.md").symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    with pytest.raises(ActionFailed, match=r"ADR-001-link\.md cannot be written: it is a symbolic"):
+        accept_adr(repository.root, 1, by="Ada")
+    assert elsewhere.read_bytes() == before
+    (tmp_path / "blocked").mkdir()
+    (tmp_path / "blocked/plans").write_text("a file where a folder should be", encoding="utf-8")
+    with pytest.raises(ActionFailed, match="cannot be written"):
+        new_adr(tmp_path / "blocked", "Next", author="Ada")
 
 
 def test_a_circle_of_supersessions_is_named(repository):
