@@ -47,7 +47,7 @@ def _recall(context: Context) -> Outcome | None:
     result = job.result() if job is not None else None
     if job is None or result is None or not result.passed or not job.holds_checkpoint(result):
         return None
-    return outcome_of(job, result, ports_of(context).compute.name)
+    return outcome_of(job, result, ports_of(context).compute)
 
 
 @action(
@@ -67,12 +67,12 @@ def train(context: Context) -> Outcome:
         job.forget_result()
     elif result is not None and result.status == "completed":
         context.note({"text": f"training {job.key} is finished already; nothing is launched"})
-        return outcome_of(job, result, ports.compute.name)
+        return outcome_of(job, result, ports.compute)
     _launch(context, ports, job)
     status = _follow(context, ports, job)
     result = job.result()
     if result is not None and status.state == "completed":
-        return outcome_of(job, result, ports.compute.name)
+        return outcome_of(job, result, ports.compute)
     raise _failure(job, status, result)
 
 

@@ -3,7 +3,9 @@
 import json
 
 from actions.job import Job
-from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome, Series
+from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking, Series
+from training.checkpoint_entry import MANIFEST_FILE
+from training.compute import Compute
 from training.result import Result
 
 __all__ = ["outcome_of"]
@@ -18,10 +20,15 @@ REHEARSED = (
     "not reached"
 )
 
+_RANKINGS = {
+    "dit": Ranking(measurement="validation_loss", best="lowest"),
+    "classifier": Ranking(measurement="accuracy", best="highest"),
+}
+
 _UNITS = {"seconds": "s", "judging_seconds": "s", "images_per_second": "images/s", "step": "steps"}
 
 
-def outcome_of(job: Job, result: Result, compute: str) -> Outcome:
+def outcome_of(job: Job, result: Result, compute: Compute) -> Outcome:
     """The typed outcome of a finished training; every number names the file it was read from."""
     source = f"{job.directory}/result.json"
     numbers = {
@@ -31,7 +38,7 @@ def outcome_of(job: Job, result: Result, compute: str) -> Outcome:
         **{name: value for name, value in result.metrics.items() if name not in _OF_THE_WINDOW},
     }
     return Outcome(
-        summary=_summary(job, result) + (REHEARSED if compute == "loopback" else ""),
+        summary=_summary(job, result) + (REHEARSED if compute.name == "loopback" else ""),
         measurements=tuple(
             Measurement(name=name, value=value, unit=_UNITS.get(name, ""), source=source)
             for name, value in numbers.items()
@@ -40,7 +47,7 @@ def outcome_of(job: Job, result: Result, compute: str) -> Outcome:
         artifacts=_artifacts(job, result),
         gates=tuple(Gate.model_validate(gate.model_dump()) for gate in result.gates),
         provenance=_provenance(job, result, compute),
-        decision=_decision(job) if result.passed else None,
+        decision=_decision(job, result) if result.passed else None,
         lesson=_lesson(job) if result.passed else "",
     )
 
@@ -71,18 +78,23 @@ def _summary(job: Job, result: Result) -> str:
 
 def _artifacts(job: Job, result: Result) -> tuple[Artifact, ...]:
     path = f"{job.directory}/result.json"
-    found = [Artifact(name="result", path=path, sha256=job.volume.sha256(path))]
+    files = [("result", path, job.volume.sha256(path))]
     if result.checkpoint is not None:
-        manifest = f"{result.checkpoint.path}/manifest.json"
-        found.append(Artifact(name="checkpoint", path=manifest, sha256=result.checkpoint.sha256))
+        manifest = f"{result.checkpoint.path}/{MANIFEST_FILE}"
+        files.append(("checkpoint", manifest, result.checkpoint.sha256))
     if result.samples is not None:
-        found.append(
-            Artifact(name="samples", path=result.samples.path, sha256=result.samples.sha256)
-        )
-    return tuple(found)
+        files.append(("samples", result.samples.path, result.samples.sha256))
+    return tuple(
+        Artifact(name=name, path=path, sha256=sha256, bytes=_size(job, path))
+        for name, path, sha256 in files
+    )
 
 
-def _provenance(job: Job, result: Result, compute: str) -> dict[str, str]:
+def _size(job: Job, path: str) -> int:
+    return len(job.volume.read_bytes(path)) if job.volume.exists(path) else 0
+
+
+def _provenance(job: Job, result: Result, compute: Compute) -> dict[str, str]:
     return {
         "training_key": job.key,
         "model": job.model,
@@ -92,7 +104,8 @@ def _provenance(job: Job, result: Result, compute: str) -> dict[str, str]:
         "dataset_digest": job.dataset.digest,
         "config_digest": result.config_digest,
         "source_digest": result.source_digest,
-        "compute": compute,
+        "compute": compute.name,
+        "image": compute.image_fingerprint(),
         "device": result.device,
         "dtype": result.dtype,
         "threads": str(result.threads),
@@ -103,18 +116,20 @@ def _provenance(job: Job, result: Result, compute: str) -> dict[str, str]:
     }
 
 
-def _decision(job: Job) -> Decision:
-    data = _data(job)
+def _decision(job: Job, result: Result) -> Decision:
+    checkpoint = "" if result.checkpoint is None else result.checkpoint.path
+    ranking = _RANKINGS.get(job.model)
+    by = f", and when no earlier one had a better {ranking.measurement}" if ranking else ""
     return Decision(
         key=f"promote:{job.model}:{job.dataset.name}",
-        title=f"Promote a {job.model} trained on {job.dataset.name}",
+        title=f"Promote {job.model} {job.key[:8]} for {job.dataset.name}",
         context=(
-            f"The goal asked for a {job.model} trained on {data}. A model is promoted only when "
-            "every gate passed; the gates are measured on the finished training, not judged by eye."
+            f"The goal asked for a {job.model} trained on {_data(job)}. A model is promoted when "
+            f"every gate passed{by}. Both are measured on the finished training, not judged by eye."
         ),
         decision=(
-            f"Use the checkpoint named under Evidence as the {job.model} for {job.dataset.name}. "
-            "It is identified by its training key and by the checksum of its manifest."
+            f"Use {checkpoint} on the volume as the {job.model} for {job.dataset.name}: the "
+            f"checkpoint of training {job.key}. The checksum of its manifest is under Evidence."
         ),
         positive=(
             "Anyone who has the volume can verify the checkpoint: each file has a checksum.",
@@ -125,20 +140,20 @@ def _decision(job: Job) -> Decision:
             if job.dataset.kind == "synthetic"
             else ("The gates are thresholds, not a full evaluation.",)
         ),
-        neutral=("A later training on the same dataset adds its evidence to this record.",),
+        neutral=(
+            "A better training on the same dataset supersedes this record; another adds evidence.",
+        ),
         alternatives=(
             ("Promote by the last log line", "a log line is not a measurement of the weights"),
-            ("Keep the previous checkpoint", "it stays on the volume and can be pinned"),
+            ("Choose by looking at samples", "two people would choose two checkpoints"),
         ),
+        ranking=ranking,
         references=(f"{job.directory}/metrics.jsonl", f"{job.directory}/training.log"),
     )
 
 
 def _lesson(job: Job) -> str:
-    return (
-        f"Preset {job.config.preset} trains a {job.model} on {_data(job)} to passing gates "
-        "with the figures below."
-    )
+    return f"Preset {job.config.preset} trains a {job.model} on {_data(job)} to passing gates."
 
 
 def _data(job: Job) -> str:

@@ -7,7 +7,7 @@ from agents.actions import Context, action, sensor
 from agents.events import Event
 from agents.facts import Reading
 from agents.outcome import Artifact, Outcome
-from agents.records import inputs_digest, outdated, write_records
+from agents.records import inputs_digest, outdated, uncommitted, write_records
 from goals.parameters import DocumentParameters
 from goals.world import F
 
@@ -18,15 +18,17 @@ WRITTEN = "records_made_of"
 
 @sensor(F.documented, timeout=15)
 def documented(context: Context) -> Reading:
-    """True when writing the records again would change no byte."""
+    """True when writing the records again would change no byte, and all is committed as wished."""
     events, repo = context.history(), _repo(context)
-    if _written(events) == inputs_digest(events, repo):
-        return Reading(True, "the records match the ledger")
-    changes = outdated(events, repo)
+    changes = [] if _written(events) == inputs_digest(events, repo) else outdated(events, repo)
     if changes:
         names = ", ".join(str(change.path) for change in changes[:3])
-        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+        more = _and_more(len(changes) - 3)
         return Reading(False, f"not up to date: {names}{more}")
+    if _params(context).commit:
+        waiting = uncommitted(events, repo)
+        if waiting:
+            return Reading(False, f"not committed: {waiting[0]}{_and_more(len(waiting) - 1)}")
     return Reading(True, "the records match the ledger")
 
 
@@ -41,6 +43,10 @@ def update_docs(context: Context) -> Outcome:
         provenance={WRITTEN: inputs_digest(context.history(), _repo(context))},
         artifacts=tuple(Artifact(name="record", path=str(change.path)) for change in changes),
     )
+
+
+def _and_more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""
 
 
 def _written(events: Sequence[Event]) -> str:

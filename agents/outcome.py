@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Artifact", "Decision", "Gate", "Measurement", "Outcome", "Series"]
+__all__ = ["Artifact", "Decision", "Gate", "Measurement", "Outcome", "Ranking", "Series"]
 
 
 class _Frozen(BaseModel):
@@ -40,6 +40,13 @@ class Gate(_Frozen):
     passed: bool
 
 
+class Ranking(_Frozen):
+    """The measurement by which one choice is better than another of the same decision key."""
+
+    measurement: str
+    best: Literal["lowest", "highest"]
+
+
 class Decision(_Frozen):
     """A choice worth an ADR: which one, and the prose around it.
 
@@ -57,6 +64,9 @@ class Decision(_Frozen):
         default=(), description="pairs (alternative, why it was not chosen)"
     )
     references: tuple[str, ...] = ()
+    ranking: Ranking | None = Field(
+        None, description="a choice that is not better than the one that stands only supports it"
+    )
 
 
 class Series(_Frozen):

@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "facts": ("agents.cli.listing", "The facts the world is described with."),
     "adr": (
         "agents.cli.records",
-        "Decisions: list, new, accept, supersede, check, verify and index.",
+        "Decisions: list, new, show, accept, supersede, check, verify, write and index.",
     ),
     "learnings": ("agents.cli.records", "What was learned: list, verify, archive."),
     "docs": ("agents.cli.docs", "Documents: check that what they quote is really there."),

@@ -14,7 +14,7 @@ from agents.errors import UsageError
 from agents.events import Event
 from agents.facts import nearest
 from agents.ledger import Ledger
-from agents.records import write_records
+from agents.records import outdated, write_records
 from agents.records.check import Finding, check_adrs
 from agents.records.commands import (
     accept_adr,
@@ -24,7 +24,9 @@ from agents.records.commands import (
     supersede_adr,
     write_index,
 )
+from agents.records.documents import plain_status
 from agents.records.learnings import LEARNINGS_PATH, archive_learnings, list_learnings
+from agents.records.merge import Edited
 from agents.records.verify import Verification, verify_records
 from agents.records.write import Change
 
@@ -37,9 +39,14 @@ format_option = click.option(
 )
 
 
+check_option = click.option(
+    "--check", is_flag=True, help="Write nothing; end with exit code 1 when something would change."
+)
+
+
 @click.group("adr")
 def adr_command() -> None:
-    """Decisions: list, new, accept, supersede, check, verify and index."""
+    """Decisions: list, new, show, accept, supersede, check, verify, write and index."""
 
 
 @click.group("learnings")
@@ -52,7 +59,7 @@ def learnings_command() -> None:
 @json_option
 def list_command(words: tuple[str, ...], as_json: bool) -> None:
     """All ADRs by number, whoever wrote them."""
-    data = [
+    data: list[dict[str, Any]] = [
         {
             "number": each.number,
             "title": each.title,
@@ -68,8 +75,9 @@ def list_command(words: tuple[str, ...], as_json: bool) -> None:
         data,
         lambda: (
             "\n".join(
-                f"ADR-{row['number']:03d}  {row['date']:<10}  {row['status']:<24}  {row['title']}"
-                for row in data
+                f"ADR-{each['number']:03d}  {each['date']:<10}  "
+                f"{plain_status(each['status']):<24}  {each['title']}"
+                for each in data
             )
             or 'no ADRs yet; write one: python -m agents adr new "TITLE"'
         ),
@@ -134,30 +142,36 @@ def supersede_command(old: int, new: int, words: tuple[str, ...], as_json: bool)
 
 @adr_command.command("index")
 @words_argument
+@check_option
 @click.option("--force", is_flag=True, help="Overwrite what was edited in the generated part.")
 @json_option
-def index_command(words: tuple[str, ...], force: bool, as_json: bool) -> None:
+def index_command(words: tuple[str, ...], check: bool, force: bool, as_json: bool) -> int:
     """Write plans/INDEX.md, with a table and a graph."""
-    changes = write_index(_Given(words).repo, edited="force" if force else "refuse")
-    _changed("adr.index", changes, as_json)
+    repo, edited = _Given(words).repo, edited_of(False, force)
+    changes = write_index(repo, edited=edited, check=check)
+    return _written("adr.index", changes, check, as_json)
 
 
-@adr_command.command("adopt")
+@adr_command.command("write")
 @words_argument
+@check_option
+@click.option("--adopt", is_flag=True, help="Keep what a person edited; it is theirs from now on.")
+@click.option("--force", is_flag=True, help="Generate what a person edited again.")
 @json_option
-def adopt_command(words: tuple[str, ...], as_json: bool) -> None:
-    """Keep what a person edited in generated text; it is theirs from now on."""
-    given = _Given(words)
-    _changed("adr.adopt", write_records(given.events(), given.repo, edited="adopt"), as_json)
+def write_command(
+    words: tuple[str, ...], check: bool, adopt: bool, force: bool, as_json: bool
+) -> int:
+    """Make ADRs, learnings and run records say what the ledger says, and show what changed.
 
-
-@adr_command.command("force")
-@words_argument
-@json_option
-def force_command(words: tuple[str, ...], as_json: bool) -> None:
-    """Overwrite what a person edited in generated text by what the ledger says."""
-    given = _Given(words)
-    _changed("adr.force", write_records(given.events(), given.repo, edited="force"), as_json)
+    Generated text that a person edited is refused with a diff, unless --adopt or --force says what
+    shall become of it. The goal documented does the same as a step of a plan, and can commit.
+    """
+    given, edited = _Given(words), edited_of(adopt, force)
+    if check:
+        changes = outdated(given.events(), given.repo)
+    else:
+        changes = write_records(given.events(), given.repo, edited=edited)
+    return _written("adr.write", changes, check, as_json)
 
 
 @adr_command.command("check")
@@ -284,6 +298,28 @@ def _found(
 
     emit(command, {"findings": rows, **more}, text, json_wanted=as_json)
     return EXIT_FOUND if rows else 0
+
+
+def edited_of(adopt: bool, force: bool) -> Edited:
+    """What shall become of generated text that a person edited."""
+    if adopt and force:
+        raise UsageError("--adopt and --force are opposites", fix="give one of them")
+    return "adopt" if adopt else "force" if force else "refuse"
+
+
+def _written(command: str, changes: Sequence[Change], check: bool, as_json: bool) -> int:
+    """Say what was written, or with --check what would be, each with its diff."""
+    rows = [{"path": str(each.path), "reason": each.reason, "diff": each.diff} for each in changes]
+
+    def text() -> str:
+        told = "\n".join(
+            "\n".join([f"{row['path']}: {row['reason']}", *row["diff"].splitlines()])
+            for row in rows
+        )
+        return told or "nothing to change"
+
+    emit(command, {"checked": check, "changes": rows}, text, json_wanted=as_json)
+    return EXIT_FOUND if check and rows else 0
 
 
 def _changed(command: str, changes: Sequence[Change], as_json: bool) -> None:

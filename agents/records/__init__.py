@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agents.records.merge import Edited
     from agents.records.write import Change
 
-__all__ = ["inputs_digest", "outdated", "repository_state", "write_records"]
+__all__ = ["inputs_digest", "outdated", "repository_state", "uncommitted", "write_records"]
 
 
 def outdated(events: "Sequence[Event]", repo: Path) -> "list[Change]":
@@ -35,6 +35,15 @@ def outdated(events: "Sequence[Event]", repo: Path) -> "list[Change]":
     from agents.records.write import draft  # noqa: PLC0415 - Jinja only when there is a record
 
     return draft(events, repo).changes()
+
+
+def uncommitted(events: "Sequence[Event]", repo: Path) -> list[str]:
+    """The records of this ledger that are not in the last commit as they are on disk."""
+    if not something_to_record(events):
+        return []
+    from agents.records.write import uncommitted as paths  # noqa: PLC0415
+
+    return paths(events, repo)
 
 
 def write_records(

@@ -1,12 +1,14 @@
 """The text of one generated ADR, from its decision and from the file as it is."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.records.documents import AdrDocument, read_document
 from agents.records.evidence import DecisionRecord, Evidence
-from agents.records.markdown import Safe, number, text
+from agents.records.gates import gate_rows
+from agents.records.markdown import Safe, code, number, text
+from agents.records.measured import ranked_value
 from agents.records.merge import Merger
 from agents.records.regions import Region
 from agents.records.render import render
@@ -16,6 +18,7 @@ __all__ = [
     "NEW_ADR",
     "AdrLink",
     "AdrPlan",
+    "comparison",
     "compose_adr",
     "confirmation_body",
     "decision_body",
@@ -79,7 +82,7 @@ def compose_adr(plan: AdrPlan, merger: Merger, *, thaw: bool = False) -> None:
         attributes = {"run": evidence.run.id, "at": evidence.at}
         merger.put(
             f"evidence/{name}",
-            evidence_body(evidence),
+            evidence_body(evidence, standing=comparison(plan.record, evidence)),
             attributes,
             at=merger.after("evidence/", heading="## Evidence"),
         )
@@ -94,7 +97,19 @@ def compose_adr(plan: AdrPlan, merger: Merger, *, thaw: bool = False) -> None:
     _put_header(plan, merger, opening_is_ours)
 
 
-def evidence_body(evidence: Evidence, *, heading: bool = True) -> str:
+def comparison(record: DecisionRecord, evidence: Evidence) -> str:
+    """How what one run measured compares with what the decision chose; empty when unranked."""
+    ranking, opening = record.decision.ranking, record.opening
+    mine, best = ranked_value(ranking, evidence), ranked_value(ranking, opening)
+    if ranking is None or mine is None or best is None:
+        return ""
+    name, chosen = text(ranking.measurement), dict(opening.provenance).get("training_key", "")
+    if dict(evidence.provenance).get("training_key", "") == chosen:
+        return f"This is what was chosen: {name} {number(mine)}, then the {ranking.best}."
+    return f"Not chosen: {name} {number(mine)} is not better than {number(best)} of {code(chosen)}."
+
+
+def evidence_body(evidence: Evidence, *, heading: bool = True, standing: str = "") -> str:
     """What one run measured, every number with its event and file."""
     provenance = [
         ("goal", evidence.run.goal),
@@ -106,6 +121,7 @@ def evidence_body(evidence: Evidence, *, heading: bool = True) -> str:
     values = {
         "evidence": evidence,
         "run_link": link,
+        "standing": Safe(standing),
         "groups": by_source(evidence.numbers),
         "provenance": provenance,
     }
@@ -114,7 +130,7 @@ def evidence_body(evidence: Evidence, *, heading: bool = True) -> str:
 
 def confirmation_body(evidence: Evidence) -> str:
     """Gate, threshold, value and verdict of one run."""
-    return render("confirmation", {"evidence": evidence, "verdicts": list(_gates(evidence))})
+    return render("confirmation", {"evidence": evidence, "verdicts": gate_rows(evidence.verdicts)})
 
 
 def decision_body(record: DecisionRecord) -> str:
@@ -237,22 +253,6 @@ def _related(plan: AdrPlan) -> Safe:
     parts = [f"run {run_link(opening)}"] if trained else []
     parts += [f"supersedes {link.markdown}" for link in plan.supersedes]
     return Safe(", ".join(parts))
-
-
-def _gates(evidence: Evidence) -> Iterator[dict[str, object]]:
-    for verdict in evidence.verdicts:
-        rounded_alike = number(verdict.value) == number(verdict.threshold)
-        yield {
-            "name": verdict.name,
-            "metric": verdict.metric,
-            "value": verdict.value,
-            "direction": verdict.direction,
-            "threshold": verdict.threshold,
-            # six digits are enough unless they would hide on which side the value is
-            "exact": rounded_alike and verdict.value != verdict.threshold,
-            "passed": verdict.passed,
-            "sequence": verdict.source.sequence,
-        }
 
 
 def _commit(evidence: Evidence) -> str:

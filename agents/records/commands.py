@@ -10,8 +10,14 @@ from typing import Literal
 
 from agents.errors import ActionFailed, FailureClass, UsageError
 from agents.events import Event, utc_now
-from agents.records.adr import FAILED_VERDICT, AdrLink, confirmation_body, evidence_body
-from agents.records.documents import ADR_FOLDER, AdrDocument, read_adrs
+from agents.records.adr import (
+    FAILED_VERDICT,
+    AdrLink,
+    comparison,
+    confirmation_body,
+    evidence_body,
+)
+from agents.records.documents import ADR_FOLDER, AdrDocument, plain_status, read_adrs
 from agents.records.history import run_logs
 from agents.records.index import INDEX_PATH, NEW_INDEX, index_body
 from agents.records.markdown import Safe, slug
@@ -124,8 +130,10 @@ def supersede_adr(repo: Path, old: int, new: int) -> list[Change]:
         return _save(repo, texts, "superseded")
 
 
-def write_index(repo: Path, *, edited: Edited = "refuse") -> list[Change]:
+def write_index(repo: Path, *, edited: Edited = "refuse", check: bool = False) -> list[Change]:
     """Write ``plans/INDEX.md``, also into one a person began: ``python -m agents adr index``.
+
+    With ``check`` nothing is written, also not over what a person edited.
 
     Raises:
         ActionFailed: The generated part was edited by hand.
@@ -135,7 +143,7 @@ def write_index(repo: Path, *, edited: Edited = "refuse") -> list[Change]:
         before = read_text(file) if file.is_file() else None
         merger = Merger(INDEX_PATH, before if before is not None else NEW_INDEX, edited)
         merger.put("index", index_body(read_adrs(repo)), at=merger.after("index"))
-        if merger.conflicts:
+        if merger.conflicts and not check:
             raise ActionFailed(
                 f"{INDEX_PATH} was edited by hand:\n{merger.conflicts[0].diff}",
                 fix="python -m agents adr index --force",
@@ -144,8 +152,10 @@ def write_index(repo: Path, *, edited: Edited = "refuse") -> list[Change]:
             )
         if merger.text == before:
             return []
-        write_file(file, merger.text)
-        return [Change(Path(INDEX_PATH), before, merger.text, "index")]
+        if not check:
+            write_file(file, merger.text)
+        reason = "not written yet" if before is None else "the ADRs say more than the file"
+        return [Change(Path(INDEX_PATH), before, merger.text, reason)]
 
 
 def madr_text(events: Sequence[Event], repo: Path, number: int) -> str:
@@ -160,15 +170,19 @@ def madr_text(events: Sequence[Event], repo: Path, number: int) -> str:
     names = {region.name for region in document.regions.starting("evidence/")}
     for record in decisions(run_logs(events)):
         own = [each for each in record.evidence if f"evidence/{each.source.event}" in names]
-        if own:
+        if own and record.key == document.key:
             values = {
                 "label": document.label,
                 "decision": record.decision,
-                "status": document.status.lower(),
+                "status": plain_status(document.status).partition(" (")[0].lower(),
                 "date": record.opening.date,
                 "authors": f"goap-modal-agents {record.opening.run.version}",
                 "confirmation": Safe("\n\n".join(confirmation_body(each) for each in own)),
-                "evidence": Safe("\n\n".join(evidence_body(each) for each in own)),
+                "evidence": Safe(
+                    "\n\n".join(
+                        evidence_body(each, standing=comparison(record, each)) for each in own
+                    )
+                ),
             }
             return render("madr", values) + "\n"
     raise UsageError(

@@ -181,7 +181,9 @@ class Learning(_Frozen):
         kind: ``failure`` or ``lesson``.
         between: Steps that finished between the failure and the success.
         success: The step that got past the failure, or that taught the lesson.
-        facts: Numbers behind a lesson.
+        summary: What that step said of itself.
+        numbers: Numbers behind a lesson.
+        verdicts: Gates behind a lesson.
     """
 
     fingerprint: str
@@ -196,7 +198,9 @@ class Learning(_Frozen):
     decision_key: str = ""
     between: tuple[StepTaken, ...] = ()
     success: StepTaken
+    summary: str = ""
     numbers: tuple[Number, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
     occurrences: tuple[Occurrence, ...]
 
     @property

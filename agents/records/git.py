@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RepositoryState",
+    "changed_paths",
     "check_committable",
     "commit_paths",
     "open_repository",
@@ -95,6 +96,11 @@ def check_committable(
     if repository is None:
         raise _refused(f"{folder} is not in a git repository", "leave commit=true out")
     with repository:
+        names = [_name(repository, folder, path) for path in paths]
+        ignored = set(repository.ignored(*names)) if names else set()
+        for path, name in zip(paths, names, strict=True):
+            if name in ignored:
+                raise _refused(f"git ignores {path}", f"git check-ignore -v {path} says why")
         for name, what in _IN_PROGRESS.items():
             if (Path(repository.git_dir) / name).exists():
                 raise _refused(f"{what} is going on", "finish it, then run again")
@@ -102,6 +108,16 @@ def check_committable(
             raise _refused("HEAD is detached", "git switch BRANCH")
         for path in paths:
             _refuse_changed(repository, folder, path, is_ours)
+
+
+def changed_paths(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Those of ``paths`` that differ from the last commit; all where there is no repository."""
+    repository = open_repository(folder)
+    if repository is None:
+        return list(paths)
+    with repository:
+        changed, _ = _changed(repository, folder, paths)
+    return list(changed)
 
 
 def commit_paths(folder: Path, paths: Sequence[str], message: Callable[[list[str]], str]) -> str:
@@ -120,17 +136,15 @@ def commit_paths(folder: Path, paths: Sequence[str], message: Callable[[list[str
     if repository is None:
         raise _refused(f"{folder} is not in a git repository", "leave commit=true out")
     with repository:
-        names = [_name(repository, folder, path) for path in paths]
-        status = repository.git.status("--porcelain", "-z", "--", *names) if names else ""
-        changed = [name for name in names if _mentions(status, name)]
+        changed, new = _changed(repository, folder, paths)
         if not changed:
             return ""
-        told = message([path for path, name in zip(paths, names, strict=True) if name in changed])
-        new = [name for name in changed if f"?? {name}" in status.split("\0")]
         try:
             if new:
                 repository.git.add("-N", "--", *new)
-            repository.git.commit("--quiet", "--only", "-m", told, "--", *changed)
+            repository.git.commit(
+                "--quiet", "--only", "-m", message(list(changed)), "--", *changed.values()
+            )
         except GitCommandError as error:
             if new:
                 repository.git.reset("--quiet", "--", *new)
@@ -141,8 +155,16 @@ def commit_paths(folder: Path, paths: Sequence[str], message: Callable[[list[str
         return str(repository.head.commit.hexsha)
 
 
-def _mentions(status: str, name: str) -> bool:
-    return any(entry[3:] == name for entry in status.split("\0"))
+def _changed(
+    repository: "Repo", folder: Path, paths: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Path → name in the repository of what is not committed, and the names git does not know."""
+    names = {path: _name(repository, folder, path) for path in paths}
+    asked = ("--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *names.values())
+    status = repository.git.status(*asked) if names else ""
+    states = {entry[3:]: entry[:2] for entry in status.split("\0")}
+    changed = {path: name for path, name in names.items() if name in states}
+    return changed, [name for name in changed.values() if states[name] == "??"]
 
 
 def _refuse_changed(

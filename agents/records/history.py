@@ -22,6 +22,7 @@ __all__ = [
     "TRAINING_FACTS",
     "Failed",
     "Finished",
+    "Paid",
     "RunLog",
     "fact_missing",
     "normalised",
@@ -57,6 +58,12 @@ class _StepFinished(_Payload):
     action: str
     seconds: float
     outcome: Outcome
+
+
+class _Settled(_Payload):
+    step: str
+    usd: float | None = None
+    rate: str = ""
 
 
 class _StepFailed(_Payload):
@@ -110,14 +117,50 @@ class Failed:
     fix: str
 
 
+@dataclass(frozen=True)
+class Paid:
+    """What a step cost, and where the rate was read."""
+
+    event: Event
+    step: str
+    usd: float
+    rate: str
+
+
 @dataclass
 class RunLog:
-    """The events of one run that records are made of, oldest first."""
+    """The events of one run that records are made of, oldest first.
+
+    Attributes:
+        calls: Launches of any run so far, by the platform's name: (place, training key, call).
+    """
 
     facts: RunFacts
     finished: list[Finished] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     plans: list[Event] = field(default_factory=list)
+    paid: list[Paid] = field(default_factory=list)
+    calls: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def cost_of(self, step: Finished) -> Paid | None:
+        """What was settled for a step when it had ended; None where it was free or not settled."""
+        later = (
+            each
+            for each in self.paid
+            if each.step == step.step and each.event.sequence > step.event.sequence
+        )
+        return next(later, None)
+
+    def call_of(self, step: Finished) -> str:
+        """The platform's name of the call that trained; empty where there is no platform."""
+        return next(
+            (
+                call
+                for place, key, call in reversed(self.calls)
+                if key == step.training_key and place < step.event.sequence
+            ),
+            "",
+        )
 
     @property
     def trained(self) -> bool:
@@ -137,10 +180,14 @@ def run_logs(events: Iterable[Event]) -> list[RunLog]:
         ActionFailed: An event lacks a fact that a record needs.
     """
     by_run: dict[str, list[Event]] = {}
+    calls: list[tuple[int, str, str]] = []
     for event in events:
         if event.run:
             by_run.setdefault(event.run, []).append(event)
-    logs = [_run_log(run, own) for run, own in by_run.items() if something_to_record(own)]
+        if event.type == "step.noted" and event.data.get("call_id"):
+            noted = event.data
+            calls.append((event.sequence, str(noted.get("training", "")), str(noted["call_id"])))
+    logs = [_run_log(run, own, calls) for run, own in by_run.items() if something_to_record(own)]
     _drop_repetitions(logs)
     return [log for log in logs if log.recorded]
 
@@ -166,11 +213,11 @@ def _drop_repetitions(logs: list[RunLog]) -> None:
         log.finished = [step for step in log.finished if run_of[step.identity] == log.facts.id]
 
 
-def _run_log(run: str, events: list[Event]) -> RunLog:
+def _run_log(run: str, events: list[Event], calls: list[tuple[int, str, str]]) -> RunLog:
     started = next((event for event in events if event.type == "run.started"), None)
     if started is None:
         raise fact_missing(f"run {run} has no event run.started")
-    log = RunLog(_run_facts(run, started))
+    log = RunLog(_run_facts(run, started), calls=calls)
     for event in events:
         if event.data.get("action") in RECORDING_ACTIONS:
             continue
@@ -180,6 +227,10 @@ def _run_log(run: str, events: list[Event]) -> RunLog:
             log.failed.append(_failed(event))
         elif event.type == "plan.made":
             log.plans.append(event)
+        elif event.type == "money.settled":
+            settled = _read(_Settled, event, event.data)
+            if settled.usd is not None:
+                log.paid.append(Paid(event, settled.step, settled.usd, settled.rate))
     return log
 
 

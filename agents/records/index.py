@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from agents.records.documents import AdrDocument
+from agents.records.documents import AdrDocument, plain_status
 from agents.records.markdown import Safe
 from agents.records.render import render
 
@@ -50,7 +50,7 @@ def _row(document: AdrDocument) -> dict[str, object]:
     return {
         "link": Safe(f"[{document.label}]({target})"),
         "title": _plain(document.title),
-        "status": _plain(_without_links(document.status)) or "not given",
+        "status": _plain(plain_status(document.status)) or "not given",
         "date": document.date or "not given",
     }
 
@@ -61,9 +61,3 @@ def _plain(markdown: str) -> str:
     for escaped in "\\`*[]|~$_{}#%":
         plain = plain.replace(f"\\{escaped}", escaped)
     return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def _without_links(status: str) -> str:
-    head, bracket, rest = status.partition("[")
-    label, closed, tail = rest.partition("](")
-    return f"{head}{label}{tail.partition(')')[2]}" if bracket and closed else status

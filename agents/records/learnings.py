@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from agents.records.evidence import Learning
+from agents.records.gates import gate_rows
 from agents.records.markdown import Safe, code, text
 from agents.records.merge import Merger
 from agents.records.numbering import numbering_lock
@@ -156,6 +157,7 @@ def learning_body(learning: Learning, related: str = "") -> str:
         {
             "learning": learning,
             "groups": by_source(learning.numbers),
+            "gates": gate_rows(learning.verdicts),
             "type": "fix" if learning.kind == "failure" else "feat",
             "month": month(learning.opening.at),
             "areas": [learning.action, learning.failure_class or "training"],

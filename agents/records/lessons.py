@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 
 from agents.events import Event
 from agents.records.evidence import Learning, Occurrence, Source, StepTaken
-from agents.records.history import Failed, Finished, RunLog, normalised
-from agents.records.measured import numbers_of
+from agents.records.history import Finished, RunLog, normalised
+from agents.records.measured import numbers_of, verdicts_of
+from agents.records.mitigations import mitigation_key
+from agents.records.recovery import got_past
 
 __all__ = ["learnings"]
 
@@ -27,16 +29,8 @@ def learnings(logs: Iterable[RunLog]) -> list[Learning]:
 
 def _got_past(log: RunLog) -> Iterator[Learning]:
     """Failures after which the same action finished in the same run."""
-    for failure in log.failed:
-        success = _success_after(log, failure)
-        if success is None:
-            continue
-        between = [
-            _taken(step)
-            for step in log.finished
-            if failure.event.sequence < step.event.sequence < success.event.sequence
-            and step.action != failure.action
-        ]
+    for past in got_past(log):
+        failure = past.failure
         yield Learning(
             fingerprint=_fingerprint(
                 failure.action, failure.failure_class, normalised(failure.message)
@@ -48,8 +42,9 @@ def _got_past(log: RunLog) -> Iterator[Learning]:
             failure_name=failure.name,
             message=failure.message,
             advice=failure.fix,
-            between=tuple(between),
-            success=_taken(success),
+            between=tuple(_taken(step) for step in past.between),
+            success=_taken(past.success),
+            decision_key=mitigation_key(failure) if past.added else "",
             occurrences=(_occurrence(failure.event),),
         )
 
@@ -69,34 +64,11 @@ def _taught(log: RunLog) -> Iterator[Learning]:
             lesson=outcome.lesson,
             decision_key=key,
             success=_taken(step),
+            summary=outcome.summary,
             numbers=tuple(numbers_of(step)),
+            verdicts=tuple(verdicts_of(step)),
             occurrences=(_occurrence(step.event),),
         )
-
-
-def _success_after(log: RunLog, failure: Failed) -> Finished | None:
-    """The next time the action finished and was not judged a failure afterwards."""
-    failures = [each for each in log.failed if each.action == failure.action]
-    for step in log.finished:
-        if step.action != failure.action or step.event.sequence < failure.event.sequence:
-            continue
-        # a step whose gate or promise fails is in the ledger twice: as finished, then as failed
-        next_failure = min(
-            (f.event.sequence for f in failures if f.event.sequence > step.event.sequence),
-            default=None,
-        )
-        next_finish = min(
-            (
-                s.event.sequence
-                for s in log.finished
-                if s.action == step.action and s.event.sequence > step.event.sequence
-            ),
-            default=None,
-        )
-        undone = next_failure is not None and (next_finish is None or next_failure < next_finish)
-        if step.outcome.passed and not undone:
-            return step
-    return None
 
 
 def _taken(step: Finished) -> StepTaken:

@@ -11,7 +11,18 @@ import unicodedata
 
 from agents.records.evidence import Number
 
-__all__ = ["Safe", "code", "diagram_label", "number", "prose", "quantity", "quoted", "slug", "text"]
+__all__ = [
+    "Safe",
+    "clause",
+    "code",
+    "diagram_label",
+    "number",
+    "prose",
+    "quantity",
+    "quoted",
+    "slug",
+    "text",
+]
 
 _MOST_CHARACTERS = 600
 _PLAIN_CODE = re.compile(r"[\w ./:@=,+#%()\[\]'\"!?;^-]+")
@@ -41,6 +52,13 @@ def prose(value: object) -> Safe:
     paragraphs = re.split(r"\n\s*\n", str(value).replace("\r\n", "\n"))
     lines = [text(paragraph) for paragraph in paragraphs if paragraph.strip()]
     return Safe("\n\n".join(_BLOCK_START.sub(_escape_start, line) for line in lines))
+
+
+def clause(value: object) -> Safe:
+    """``value`` as it goes on after a comma: a first word in small letters, unless it is a name."""
+    flat = str(text(value))
+    name = flat[:1].isupper() and not flat[1:2].islower() and flat[1:2] != " "
+    return Safe(flat if name else flat[:1].lower() + flat[1:])
 
 
 def code(value: object) -> Safe:

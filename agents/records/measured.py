@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from agents.outcome import Decision
+from agents.outcome import Decision, Ranking
 from agents.records.evidence import (
     DecisionRecord,
     Evidence,
@@ -14,9 +14,10 @@ from agents.records.evidence import (
     Source,
     Verdict,
 )
-from agents.records.history import TRAINING_FACTS, Finished, RunLog, fact_missing
+from agents.records.history import TRAINING_FACTS, Finished, Paid, RunLog, fact_missing
+from agents.records.mitigations import mitigations
 
-__all__ = ["decision_digest", "decisions", "numbers_of", "trainings"]
+__all__ = ["decision_digest", "decisions", "numbers_of", "ranked_value", "trainings", "verdicts_of"]
 
 
 def trainings(log: RunLog) -> list[Evidence]:
@@ -28,15 +29,15 @@ def trainings(log: RunLog) -> list[Evidence]:
 def decisions(logs: Iterable[RunLog]) -> list[DecisionRecord]:
     """The decisions, in the order they were made.
 
-    A decision is made by an outcome whose gates pass. Later outcomes with the same key add
-    evidence, passing or not, as long as they decide the same; one that passes and decides
-    otherwise makes a new decision.
+    A decision is made by an outcome whose gates pass, or by a failure that was mitigated. Later
+    outcomes with the same key add evidence, passing or not, as long as they decide the same; one
+    that passes and decides otherwise makes a new decision, unless it is ranked and not better.
     """
     made: list[tuple[str, Decision, list[Evidence]]] = []
     current: dict[str, int] = {}
     for decision, evidence in _deciding(logs):
         place = current.get(decision.key)
-        if place is not None and decision_digest(made[place][1]) == decision_digest(decision):
+        if place is not None and _supports(decision, evidence, made[place][1], made[place][2][0]):
             made[place][2].append(evidence)
         elif evidence.passed:
             current[decision.key] = len(made)
@@ -58,13 +59,44 @@ def _short_digest(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
+def ranked_value(ranking: Ranking | None, evidence: Evidence) -> float | None:
+    """The value a choice is ranked by; None where it was not measured."""
+    if ranking is None:
+        return None
+    values = (each.value for each in evidence.numbers if each.name == ranking.measurement)
+    return next(values, None)
+
+
+def _supports(
+    decision: Decision, evidence: Evidence, standing: Decision, opening: Evidence
+) -> bool:
+    """Whether evidence speaks for the decision that stands rather than for another one."""
+    if decision_digest(standing) == decision_digest(decision):
+        return True
+    ranking = decision.ranking
+    mine, best = ranked_value(ranking, evidence), ranked_value(ranking, opening)
+    datasets = {dict(each.provenance).get("dataset_digest") for each in (evidence, opening)}
+    comparable = ranking == standing.ranking and len(datasets) == 1
+    if ranking is None or mine is None or best is None or not comparable or not evidence.passed:
+        return False
+    return mine >= best if ranking.best == "lowest" else mine <= best
+
+
 def _deciding(logs: Iterable[RunLog]) -> list[tuple[Decision, Evidence]]:
-    pairs = [
-        (step.outcome.decision, _evidence(log, step))
-        for log in logs
-        for step in log.finished
-        if step.outcome.decision is not None
-    ]
+    pairs = []
+    for log in logs:
+        pairs += [
+            (step.outcome.decision, _evidence(log, step))
+            for step in log.finished
+            if step.outcome.decision is not None
+        ]
+        pairs += [
+            (
+                each.decision,
+                _evidence(log, each.success).model_copy(update={"summary": each.summary}),
+            )
+            for each in mitigations(log)
+        ]
     return sorted(pairs, key=lambda pair: pair[1].source.sequence)
 
 
@@ -82,6 +114,9 @@ def _evidence(log: RunLog, step: Finished) -> Evidence:
     for each in steps:
         provenance.update(each.outcome.provenance)
     _require_provenance(step, provenance)
+    paid = log.cost_of(step)
+    provenance |= {"call_id": log.call_of(step), "rate": paid.rate if paid is not None else ""}
+    cost = (_cost(paid),) if paid is not None else ()
     return Evidence(
         run=log.facts,
         source=_source(step),
@@ -89,15 +124,15 @@ def _evidence(log: RunLog, step: Finished) -> Evidence:
         action=step.action,
         seconds=step.seconds,
         summary=step.outcome.summary,
-        numbers=_unique(number for each in steps for number in numbers_of(each)),
-        verdicts=_unique(verdict for each in steps for verdict in _verdicts(each)),
+        numbers=(*_unique(number for each in steps for number in numbers_of(each)), *cost),
+        verdicts=_unique(verdict for each in steps for verdict in verdicts_of(each)),
         files=_unique(file for each in steps for file in _files(each)),
         provenance=tuple(sorted((name, value) for name, value in provenance.items() if value)),
     )
 
 
 def _require_provenance(step: Finished, provenance: Mapping[str, str]) -> None:
-    if not step.training_key:
+    if not (step.trained or (step.training_key and step.outcome.decision)):
         return
     missing = [name for name in TRAINING_FACTS if not provenance.get(name)]
     if missing:
@@ -105,6 +140,12 @@ def _require_provenance(step: Finished, provenance: Mapping[str, str]) -> None:
             f"the outcome of {step.action} in run {step.event.run} (event {step.event.sequence}) "
             f"says no {', '.join(missing)} in its provenance"
         )
+
+
+def _cost(paid: Paid) -> Number:
+    event = paid.event
+    source = Source(run=event.run, event=event.id, sequence=event.sequence)
+    return Number(name="cost", value=paid.usd, unit="USD", source=source)
 
 
 def _source(step: Finished, measured_in: str = "") -> Source:
@@ -130,7 +171,8 @@ def numbers_of(step: Finished) -> Iterator[Number]:
         )
 
 
-def _verdicts(step: Finished) -> Iterator[Verdict]:
+def verdicts_of(step: Finished) -> Iterator[Verdict]:
+    """The gates of one step, each with its source."""
     for gate in step.outcome.gates:
         yield Verdict(
             name=gate.name,

@@ -61,6 +61,7 @@ def environment() -> ImmutableSandboxedEnvironment:
         autoescape=False,  # Markdown, not HTML: `_finalize` escapes every value
     )
     made.filters.update(
+        clause=markdown.clause,
         code=markdown.code,
         number=markdown.number,
         prose=markdown.prose,

@@ -109,7 +109,7 @@ def _links_by_hand(
 def _place(
     record: DecisionRecord, documents: Sequence[AdrDocument], numbers: Numbers
 ) -> tuple[int, str]:
-    marker = f"evidence/{record.opening.source.event} "
+    marker = f"event={record.opening.source.event} decision={record.digest} "
     elsewhere = numbers.elsewhere(marker)
     number = adr_number(elsewhere) if elsewhere else None
     if number is not None and number not in {each.number for each in documents}:

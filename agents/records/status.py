@@ -49,7 +49,7 @@ def _changed(text: str, path: str, change: Callable[[str], str | None]) -> str:
     elif not header.intact:
         raise UsageError(
             f"the generated header of {path} was edited by hand",
-            fix="python -m agents adr force generates it again",
+            fix="python -m agents adr write --force generates it again",
         )
     else:
         body = change(header.body)

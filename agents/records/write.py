@@ -1,5 +1,6 @@
 """What the records should say, what they say, and making them say it."""
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from agents.errors import ActionFailed, FailureClass
 from agents.events import Event
 from agents.records.adr import NEW_ADR, AdrLink, AdrPlan, compose_adr
 from agents.records.documents import AdrDocument, adr_number, read_adrs, read_document
-from agents.records.git import check_committable, commit_paths
+from agents.records.git import changed_paths, check_committable, commit_paths
 from agents.records.history import RunLog, run_logs
 from agents.records.index import INDEX_PATH, NEW_INDEX, index_body
 from agents.records.learnings import (
@@ -27,7 +28,7 @@ from agents.records.resolve import Numbers, resolve
 from agents.records.runs import run_body, run_path
 from agents.records.text import read_text, write_file
 
-__all__ = ["Change", "Draft", "draft", "write"]
+__all__ = ["Change", "Draft", "draft", "uncommitted", "write"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,23 @@ class Change:
     before: str | None
     after: str
     reason: str
+
+    @property
+    def diff(self) -> str:
+        """What changes in a file that is there; empty for a new one, which is all new."""
+        if self.before is None:
+            return ""
+        lines = difflib.unified_diff(
+            self.before.splitlines(),
+            self.after.splitlines(),
+            "as it is",
+            "generated",
+            "",
+            "",
+            0,
+            "",
+        )
+        return "\n".join(lines)
 
 
 @dataclass
@@ -140,6 +158,11 @@ def write(
         if commit and made.after:
             commit_paths(repo, sorted(made.after), _message)
     return changes
+
+
+def uncommitted(events: Iterable[Event], repo: Path) -> list[str]:
+    """The records of a ledger that differ from the last commit, by path."""
+    return changed_paths(repo, sorted(draft(events, repo).after))
 
 
 def _draft_adrs(made: Draft, logs: list[RunLog]) -> None:
@@ -270,7 +293,7 @@ def _edited(conflicts: list[Conflict]) -> ActionFailed:
     told = "\n".join(f"{each.path}, region {each.region}:\n{each.diff}" for each in conflicts)
     return ActionFailed(
         f"generated text was edited by hand, and would be lost:\n{told}",
-        fix="python -m agents adr adopt keeps the edit, adr force generates the text again",
+        fix="python -m agents adr write --adopt keeps the edit, --force generates the text again",
         failure_class=FailureClass.PERMANENT,
         name="edited_by_hand",
     )

@@ -52,7 +52,7 @@ def repo(kit, tmp_path):
 def call(kit, repo, capsys):
     def call(*words, code=0):
         more = [f"repo={repo}"]
-        if {"verify", "show", "adopt", "force"} & set(words):
+        if {"verify", "show", "write"} & set(words):
             more.append(f"state={kit.state}")
         assert invoke(lambda: kit.catalogue, [*words, *more]) == code
         return capsys.readouterr()
@@ -131,9 +131,15 @@ def test_an_edit_of_generated_text_is_refused_until_it_is_adopted_or_overwritten
     with pytest.raises(ActionFailed, match="edited by hand"):
         write_records(kit.events(), repo)
     assert path.read_text(encoding="utf-8") == edited
-    call("adr", "force")
+    shown = call("adr", "write", "--check", code=1).out
+    assert "-Many guests.\n+Guests." in shown
+    assert "edited by hand" in call("adr", "write", code=1).err
+    assert "opposites" in call("adr", "write", "--adopt", "--force", code=2).err
+    assert path.read_text(encoding="utf-8") == edited
+    assert "-Many guests.\n+Guests." in call("adr", "write", "--force").out
     assert path.read_text(encoding="utf-8") == original
+    assert call("adr", "write", "--check").out == "nothing to change\n"
     path.write_text(edited, encoding="utf-8")
-    call("adr", "adopt")
+    call("adr", "write", "--adopt")
     assert "Many guests." in path.read_text(encoding="utf-8")
     assert write_records(kit.events(), repo) == []

@@ -24,7 +24,9 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def test_a_new_adr_has_the_next_number_a_date_and_all_sections(repository):
-    repository.write("plans/ADR-041-old.md", "# ADR-041: Old\n\n## Status\nAccepted\n")
+    repository.write(
+        "plans/ADR-041-old.md", "# ADR-041: Old\n\n**Date:** 2026-01-01\n\n## Status\nAccepted\n"
+    )
     path = new_adr(repository.root, "Use SQLite: *the* ledger", author="Ada", clock=lambda: NOON)
     assert path.as_posix() == "plans/ADR-042-use-sqlite-the-ledger.md"
     text = repository.read(path.as_posix())
@@ -125,9 +127,9 @@ def test_accepted_text_is_frozen_while_evidence_lives_on(story, repository):
 
 
 STYLES = {
-    "section": "# ADR-{n}: X\r\n\r\n## Status\r\nAccepted\r\n\r\n## Context\r\n\r\nWords.\r\n",
+    "section": "# ADR-{n}: X\r\n\r\nDate: 2026-01-01\r\n\r\n## Status\r\nAccepted\r\n",
     "bold": "# ADR-{n}: X\n\n**Date:** 2026-01-01\n**Status:** Accepted\n\n## Status quo\n\nX\n",
-    "list": "# ADR-{n}: X\n\n- **Status:** Accepted\n- **Related:** ADR-007\n\n## Context\n",
+    "list": "# ADR-{n}: X\n\n- **Status:** Accepted\n- Date: 2026-01-01\n- **Related:** ADR-007\n",
     "front": "---\nstatus: accepted\ndate: 2026-01-01\n---\n\n# X\n\n## Context\n",
 }
 

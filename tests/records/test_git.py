@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents.errors import ActionFailed
-from agents.records import repository_state, write_records
+from agents.records import repository_state, uncommitted, write_records
 
 ADR = "plans/ADR-001-promote-a-dit-trained-on-catfaces64.md"
 RECORDS = {ADR, "plans/INDEX.md", "agents-docs/learnings.md", "agents-docs/runs/r1.md"}
@@ -39,6 +39,26 @@ def test_records_that_were_left_uncommitted_can_be_committed_later(story, reposi
     assert repository.git("status", "--porcelain") == ""
     listed = repository.git("log", "-1", "--format=%b").split("\n")
     assert {line[2:] for line in listed if line} == RECORDS
+
+
+def test_records_are_said_to_be_uncommitted_until_they_are(story, repository):
+    story.train("r1")
+    write_records(story.events, repository.root)
+    assert uncommitted(story.events, repository.root) == [
+        "agents-docs/learnings.md",
+        "agents-docs/runs/r1.md",
+        ADR,
+        "plans/INDEX.md",
+    ]
+    write_records(story.events, repository.root, commit=True)
+    assert uncommitted(story.events, repository.root) == []
+
+
+def test_records_that_git_ignores_are_not_committed_in_silence(story, repository):
+    repository.commit(".gitignore", "plans/\n")
+    story.train("r1")
+    with pytest.raises(ActionFailed, match=r"git ignores plans/ADR-001"):
+        write_records(story.events, repository.root, commit=True)
 
 
 def test_staged_and_unstaged_work_of_the_user_stays_as_it_is(story, repository):

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from agents.errors import ActionFailed
-from agents.outcome import Outcome
+from agents.outcome import Outcome, Ranking
 from agents.records import outdated, write_records
+from agents.records.check import check_adrs
+from agents.records.commands import list_adrs
+from agents.records.verify import verify_records
 
 ADR = "plans/ADR-001-promote-a-dit-trained-on-catfaces64.md"
 
@@ -116,6 +119,97 @@ def test_a_changed_decision_makes_an_adr_that_supersedes_the_old_one_on_both_sid
     assert f", supersedes [ADR-001]({ADR.rpartition('/')[2]})\n" in newer
     assert "n2 -->|supersedes| n1" in repository.read("plans/INDEX.md")
     assert outdated(story.events, repository.root) == []
+
+
+def test_a_better_checkpoint_supersedes_and_one_that_is_not_only_adds_its_evidence(
+    story, repository, outcome_of_training
+):
+    def train(run, loss, dataset="7d" * 8):
+        outcome = outcome_of_training(run, loss=loss, decision=f"Use checkpoint {run}.")
+        ranking = Ranking(measurement="loss_final", best="lowest")
+        story.begin(run)
+        story.finish_step(
+            run,
+            "train",
+            outcome.model_copy(
+                update={
+                    "decision": outcome.decision.model_copy(update={"ranking": ranking}),
+                    "provenance": {**outcome.provenance, "dataset_digest": dataset},
+                }
+            ),
+        )
+        write_records(story.events, repository.root)
+        return [each.status for each in list_adrs(repository.root)]
+
+    assert train("r1", 0.4) == ["Proposed"]
+    assert train("r2", 0.45) == ["Proposed"]
+    text = repository.read(ADR)
+    assert "This is what was chosen: loss_final 0.4, then the lowest." in text
+    assert "Not chosen: loss_final 0.45 is not better than 0.4 of `key-r1`." in text
+    assert len(train("r3", 0.3)) == 2
+    assert "Superseded by [ADR-002]" in repository.read(ADR)
+    assert "Use checkpoint r3." in repository.read(ADR.replace("001", "002"))
+    # other photos are another yardstick
+    assert len(train("r4", 0.9, dataset="00" * 8)) == 3
+    assert check_adrs(repository.root) == []
+    assert verify_records(story.events, repository.root).ok
+
+
+def test_a_mitigated_failure_is_a_decision_and_one_that_was_only_tried_again_is_none(
+    story, repository, outcome_of_training
+):
+    def plan(run, *actions):
+        steps = [{"id": action, "action": action, "after": []} for action in actions]
+        story.tell("plan.made", run, {"digest": "d", "steps": steps, "because": ""})
+
+    story.begin("r1")
+    plan("r1", "prepare_data", "train")
+    story.fail_step("r1", "train", "no answer", name="unreachable", failure_class="transient")
+    story.finish_step("r1", "prepare_data", Outcome(summary="8 photos"))
+    story.fail_step("r1", "train", "CUDA: 80 GB", name="out_of_memory", failure_class="resource")
+    plan("r1", "halve_micro_batch", "train")
+    story.finish_step("r1", "halve_micro_batch", Outcome(summary="micro-batch 32 → 16"))
+    story.fail_step("r1", "train", "CUDA: 79 GB", name="out_of_memory", failure_class="resource")
+    plan("r1", "halve_micro_batch", "train")
+    story.finish_step("r1", "halve_micro_batch", Outcome(summary="micro-batch 16 → 8"))
+    story.finish_step("r1", "train", outcome_of_training("r1"))
+    write_records(story.events, repository.root)
+    titles = [each.title for each in list_adrs(repository.root)]
+    answer = "Answer out of memory of train with halve_micro_batch"
+    assert titles == ["Promote a dit trained on catfaces64", answer]
+    path = "plans/ADR-002-answer-out-of-memory-of-train-with-halve-micro-batch.md"
+    text = repository.read(path)
+    assert "When train fails with out_of_memory, run halve_micro_batch, then train again." in text
+    assert text.count("### Run ") == 1
+    assert "micro-batch 16 → 8" in text
+    assert f"[ADR-002](../{path})" in repository.read("agents-docs/learnings.md")
+    assert outdated(story.events, repository.root) == []
+    assert verify_records(story.events, repository.root).ok
+    story.begin("r2")
+    story.fail_step("r2", "train", "CUDA: 78 GB", name="out_of_memory", failure_class="resource")
+    story.finish_step("r2", "halve_micro_batch", Outcome(summary="micro-batch 8 → 4"))
+    story.finish_step("r2", "train", outcome_of_training("r2"))
+    write_records(story.events, repository.root)
+    assert len(list_adrs(repository.root)) == 2
+    assert repository.read(path).count("### Run ") == 2
+
+
+def test_cost_rate_and_call_of_a_training_are_said_with_their_source(
+    story, repository, outcome_of_training
+):
+    story.begin("r1")
+    call = {"training": "key-r1", "call_id": "fc-01", "step": "train", "action": "train"}
+    story.tell("step.noted", "r1", call)
+    story.finish_step("r1", "train", outcome_of_training("r1"))
+    settled = {"step": "train", "action": "train", "usd": 1.25, "rate": "the price page, seen May"}
+    paid = story.tell("money.settled", "r1", settled)
+    write_records(story.events, repository.root)
+    text = repository.read(ADR)
+    assert f"Reported by event {paid.sequence}:\n\n| Measured | Value |\n|---|---|\n" in text
+    assert "| cost | 1.25 USD |" in text
+    assert "| rate | `the price page, seen May` |" in text
+    assert "| call id | `fc-01` |" in text
+    assert verify_records(story.events, repository.root).ok
 
 
 def test_a_training_whose_gate_fails_makes_a_run_record_and_no_adr(story, repository):
