@@ -1,5 +1,6 @@
 """Reading and replacing text files whole, with their own line ends and whatever bytes they hold."""
 
+import glob
 import os
 import tempfile
 from contextlib import suppress
@@ -49,6 +50,9 @@ def write_file(path: Path, text: str) -> None:
 
 def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # records are written under a lock, so this is what a process that was killed left behind
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????"):
+        left.unlink(missing_ok=True)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

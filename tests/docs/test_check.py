@@ -129,6 +129,7 @@ def test_twenty_planted_wrong_commands_are_each_named_with_line_and_nearest_word
     ]
     for each, (_, said) in zip(found, WRONG, strict=True):
         assert said in each["message"]
+    print(f"{len(WRONG)} wrong commands planted, {len(found)} named")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +144,7 @@ def test_a_wrong_command_in_a_sentence_is_named(check, command, said):
 def test_a_page_of_right_commands_is_not_blamed(check):
     data = check(RIGHT)
     assert messages(data) == []
+    print(f"{data['commands']} right commands, {len(data['findings'])} named")
     assert data["commands"] >= 33
     others = {each["command"].split()[0] for each in data["not_judged"]}
     assert others == {"cat", "done", "for", "git", "tail"}

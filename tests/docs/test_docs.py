@@ -11,7 +11,7 @@ import pytest
 from agents.__main__ import ROOT as COMPOSITION
 from agents.__main__ import load_catalogue
 from agents.cli.docs import programs_of, project_of
-from agents.cli.main import cli
+from agents.cli.main import cli, invoke
 from agents.docs import check_pages, find_pages
 from agents.docs.page import read_page
 from agents.docs.programs import Programs
@@ -27,6 +27,7 @@ PAGES = sorted(
         *(skill / "SKILL.md" for skill in SKILLS),
     ]
 )
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -103,6 +104,21 @@ def test_the_readme_starts_with_the_two_commands():
     kind, body = blocks[0]
     assert kind == "bash"
     assert [line.split("#")[0].strip() for line in body.splitlines()] == ["make run", "make test"]
+
+
+def test_the_plan_in_the_readme_is_what_plan_prints(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert invoke(COMPOSITION, ["plan", "goal=trained_dit"]) == 0
+    (quoted,) = [
+        body for kind, body in FENCE.findall(README) if body.startswith("goal trained_dit")
+    ]
+    assert _without_figures(quoted) == _without_figures(capsys.readouterr().out)
+
+
+def _without_figures(text):
+    """The words of a plan: folder, free space and digests differ from machine to machine."""
+    flat = re.sub(r"/\S*(?=\.goap/)|\b[0-9a-f]{12}\b|\d[\d,.]*", "#", text)
+    return [line.split() for line in flat.splitlines()]
 
 
 def test_every_goal_and_command_is_in_the_readme():

@@ -121,6 +121,7 @@ def test_exactly_the_planted_faults_are_named_and_no_byte_changes(repository, se
         ]
     )
     assert repository.files() == before
+    print(f"{len(read_adrs(repository.root))} ADRs read, {len(found)} faults planted and named")
 
 
 def test_writing_records_changes_no_byte_of_sixty_adrs_of_people(mixed, story):

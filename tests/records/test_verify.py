@@ -49,9 +49,10 @@ def _unnoticed(story, written, every: int) -> tuple[int, list[str]]:
             written.write(path, text[: found.start()] + changed + text[found.end() :])
             findings = verify_records(story.events, written.root).findings
             line = text.count("\n", 0, found.start()) + 1
-            lines = {each.line for each in findings if each.path == path}
+            told = [(each.line, each.message) for each in findings if each.path == path]
             in_marker = text.splitlines()[line - 1].startswith("<!-- goap:")
-            if not lines or (line not in lines and not in_marker):
+            named = any(place == line and changed in message for place, message in told)
+            if not (told if in_marker else named):
                 unnoticed.append(f"{path}:{line} {found[0]}")
             tried += 1
         written.write(path, text)
@@ -67,6 +68,7 @@ def test_a_changed_number_is_named_with_its_line(story, written):
 @pytest.mark.slow
 def test_every_single_number_that_is_changed_is_named_with_its_line(story, written):
     tried, unnoticed = _unnoticed(story, written, every=1)
+    print(f"{tried} numbers changed, one at a time: {tried - len(unnoticed)} named")
     assert tried > 500
     assert unnoticed == []
 
