@@ -10,7 +10,7 @@ import click
 
 from agents.cli.output import emit, json_option, paint
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
-from agents.errors import UsageError
+from agents.errors import ActionFailed, FailureClass, UsageError
 from agents.events import Event
 from agents.facts import nearest
 from agents.ledger import Ledger
@@ -25,7 +25,12 @@ from agents.records.commands import (
     write_index,
 )
 from agents.records.documents import plain_status
-from agents.records.learnings import LEARNINGS_PATH, archive_learnings, list_learnings
+from agents.records.learnings import (
+    ARCHIVE_PATH,
+    LEARNINGS_PATH,
+    archive_learnings,
+    list_learnings,
+)
 from agents.records.merge import Edited
 from agents.records.verify import Verification, verify_records
 from agents.records.write import Change
@@ -219,8 +224,10 @@ def list_learnings_command(words: tuple[str, ...], as_json: bool) -> None:
 @words_argument
 @json_option
 def verify_learnings_command(words: tuple[str, ...], as_json: bool) -> int:
-    """Recompute every number of the learnings from the ledger."""
-    return _verify("learnings.verify", words, as_json, lambda path: path == LEARNINGS_PATH)
+    """Recompute every number of the learnings, archived ones too, from the ledger."""
+    return _verify(
+        "learnings.verify", words, as_json, lambda path: path in (LEARNINGS_PATH, ARCHIVE_PATH)
+    )
 
 
 @learnings_command.command("archive")
@@ -267,18 +274,33 @@ def _verify(
     given = _Given(words, "volume")
     roots = [Path(given.words.get("volume") or given.state / "volume"), given.repo]
     found: Verification = verify_records(given.events(), given.repo, roots=roots)
+    numbers = sum(count for path, count in found.counted.items() if concerns(path))
+    unknown = [each for each in found.unknown if concerns(each.partition(": ")[0])]
+    findings = [each for each in found.findings if concerns(each.path)]
+    if unknown and not numbers and not findings:
+        raise ActionFailed(
+            f"nothing was verified: {given.state / LEDGER_NAME} holds none of these records",
+            fix="state=DIR names the directory with their ledger; adr check compares digests alone",
+            failure_class=FailureClass.PERMANENT,
+            name="nothing_verified",
+        )
     counts = {
-        "numbers": found.numbers,
+        "numbers": numbers,
         "files": found.files,
         "unseen_files": list(found.unseen_files),
-        "unknown": list(found.unknown),
-        "adopted": list(found.adopted),
+        "unknown": unknown,
+        "adopted": [each for each in found.adopted if concerns(each.partition(": ")[0])],
     }
-    fine = f"{found.numbers} numbers recomputed, {found.files} files hashed: no difference"
+    told = [f"{numbers} numbers recomputed, {found.files} files hashed: no difference"]
     if found.unseen_files:
-        fine += f"; {len(found.unseen_files)} files are not on this machine"
-    findings = [each for each in found.findings if concerns(each.path)]
-    return _found(command, findings, counts, fine, as_json)
+        told.append(f"{len(found.unseen_files)} files are not on this machine")
+    if unknown:
+        told.append(
+            f"{len(unknown)} parts are from another ledger: only their digests were checked"
+        )
+    if counts["adopted"]:
+        told.append(f"{len(found.adopted)} parts are a person's, and not checked")
+    return _found(command, findings, counts, "; ".join(told), as_json)
 
 
 def _found(

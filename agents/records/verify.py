@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Verification:
 
     Attributes:
         findings: Every difference, by file and line; empty when all that was said is measured.
-        numbers: How many numbers were recomputed from the ledger and are the same.
+        counted: By file, how many numbers were recomputed from the ledger and are the same.
         files: How many files were hashed again and are the same.
         unseen_files: Files a record names that are not below any of the given roots.
         unknown: Regions whose events this ledger does not hold: only their digest was checked.
@@ -42,11 +42,16 @@ class Verification:
     """
 
     findings: tuple[Finding, ...]
-    numbers: int
+    counted: Mapping[str, int]
     files: int
     unseen_files: tuple[str, ...]
     unknown: tuple[str, ...]
     adopted: tuple[str, ...]
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers were recomputed from the ledger and are the same, in all files."""
+        return sum(self.counted.values())
 
     @property
     def ok(self) -> bool:
@@ -57,7 +62,7 @@ class Verification:
 @dataclass
 class _Tally:
     findings: list[Finding]
-    numbers: int
+    counted: dict[str, int]
     unknown: list[str]
     adopted: list[str]
 
@@ -78,7 +83,7 @@ def verify_records(
         ActionFailed: An event lacks a fact that a record needs.
     """
     made = draft(events, repo, edited="force", thaw=True)
-    tally = _Tally([], 0, [], [])
+    tally = _Tally([], {}, [], [])
     for path in sorted({*_record_paths(repo), *made.after}):
         if not (repo / path).is_file():
             tally.findings.append(Finding(path, 1, "missing", "the record is not there"))
@@ -95,7 +100,7 @@ def verify_records(
     found, hashed, unseen = _check_files(measured, roots)
     return Verification(
         findings=tuple(sorted({*tally.findings, *found})),
-        numbers=tally.numbers,
+        counted=tally.counted,
         files=hashed,
         unseen_files=tuple(unseen),
         unknown=tuple(tally.unknown),
@@ -129,7 +134,8 @@ def _compare(path: str, text: str, generated: str | None, tally: _Tally) -> None
         if region.adopted:
             tally.adopted.append(name)
         elif expected is not None and _says(region, expected):
-            tally.numbers += len(_NUMBER.findall(region.body))
+            recomputed = len(_NUMBER.findall(region.body))
+            tally.counted[path] = tally.counted.get(path, 0) + recomputed
         else:
             tally.findings.extend(_differences(path, text, region, expected))
             if region.intact and expected is None:

@@ -123,6 +123,20 @@ def test_a_wrong_word_ends_with_exit_code_2(call, words, said):
     assert said in call(*words, code=2).err
 
 
+def test_verifying_without_the_ledger_of_the_records_is_no_success(call, kit, tmp_path, capsys):
+    words = ["adr", "verify", f"repo={tmp_path / 'repo'}", f"state={tmp_path / 'empty'}"]
+    assert invoke(lambda: kit.catalogue, words) == 1
+    assert "nothing was verified" in capsys.readouterr().err
+
+
+def test_archived_learnings_are_verified_too(call, repo):
+    call("learnings", "archive", "before=9999-01-01")
+    assert "0 numbers" not in call("learnings", "verify").out
+    archive = repo / "agents-docs" / "learnings-archive.md"
+    archive.write_text(archive.read_text(encoding="utf-8").replace("0.9", "0.8"), encoding="utf-8")
+    assert "0.8 where the ledger says 0.9" in call("learnings", "verify", code=1).out
+
+
 def test_an_edit_of_generated_text_is_refused_until_it_is_adopted_or_overwritten(call, kit, repo):
     path = repo / "plans" / "ADR-001-serve-it.md"
     original = path.read_text(encoding="utf-8")
