@@ -15,6 +15,7 @@ from agents.cli.main import cli, invoke
 from agents.docs import check_pages, find_pages
 from agents.docs.page import read_page
 from agents.docs.programs import Programs
+from agents.docs.shell import command_lines
 from agents.errors import GoapError
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,7 @@ PAGES = sorted(
         *(skill / "SKILL.md" for skill in SKILLS),
     ]
 )
+COMMAND = re.compile(r"python -m (?:agents|training) [a-z][^\n;(]*")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -53,6 +55,51 @@ def test_our_pages_quote_no_command_that_nobody_can_judge(report):
 
 def test_the_commands_of_our_pages_are_found(report):
     assert report.commands >= 40
+
+
+def test_every_command_that_an_error_or_a_text_of_ours_names_parses():
+    project = project_of(ROOT)
+    programs = Programs(ROOT, programs_of(click.Context(cli, obj=COMPOSITION), project))
+    wrong, found = [], 0
+    for folder in ("actions", "agents", "goals", "training"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for quoted in _quoted(ast.parse(path.read_text(encoding="utf-8"))):
+                found += 1
+                if not any(_parses(programs, text) for text in _readings(quoted)):
+                    wrong.append(f"{path.relative_to(ROOT)}: {quoted}")
+    assert wrong == []
+    assert found > 40
+
+
+def _quoted(tree):
+    """Our commands in the strings of a module, with a word where a value will be."""
+    joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    inside = {id(part) for node in joined for part in node.values}
+    for node in ast.walk(tree):
+        if id(node) in inside:
+            continue
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        texts = [
+            str(part.value) if isinstance(part, ast.Constant) else "WORD"
+            for part in parts
+            if isinstance(part, ast.Constant | ast.FormattedValue)
+        ]
+        yield from COMMAND.findall("".join(texts))
+
+
+def _readings(quoted):
+    """What may be meant: prose may follow a command, and a value may be words of a goal."""
+    words = quoted.rstrip(".,:`) ").split(" ")
+    if len(words) == 4:
+        yield f"{quoted} --help"  # only the name of the command
+    for end in range(len(words), 3, -1):
+        text = " ".join(words[:end])
+        yield from (text, text.replace("WORD", "goal=trained_dit"))
+
+
+def _parses(programs, text):
+    lines = list(command_lines(text.rstrip(".,:;`)"), 1))
+    return len(lines) == 1 and programs.check(lines[0]) == []
 
 
 def test_little_of_our_pages_is_exempted(report):
