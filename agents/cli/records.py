@@ -129,10 +129,18 @@ def show_adr_command(number: int, words: tuple[str, ...], style: str, as_json: b
 @words_argument
 @json_option
 def accept_command(number: int, words: tuple[str, ...], as_json: bool) -> None:
-    """Accept an ADR; one with a failed gate never is. by=NAME says who."""
-    given = _Given(words, "by")
-    by = given.words.get("by") or getpass.getuser()
-    _changed("adr.accept", accept_adr(given.repo, number, by=by), as_json)
+    """Accept an ADR; one with a failed gate never is.
+
+    by=NAME says who, by default the user of this machine; policy=NAME accepts in the name of a
+    policy instead, which needs a gate that passed.
+    """
+    given = _Given(words, "by", "policy")
+    policy = given.words.get("policy", "")
+    if policy and "by" in given.words:
+        raise UsageError("by= and policy= exclude each other", fix="give one of them")
+    by = policy or given.words.get("by") or getpass.getuser()
+    changes = accept_adr(given.repo, number, by=by, policy=bool(policy))
+    _changed("adr.accept", changes, as_json)
 
 
 @adr_command.command("supersede")

@@ -65,6 +65,7 @@ def new_adr(
             "author": author,
         }
         write_file(repo / path, render("new" if format == "adr" else "new_madr", values) + "\n")
+        _save(repo, {}, "the ADRs say more than the file")
     return path
 
 

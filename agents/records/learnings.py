@@ -178,7 +178,8 @@ def _move(text: str, region: Region, archive: Merger) -> str:
     at = _top(archive)
     if region.name.startswith("seen/"):
         at = archive.after(f"learning/{region.name.partition('/')[2]}")
-    archive.insert(text[region.start : region.end], at)
+    if parse(archive.text).get(region.name) is None:  # a move that was killed half way put it there
+        archive.insert(text[region.start : region.end], at)
     newline = "\r\n" if "\r\n" in text else "\n"
     before, after = text[: region.start].rstrip("\r\n"), text[region.end :].lstrip("\r\n")
     return f"{before}{newline * 2}{after}" if after else f"{before}{newline}"

@@ -23,7 +23,7 @@ from agents.records.lessons import learnings
 from agents.records.measured import decisions
 from agents.records.merge import Conflict, Edited, Merger
 from agents.records.numbering import numbering_lock, path_on_branches, taken_numbers
-from agents.records.regions import parse, region_text, replace, without_regions
+from agents.records.regions import Fault, parse, region_text, replace, without_regions
 from agents.records.resolve import Numbers, resolve
 from agents.records.runs import run_body, run_path
 from agents.records.text import read_text, write_file
@@ -76,6 +76,8 @@ class Draft:
         before: Path → text on disk, for every record that is there.
         after: Path → text as it should be, for every record.
         conflicts: Regions a person edited.
+        broken: Path → marker lines that make no region. Writing would put a second copy beside
+            text that no marker owns any more, so it is refused.
     """
 
     repo: Path
@@ -84,15 +86,24 @@ class Draft:
     before: dict[str, str] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
+    broken: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
 
     def changes(self) -> list[Change]:
         """The files that differ, by path."""
-        edited = {conflict.path for conflict in self.conflicts}
         return [
-            Change(Path(path), self.before.get(path), text, _reason(path, self.before, edited))
+            Change(Path(path), self.before.get(path), text, self._reason(path))
             for path, text in sorted(self.after.items())
             if self.before.get(path) != text
         ]
+
+    def _reason(self, path: str) -> str:
+        if path in self.broken:
+            return "a marker of a generated part is damaged"
+        if path in {conflict.path for conflict in self.conflicts}:
+            return "a generated part was edited by hand"
+        return (
+            "not written yet" if path not in self.before else "the ledger says more than the file"
+        )
 
     def open(self, path: str, empty: str = "") -> Merger:
         """The text of a record to put regions in."""
@@ -100,6 +111,8 @@ class Draft:
             file = self.repo / path
             if file.is_file():
                 self.before[path] = read_text(file)
+                faults = parse(self.before[path]).faults
+                self.broken |= {path: faults} if faults else {}
             self.after[path] = self.before.get(path, empty)
         return Merger(path, self.after[path], self.edited)
 
@@ -143,11 +156,14 @@ def write(
 
     Raises:
         ActionFailed: A region was edited (``edited_by_hand``, with a diff), a fact is missing
-            (``fact_missing``), or git refused (``commit_refused``).
+            (``fact_missing``), a marker is damaged (``broken_region``), or git refused
+            (``commit_refused``).
     """
     repo.mkdir(parents=True, exist_ok=True)
     with numbering_lock(repo):
         made = draft(events, repo, edited=edited)
+        if made.broken:
+            raise _broken(made.broken)
         if made.conflicts:
             raise _edited(made.conflicts)
         if commit and made.after:
@@ -276,17 +292,25 @@ def _untouched(path: str) -> str:
     )
 
 
-def _reason(path: str, before: Mapping[str, str], edited: set[str]) -> str:
-    if path in edited:
-        return "a generated part was edited by hand"
-    return "not written yet" if path not in before else "the ledger says more than the file"
-
-
 def _message(paths: Sequence[str]) -> str:
     numbers = [adr_number(path) for path in paths if path != INDEX_PATH]
     adrs = ", ".join(f"ADR-{number:03d}" for number in numbers if number is not None)
     subject = f"Record what was measured ({adrs})" if adrs else "Record what was measured"
     return "\n".join([subject, "", *(f"- {path}" for path in paths)])
+
+
+def _broken(broken: Mapping[str, tuple[Fault, ...]]) -> ActionFailed:
+    told = "\n".join(
+        f"{path}:{fault.line}: {fault.problem}"
+        for path, faults in broken.items()
+        for fault in faults
+    )
+    return ActionFailed(
+        f"markers of generated parts are damaged:\n{told}",
+        fix="mend those lines, or take the file back (git restore PATH); then run again",
+        failure_class=FailureClass.PERMANENT,
+        name="broken_region",
+    )
 
 
 def _edited(conflicts: list[Conflict]) -> ActionFailed:

@@ -112,6 +112,7 @@ def test_learnings_are_listed_and_archived(call):
     [
         (["adr", "show", "7"], "there is no ADR-007"),
         (["adr", "accept", "7"], "there is no ADR-007"),
+        (["adr", "accept", "1", "by=Ada", "policy=nightly"], "exclude each other"),
         (["adr", "supersede", "1", "1"], "cannot supersede itself"),
         (["adr", "new", " "], "needs a title"),
         (["learnings", "archive", "before=yesterday"], "needs a day"),
@@ -135,6 +136,12 @@ def test_archived_learnings_are_verified_too(call, repo):
     archive = repo / "agents-docs" / "learnings-archive.md"
     archive.write_text(archive.read_text(encoding="utf-8").replace("0.9", "0.8"), encoding="utf-8")
     assert "0.8 where the ledger says 0.9" in call("learnings", "verify", code=1).out
+
+
+def test_a_new_adr_is_in_the_index_at_once(call, repo):
+    call("adr", "new", "Buy leaves")
+    assert call("adr", "index", "--check").out == "nothing to change\n"
+    assert "Buy leaves" in (repo / "plans" / "INDEX.md").read_text(encoding="utf-8")
 
 
 def test_an_edit_of_generated_text_is_refused_until_it_is_adopted_or_overwritten(call, kit, repo):

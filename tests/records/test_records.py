@@ -301,6 +301,22 @@ def test_text_outside_regions_survives_and_an_edited_region_is_refused_with_a_di
     assert "And here.\n" in forced
 
 
+@pytest.mark.parametrize("damage", ["end", "begin"])
+def test_damaged_markers_are_refused_with_their_line_and_no_second_copy(story, repository, damage):
+    story.train("r1")
+    write_records(story.events, repository.root)
+    good = repository.read(ADR)
+    line = next(each for each in good.splitlines() if f"goap:{damage} evidence/" in each)
+    repository.write(ADR, good.replace(f"{line}\n", ""))
+    for edited in ("refuse", "adopt", "force"):
+        with pytest.raises(ActionFailed, match=f"{ADR}:[0-9]+: ") as refused:
+            write_records(story.events, repository.root, edited=edited)
+        assert refused.value.name == "broken_region"
+    assert repository.read(ADR) == good.replace(f"{line}\n", "")
+    (change,) = outdated(story.events, repository.root)
+    assert change.reason == "a marker of a generated part is damaged"
+
+
 def test_an_adopted_region_is_the_persons_from_then_on_and_says_so(story, repository):
     story.train("r1")
     write_records(story.events, repository.root)
