@@ -43,7 +43,7 @@ class Story:
         git = {"commit": "c0ffee" * 6 + "abcd", "dirty": True, "branch": "main"}
         data = {"goal": goal, "params": params or {"preset": "tiny"}, "pid": 4711}
         self.tell("run.started", run, {**data, "git": git, "version": "0.1.0"})
-        self.tell("plan.made", run, {"digest": "d1", "cost": 90.0, "steps": [], "because": ""})
+        self.tell("plan.made", run, {"digest": "d1", "seconds": 90.0, "steps": [], "because": ""})
 
     def finish_step(self, run: str, action: str, outcome: Outcome, seconds: float = 34.5) -> Event:
         """A step starts, finishes and is verified."""

@@ -1,18 +1,24 @@
 """Values are inert: whatever they hold, the document around them stays what it was."""
 
+import json
 import re
 import string
+from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from agents.events import Event
+from agents.history import find_run, run_histories
 from agents.outcome import Decision, Outcome
 from agents.records import outdated, write_records
+from agents.records.commands import list_adrs, madr_text
 from agents.records.markdown import code, number, prose, quoted, slug, text
 from agents.records.regions import parse
 from agents.records.verify import verify_records
+from agents.report import report_html
 
 HOSTILE = (
     "{{7*7}} {% raw %} {# x #}",
@@ -57,6 +63,7 @@ def _links(markdown: str) -> list[str]:
     ]
 
 
+MADR_FIELDS = ["status", "date", "decision-makers"]
 OUR_LINKS = ("ADR-", "../agents-docs/runs/", "runs/", "../plans/ADR-")
 PLAIN = ["paragraph_open", "inline", "paragraph_close"]
 
@@ -156,3 +163,32 @@ def test_hostile_values_everywhere_leave_every_record_whole(
         assert len(first_level) == 1, path
         statuses = [line for line in written.splitlines() if line.startswith("**Status:**")]
         assert statuses == (["**Status:** Proposed"] if "ADR-" in path else [])
+    for document in list_adrs(repository.root):
+        madr = madr_text(story.events, repository.root, document.number)
+        front, _, body = madr.removeprefix("---\n").partition("\n---\n")
+        assert [line.partition(":")[0] for line in front.splitlines()] == MADR_FIELDS
+        assert "<script" not in madr
+        assert not {"fence", "image", "em_open", "s_open"} & set(_blocks(body))
+        assert body.count("\n# ") == 1
+    page = report_html(find_run(run_histories(story.events), "r1"))
+    assert _elements(page) == _elements(report_html(find_run(run_histories(_tame(story)), "r1")))
+
+
+def _tame(story):
+    """The same events, each hostile value of them replaced by a word."""
+    told = json.dumps([event.model_dump(mode="json") for event in story.events])
+    for value in HOSTILE:
+        told = told.replace(json.dumps(value)[1:-1], "word")
+    return [Event.model_validate(each) for each in json.loads(told)]
+
+
+def _elements(page):
+    """The elements of a page, each with the names of its attributes."""
+    found = []
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            found.append((tag, [name for name, _ in attrs]))
+
+    Parser().feed(page)
+    return found
