@@ -6,7 +6,7 @@ from actions.job import Job
 from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking, Series
 from training.checkpoint_entry import MANIFEST_FILE
 from training.compute import Compute
-from training.result import Result
+from training.result import CheckpointRef, Result
 
 __all__ = ["outcome_of"]
 
@@ -47,7 +47,7 @@ def outcome_of(job: Job, result: Result, compute: Compute) -> Outcome:
         artifacts=_artifacts(job, result),
         gates=tuple(Gate.model_validate(gate.model_dump()) for gate in result.gates),
         provenance=_provenance(job, result, compute),
-        decision=_decision(job, result) if result.passed else None,
+        decision=_decision(job, result.checkpoint) if result.passed else None,
         lesson=_lesson(job) if result.passed else "",
     )
 
@@ -116,19 +116,21 @@ def _provenance(job: Job, result: Result, compute: Compute) -> dict[str, str]:
     }
 
 
-def _decision(job: Job, result: Result) -> Decision:
-    checkpoint = "" if result.checkpoint is None else result.checkpoint.path
-    ranking = _RANKINGS.get(job.model)
-    by = f", and when no earlier one had a better {ranking.measurement}" if ranking else ""
+def _decision(job: Job, checkpoint: CheckpointRef | None) -> Decision | None:
+    if checkpoint is None:
+        return None
+    ranking = _RANKINGS[job.model]
     return Decision(
         key=f"promote:{job.model}:{job.dataset.name}",
-        title=f"Promote {job.model} {job.key[:8]} for {job.dataset.name}",
+        title=f"Promote {job.model} {job.key} for {job.dataset.name}",
         context=(
             f"The goal asked for a {job.model} trained on {_data(job)}. A model is promoted when "
-            f"every gate passed{by}. Both are measured on the finished training, not judged by eye."
+            f"every gate passed and no earlier one of this ledger, on the same dataset, had a "
+            f"better {ranking.measurement}. Both are measured on the finished training, not "
+            "judged by eye."
         ),
         decision=(
-            f"Use {checkpoint} on the volume as the {job.model} for {job.dataset.name}: the "
+            f"Use {checkpoint.path} on the volume as the {job.model} for {job.dataset.name}: the "
             f"checkpoint of training {job.key}. The checksum of its manifest is under Evidence."
         ),
         positive=(
