@@ -11,7 +11,7 @@ from agents.records.check import check_adrs
 from agents.records.verify import verify_records
 
 RUN = [sys.executable, "-m", "agents", "run", "goal=documented", "commit=true"]
-MINE = "A  mine.txt\n M README.md\n"
+MINE = " M README.md\nA  mine.txt\n"
 
 
 def _run(root, failpoint=""):
