@@ -3,18 +3,18 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agents.actions import Context
+from agents.actions import OBSERVE, Action, Context
 from agents.errors import ActionFailed, FailureClass, Interrupted, NotApproved, Transient
 from agents.failpoints import failpoint
 from agents.failures import StepFailure, classify
 from agents.outcome import Outcome
 from agents.planning import PlanResult, Step
 
-__all__ = ["Doing", "Executor", "Verify"]
+__all__ = ["Doing", "Executor", "Verify", "doings"]
 
 POLL_SECONDS = 0.1
 """How quickly a request to stop is seen."""
@@ -30,6 +30,20 @@ class Doing:
     run: Callable[[Context], Outcome]
     resources: Mapping[str, int] = field(default_factory=dict)
     timeout: float | None = None
+
+
+def doings(actions: Mapping[str, Action], planned: Iterable[str]) -> dict[str, Doing]:
+    """How each action is done, and each observation among the names that can be planned."""
+    known = {
+        name: Doing(action.run, action.resources, action.timeout)
+        for name, action in actions.items()
+    }
+    return known | {name: Doing(_looked) for name in planned if name.startswith(OBSERVE)}
+
+
+def _looked(_: Context) -> Outcome:
+    """An observation does nothing: verifying it is what looks."""
+    return Outcome(summary="looked")
 
 
 class Verify(Protocol):

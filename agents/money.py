@@ -15,8 +15,6 @@ from agents.events import Event
 
 __all__ = ["Purse", "carried_over"]
 
-CONTINUED = ("lost", "interrupted")
-
 
 @dataclass(frozen=True)
 class Open:
@@ -153,26 +151,11 @@ def _unknown(grounded: Grounded, cap: float) -> NotApproved:
     )
 
 
-def carried_over(
-    events: Iterable[Event], goal: str, params: dict[str, Any]
-) -> tuple[float, dict[str, Open]]:
-    """Dollars spent, and reservations open, in the runs that a new run of the goal continues.
-
-    These are the last runs of the same goal and parameters, as long as they were killed or
-    interrupted; a run that ended by itself closes the account.
-    """
-    runs: dict[str, list[Event]] = {}
-    for event in events:
-        if event.run:
-            runs.setdefault(event.run, []).append(event)
+def carried_over(runs: Iterable[Sequence[Event]]) -> tuple[float, dict[str, Open]]:
+    """Dollars spent, and reservations open, in the runs that a new run continues, newest first."""
     spent: float = 0.0
     reserved: dict[str, Open] = {}
-    for of_run in reversed(list(runs.values())):
-        first, last = of_run[0], of_run[-1]
-        if first.data.get("goal") != goal or first.data.get("params") != params:
-            continue
-        if last.type == "run.finished" and last.data["status"] not in CONTINUED:
-            break
+    for of_run in runs:
         settled, open_ = _account(of_run)
         spent += settled
         # a later run took the reservation over when it continued the step

@@ -1,6 +1,5 @@
 """``run``: plan, then act until the goal holds."""
 
-import importlib.metadata
 import signal
 import sys
 import threading
@@ -137,12 +136,8 @@ def stopping() -> Iterator[threading.Event]:
 def _provenance(asked: Request) -> dict[str, Any]:
     repo = getattr(asked.params, "repo", None)
     state = repository_state(repo) if repo is not None else None
-    try:
-        version = importlib.metadata.version("goap-modal-agents")
-    except importlib.metadata.PackageNotFoundError:
-        version = "not installed"
     git = {"commit": state.commit, "dirty": state.dirty, "branch": state.branch} if state else None
-    return {"version": version, "git": git}
+    return {"git": git}
 
 
 def _data(result: RunResult) -> dict[str, Any]:

@@ -272,6 +272,20 @@ def test_an_approval_is_for_one_plan_once_and_up_to_its_cap(kit, call):
     assert kit.tea.calls.count("brew") == 1
 
 
+def test_an_approval_outlives_a_kill_but_not_the_step_it_was_for(kit, call):
+    change(kit, "brew", approval=True)
+    call("run", "goal=served", "max_cost=3", code=5)
+    call("approve", "last")
+    killed_while(kit, "boil", max_cost=3.0)
+    # the plan is another one by now, and nobody is asked again
+    kit.tea.make("hot")
+    killed_while(kit, "brew", max_cost=3.0)
+    call("run", "goal=served", "max_cost=3")
+    assert len(of_type(kit, "approval.used")) == 1
+    (kit.tea.root / "tea").unlink()
+    assert "must approve brew" in call("run", "goal=served", "max_cost=3", code=5).err
+
+
 def test_an_approval_is_the_cap_where_none_was_given(kit, call):
     change(kit, "brew", approval=True)
     fixed_price(kit, "brew", 2.0)
