@@ -79,6 +79,7 @@ class Estimates:
             seconds=seconds,
             usd=usd,
             usd_per_second=rate.per_second.expected if rate is not None else None,
+            most_per_second=rate.per_second.high if rate is not None else None,
             declared=grounded.seconds,
             measured=len(samples),
             missed=sum(abs(each.expected - each.took) for each in samples),

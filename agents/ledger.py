@@ -17,6 +17,7 @@ from typing import Any, Self
 from agents.errors import ActionFailed, FailureClass, LedgerDamaged
 from agents.events import Event
 from agents.failpoints import failpoint
+from agents.failures import unusable
 from agents.migrations import MIGRATIONS, apply_migrations, pending_migrations
 from agents.redaction import redact, redacted
 
@@ -34,6 +35,7 @@ class Ledger:
 
     Raises:
         LedgerDamaged: The file is not a ledger, is corrupt, or is newer than this program.
+        UsageError: The directory cannot be made or written to.
     """
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
@@ -157,6 +159,8 @@ class Ledger:
         """Turn what SQLite raises into errors a person can act on."""
         try:
             yield
+        except OSError as error:
+            raise unusable(self.path.parent, error) from error
         except sqlite3.OperationalError as error:
             if "full" in str(error):
                 raise ActionFailed(

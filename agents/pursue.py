@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -17,14 +18,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from agents import run_events
-from agents.actions import OBSERVE, Context, Goal
+from agents.actions import OBSERVE, Context, Goal, Grounded
 from agents.adopt import recall, unfinished
 from agents.approval import USED, Approvals
 from agents.catalogue import Catalogue
 from agents.deliberate import Deliberation, continued, deliberate
 from agents.errors import ActionFailed, GoapError, Interrupted, StalePlan, Unauthenticated
 from agents.estimates import estimates_from
-from agents.events import Event, new_event, utc_now
+from agents.events import Event, new_event, steady_clock
 from agents.execute import Executor, doings
 from agents.facts import Condition, WorldState, show_value
 from agents.failures import FailureMemory, StepFailure
@@ -78,7 +79,7 @@ class Pursuit:
     backoff: float = 2.0
     wait: float = 0.0
     poll: float = 2.0
-    clock: Callable[[], datetime] = utc_now
+    clock: Callable[[], datetime] = field(default_factory=steady_clock)
     run_id: str = ""
     _memory: FailureMemory = field(default_factory=FailureMemory)
     _done: list[str] = field(default_factory=list)
@@ -242,7 +243,7 @@ class Pursuit:
         executor = Executor(
             plan=deliberation.result,
             actions=doings(self.catalogue.actions, known),
-            context=self._context_of,
+            context=lambda step: self._context_of(step, known[step.action]),
             record=self._record,
             verify=self._verify,
             capacity=self.capacity,
@@ -253,6 +254,9 @@ class Pursuit:
                 step.id, known[step.action], [known[each.action] for each in rest]
             ),
             after=lambda step: self._purse.settle(step.id, known[step.action]),
+            covered=lambda step, rest: self._purse.cover(
+                step.id, known[step.action], [known[each.action] for each in rest]
+            ),
             about=lambda step: run_events.expected(known[step.action]),
         )
         return executor.run()
@@ -306,29 +310,32 @@ class Pursuit:
         grounded = self.catalogue.grounded(self.params)
         return next(each.needs for each in grounded if each.name == action)
 
-    def _context_of(self, step: Step) -> Context:
+    def _context_of(self, step: Step, grounded: Grounded) -> Context:
         def note(data: dict[str, Any]) -> None:
             self._record("step.noted", step.id, {"step": step.id, "action": step.action, **data})
 
         return self._context(
-            note=note, progress=lambda progress: self.reporter.progress(step.id, progress)
+            note=note,
+            progress=lambda progress: self.reporter.progress(step.id, progress),
+            paid_seconds=self._purse.paid_seconds(grounded),
         )
 
-    def _context(self, **callbacks: Any) -> Context:
+    def _context(self, **of_the_step: Any) -> Context:
         return Context(
             params=self.params,
             ports=self._ports,
             state=self.state,
             history=self.ledger.events,
             run=self.run_id,
-            **callbacks,
+            **of_the_step,
         )
 
     def _record(self, type_: str, subject: str, data: dict[str, Any]) -> Event:
         event = self.ledger.append(
             new_event(type_, data, run=self.run_id, subject=subject, clock=self.clock)
         )
-        self.reporter.event(event)
+        with suppress(OSError):  # a terminal that went away is no failure of the run
+            self.reporter.event(event)
         return event
 
     def _close(self, error: GoapError) -> None:

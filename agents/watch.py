@@ -45,10 +45,10 @@ class Pursued:
 
 @dataclass
 class _Pending:
-    """Events a goal was not looked at for."""
+    """Events a goal was not looked at for, and the time in which it is not to be."""
 
     events: list[tuple[Event, Trigger]] = field(default_factory=list)
-    not_before: datetime | None = None
+    put_off: tuple[datetime, datetime] | None = None
     deferrals: int = 0
 
 
@@ -164,11 +164,12 @@ class Watch:
         if not patient:
             return True
         now = self.clock()
-        if pending.not_before is not None and now < pending.not_before:
+        # a clock that was set back leaves times behind that would be waited for too long
+        if pending.put_off is not None and pending.put_off[0] <= now < pending.put_off[1]:
             return False
         quiet = max(trigger.debounce for _, trigger in pending.events)
         first, last = _time(pending.events[0][0]), _time(pending.events[-1][0])
-        return now >= min(
+        return now < first or now >= min(
             last + timedelta(seconds=quiet), first + timedelta(seconds=quiet * LONGEST_WAIT)
         )
 
@@ -180,13 +181,17 @@ class Watch:
             pursued = self.pursue(goal)
         except Locked as error:
             self.told(f"{goal.name} waits: {error.message}")
-            pending.not_before = self.clock() + timedelta(seconds=LOCKED_SECONDS)
+            self._put_off(pending, LOCKED_SECONDS)
             return Pursued(goal.name, len(events), error.code, error.exit_code, "", error.message)
         except Interrupted:
             return None  # the events stay pending for the next watcher
         pursued = replace(pursued, events=len(events))
         self._settle(pending, events, pursued)
         return pursued
+
+    def _put_off(self, pending: _Pending, seconds: float) -> None:
+        now = self.clock()
+        pending.put_off = (now, now + timedelta(seconds=seconds))
 
     def _settle(self, pending: _Pending, events: list[Event], pursued: Pursued) -> None:
         data: dict[str, Any] = {
@@ -200,7 +205,7 @@ class Watch:
         again = pursued.exit_code == _TRANSIENT and pending.deferrals < MOST_DEFERRALS
         if again:
             wait = FIRST_DEFERRAL_SECONDS * 2**pending.deferrals
-            pending.not_before = self.clock() + timedelta(seconds=wait)
+            self._put_off(pending, wait)
             self.told(f"{pursued.goal}: {pursued.message}; again in {wait:g} s")
         self.ledger.append(
             new_event(DEFERRED if again else HANDLED, data, subject=pursued.goal, clock=self.clock)

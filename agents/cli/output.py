@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from agents.errors import GoapError
 from agents.redaction import redact, redacted
 
 __all__ = ["as_json", "duration", "emit", "json_option", "money", "paint", "say"]
@@ -22,13 +24,26 @@ def as_json(command: str, data: object) -> str:
 
 
 def emit(command: str, data: Any, text: Callable[[], str], *, json_wanted: bool) -> None:
-    """Print ``data`` as JSON, or the text made of it."""
-    click.echo(as_json(command, data) if json_wanted else redact(text()))
+    """Print ``data`` as JSON, or the text made of it.
+
+    Raises:
+        GoapError: It cannot be written, because the disk is full for example.
+    """
+    try:
+        click.echo(as_json(command, data) if json_wanted else redact(text()))
+    except BrokenPipeError:
+        raise  # whoever read it has seen enough
+    except OSError as error:
+        raise GoapError(
+            f"the answer cannot be written: {error.strerror}",
+            fix="write it elsewhere; what the command did is done",
+        ) from error
 
 
 def say(text: str) -> None:
-    """A line for the person watching, on stderr."""
-    click.echo(redact(text), err=True)
+    """A line for the person watching, on stderr; that nobody reads it is no reason to stop."""
+    with suppress(OSError):
+        click.echo(redact(text), err=True)
 
 
 def paint(text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False) -> str:

@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from agents.cli.live import reporter_for
-from agents.cli.output import as_json as json_document
-from agents.cli.output import duration, json_option, say
+from agents.cli.output import duration, emit, json_option, say
 from agents.cli.plan import plan_command
 from agents.cli.words import Request, request
 from agents.errors import Locked
@@ -82,7 +81,7 @@ def _close_killed(asked: Request, run: str) -> None:
 
 def _tell(result: RunResult, *, json_wanted: bool) -> None:
     if json_wanted:
-        click.echo(json_document("run", _data(result)))
+        emit("run", _data(result), str, json_wanted=True)
     else:
         say(_ending(result))
 

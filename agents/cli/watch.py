@@ -11,7 +11,7 @@ import click
 from agents.cli.output import emit, json_option, say
 from agents.cli.run import pursue, stopping
 from agents.cli.serve import DEFAULT_HOST, DEFAULT_PORT, listen
-from agents.cli.words import Request, catalogue_of, request
+from agents.cli.words import Request, catalogue_of, parse_words, request
 from agents.errors import GoapError, Interrupted, Locked, UsageError
 from agents.ledger import Ledger
 from agents.sources.files import FileSource
@@ -67,15 +67,8 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
 
 
 def _split(words: tuple[str, ...], keys: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
-    mine = {}
-    rest = []
-    for word in words:
-        key, _, value = word.partition("=")
-        if key in keys:
-            mine[key] = value
-        else:
-            rest.append(word)
-    return mine, tuple(rest)
+    mine = [word for word in words if word.partition("=")[0] in keys]
+    return parse_words(mine), tuple(word for word in words if word not in mine)
 
 
 def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Request]:

@@ -33,7 +33,8 @@ class ScheduleSource:
             if known is None:
                 ledger.append(self._event(SEEN, due, now))
             self._last = str(known.data["due"]) if known is not None else due
-        if due > self._last:
+        # a last moment that is still to come was written by a clock that has been set back since
+        if due > self._last or self._last > timestamp(now):
             ledger.receive(self._event(DUE, due, now))
             self._last = due
 

@@ -163,6 +163,16 @@ def test_a_passing_failure_is_tried_again_later_and_not_for_ever(clockwork):
     assert types.count("trigger.handled") == 1
 
 
+def test_a_clock_that_is_set_back_delays_nothing(clockwork):
+    clockwork.emit()
+    assert clockwork.after(-3600) == 1
+    clockwork.endings = [Pursued("served", 0, "transient", 3)]
+    clockwork.emit()
+    assert clockwork.after(2) == 1
+    assert clockwork.after(-86_400) == 1
+    assert clockwork.after(9999) == 0
+
+
 def test_what_another_watcher_handled_is_not_looked_at_again(clockwork):
     clockwork.emit()
     clockwork.watch.tick()
