@@ -81,6 +81,24 @@ def test_watch_says_what_it_waits_for_and_wrong_words_are_refused(watched, call)
     assert "not a JSON object" in call("emit", "type=a", "data=[1]", code=2).err
     assert "emit takes type" in call("emit", "type=a", "di=1", code=2).err
     assert "is not a port" in call("serve", "port=http", code=2).err
+    assert "host= is empty" in call("serve", "host=", code=2).err
+    assert "given twice" in call("watch", "--once", "port=1", "port=2", code=2).err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("type=approval.used",),
+        ("type=two words",),
+        ("type=a", "id=two words"),
+        ("type=a", "id=\udcff"),
+        ("type=a", 'data={"a": NaN}'),
+        ("type=a", "data=" + "[" * 100_000),
+    ],
+)
+def test_what_a_ledger_cannot_hold_is_refused(watched, call, words):
+    call("emit", *words, code=2)
+    assert not (watched.state / "ledger.db").exists()
 
 
 def test_a_goal_without_triggers_cannot_be_watched(kit, capsys):

@@ -128,6 +128,18 @@ def test_without_a_good_secret_nothing_is_served(ledger):
         assert "short" not in caught.value.message.replace("shorter", "")
 
 
+def test_a_delivery_that_cannot_be_kept_is_to_be_sent_again(server, ledger):
+    ledger.close()
+    assert post(server, {}) == [503]
+
+
+@pytest.mark.parametrize("host", ["300.1.1.1", "nowhere.invalid", "192.0.2.1"])
+def test_an_address_that_is_none_of_this_machine_is_refused(ledger, host):
+    with pytest.raises(UsageError, match="cannot listen") as caught:
+        WebhookServer(ledger, SECRET, host=host, port=0)
+    assert "host=" in caught.value.fix
+
+
 def test_it_listens_on_this_machine_only_and_a_taken_port_is_said(server, ledger):
     assert server.host == "127.0.0.1"
     with pytest.raises(UsageError, match="cannot listen"):
