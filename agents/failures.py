@@ -57,7 +57,7 @@ def classify(error: Exception) -> ActionFailed:
         return Transient(described, name="connection")
     return ActionFailed(
         described,
-        fix="python -m agents show RUN has the whole history of this run",
+        fix="python -m agents show last has the whole history of the run",
         failure_class=FailureClass.UNKNOWN,
         name=type(error).__name__,
     )

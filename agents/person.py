@@ -52,8 +52,8 @@ class Person:
             self._retry_seconds = min(FIRST_RETRY_SECONDS, 8 * self.poll)
             self.record({"message": error.message, "fix": error.fix, "seconds": self.wait})
         retry = now + self._retry_seconds
-        while time.monotonic() < self._until:
-            if self.stop.wait(self.poll):
+        while (left := self._until - time.monotonic()) > 0:
+            if self.stop.wait(min(self.poll, left)):
                 raise Interrupted("stopped on request", fix="run the same command to continue")
             if statements(look()) != statements(before) or time.monotonic() >= retry:
                 self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)

@@ -340,7 +340,8 @@ class Pursuit:
 
     def _close(self, error: GoapError) -> None:
         try:
-            if self._memory.tried and isinstance(error, ActionFailed):
+            stalled = bool(self._memory.tried) and not isinstance(error, Unauthenticated)
+            if stalled and isinstance(error, ActionFailed):
                 self._record("run.stalled", self.goal.name, {"tried": self._memory.tried_list()})
             self._record("run.finished", self.goal.name, run_events.ended(error))
         except GoapError:

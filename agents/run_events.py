@@ -4,11 +4,13 @@ from typing import Any
 
 from agents.actions import Grounded
 from agents.deliberate import Deliberation
-from agents.errors import GoapError
+from agents.errors import ActionFailed, GoapError
 from agents.estimates import total
 from agents.facts import WorldState, show_value
 
-__all__ = ["ended", "expected", "observed", "planned"]
+__all__ = ["ended", "expected", "observed", "planned", "status_of"]
+
+STALLED = "stalled"
 
 
 def observed(world: WorldState) -> dict[str, Any]:
@@ -56,8 +58,13 @@ def expected(grounded: Grounded) -> dict[str, Any]:
 def ended(error: GoapError) -> dict[str, Any]:
     """How a run ended that did not reach its goal."""
     return {
-        "status": error.code,
+        "status": status_of(error),
         "exit_code": error.exit_code,
         "message": error.message,
         "fix": error.fix,
     }
+
+
+def status_of(error: GoapError) -> str:
+    """In one word, how a run ended; stalled: something failed, and nothing is left to try."""
+    return STALLED if error.code == ActionFailed.code else error.code

@@ -40,13 +40,14 @@ def runs_command(words: tuple[str, ...], as_json: bool) -> None:
         return
     wanted = _known(words, FILTERS)
     since = _since(wanted.pop("since", ""))
+    known = _runs(wanted.pop("state", None))
     runs = [
         summary
-        for run in _runs(wanted.pop("state", None))
+        for run in known
         if (summary := run.summary())["started"] >= since
         and all(summary[key] == value for key, value in wanted.items())
     ]
-    emit("runs", runs, lambda: _table(runs), json_wanted=as_json)
+    emit("runs", runs, lambda: _table(runs, len(known)), json_wanted=as_json)
 
 
 def _diff(words: tuple[str, ...], as_json: bool) -> None:
@@ -123,7 +124,9 @@ def _runs(state: str | None) -> list[RunHistory]:
         return run_histories(ledger.events())
 
 
-def _table(runs: list[dict[str, Any]]) -> str:
+def _table(runs: list[dict[str, Any]], known: int) -> str:
+    if not runs and known:
+        return f"none of {known} runs is like that: python -m agents runs"
     if not runs:
         return "no runs yet; start one: python -m agents run goal=trained_dit"
     lines = []

@@ -15,6 +15,7 @@ from agents.cli.serve import DEFAULT_HOST, DEFAULT_PORT, listen
 from agents.cli.words import Request, catalogue_of, parse_words, request
 from agents.errors import GoapError, Interrupted, Locked, UsageError
 from agents.ledger import Ledger
+from agents.run_events import status_of
 from agents.sources.files import FileSource
 from agents.sources.git import GitSource
 from agents.sources.schedule import ScheduleSource
@@ -141,7 +142,7 @@ def _pursue(asked: Request, stop: threading.Event) -> Pursued:
         raise
     except GoapError as error:
         say(f"error: {error.message}" + (f"\n  fix: {error.fix}" if error.fix else ""))
-        return Pursued(goal, 0, error.code, error.exit_code, "", error.message)
+        return Pursued(goal, 0, status_of(error), error.exit_code, "", error.message)
     return Pursued(goal, 0, result.status, 0, result.run)
 
 
