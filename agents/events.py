@@ -15,11 +15,12 @@ The types the engine writes, in the order a run writes them:
 ``run.finished``          status, exit code, what remains
 ========================  ==============================================================
 
-Where a plan costs money or needs a person: ``money.reserved`` and ``money.settled`` around a step,
-``plan.approved`` and ``approval.used``, ``person.awaited``. What a watcher writes: ``watch.started``,
-``trigger.handled`` (through which event, and how the look ended) and ``trigger.deferred``. Sources
-write ``git.commit``, ``file.changed``, ``schedule.due`` and ``webhook.received``, and where they
-began in ``git.seen``, ``file.seen`` and ``schedule.seen``; anything else is from ``emit``.
+Where a plan costs money or needs a person: ``money.reserved`` and ``money.settled`` around a
+step, ``plan.approved`` and ``approval.used``, ``person.awaited``. What a watcher writes:
+``watch.started``, ``trigger.handled`` (through which event, and how the look ended) and
+``trigger.deferred``. Sources write ``git.commit``, ``file.changed``, ``schedule.due`` and
+``webhook.received``, and where they began in ``git.seen``, ``file.seen`` and ``schedule.seen``;
+anything else is from ``emit``.
 
 Source: CloudEvents 1.0.2, https://github.com/cloudevents/spec.
 """
