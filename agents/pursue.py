@@ -182,6 +182,7 @@ class Pursuit:
         if not self._person.came(error, self._world, self._look):
             return False
         self._memory.forget(self._memory.unauthenticated())
+        self._plans = 1  # plans made while somebody is waited for do not oscillate
         return True
 
     def _look(self) -> WorldState:
