@@ -106,8 +106,11 @@ def report_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
     found = find_run(_runs(given.get("state")), run)
     out = Path(given.get("out") or state / "reports" / f"{found.run}.html")
     roots = [Path(given.get("volume") or state / "volume")]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(report_html(found, roots), encoding="utf-8")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(report_html(found, roots), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}", fix="out=FILE") from error
     emit("report", {"path": str(out)}, lambda: str(out), json_wanted=as_json)
 
 

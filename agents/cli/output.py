@@ -10,7 +10,7 @@ import click
 from agents.errors import GoapError
 from agents.redaction import redact, redacted
 
-__all__ = ["as_json", "duration", "emit", "json_option", "money", "paint", "say"]
+__all__ = ["as_json", "duration", "emit", "json_option", "money", "paint", "say", "write"]
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print exactly one JSON document on stdout."
@@ -24,13 +24,18 @@ def as_json(command: str, data: object) -> str:
 
 
 def emit(command: str, data: Any, text: Callable[[], str], *, json_wanted: bool) -> None:
-    """Print ``data`` as JSON, or the text made of it.
+    """Print ``data`` as JSON, or the text made of it."""
+    write(as_json(command, data) if json_wanted else redact(text()))
+
+
+def write(text: str) -> None:
+    """The answer of a command, on stdout.
 
     Raises:
         GoapError: It cannot be written, because the disk is full for example.
     """
     try:
-        click.echo(as_json(command, data) if json_wanted else redact(text()))
+        click.echo(text)
     except BrokenPipeError:
         raise  # whoever read it has seen enough
     except OSError as error:
