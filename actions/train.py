@@ -93,7 +93,8 @@ def _launch(context: Context, ports: Ports, job: Job) -> None:
     context.note({"training": job.key, "launch": "intended"})
     execution = training_params(context).execution()
     adjusted = adjustments_of(job.volume, job.key, execution)
-    # it ends by itself before the cap is passed, also when nobody is left to stop it
+    # it ends by itself before the cap is passed, also when nobody is left to stop it; after a
+    # preemption its time begins anew, so that it is we who stop it then
     adjusted = adjusted.model_copy(update={"deadline_seconds": context.paid_seconds})
     with translated():
         launch = ports.compute.launch(job.key, job.config, job.dataset.name, adjusted)
