@@ -27,7 +27,8 @@ $(VENV)/modal-1.5.4: $(INSTALLED)
 
 test-faults: $(INSTALLED)
 	$(BIN)/python -m pytest -q -s -m "slow or not slow" tests/faults tests/agents/test_secrets.py tests/agents/test_webhook.py \
-		tests/agents/test_watch.py tests/agents/test_money.py tests/actions/test_incidents.py tests/e2e/test_interrupted.py
+		tests/agents/test_watch.py tests/agents/test_money.py tests/actions/test_incidents.py \
+		tests/e2e/test_interrupted.py tests/e2e/test_five_failures.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

@@ -58,8 +58,10 @@ class Clock:
 
     def __init__(self):
         self.now = datetime(2026, 3, 1, tzinfo=UTC)
+        self.looks = 0
 
     def __call__(self):
+        self.looks += 1
         return self.now
 
     def passing(self, seconds, kit, made):
@@ -143,44 +145,45 @@ def test_a_rate_times_the_time_is_the_price_and_the_time_it_took_is_what_is_sett
     assert data_of(call("runs", "--json"))[0]["usd"] == pytest.approx(0.5)
 
 
-def overrunning(clock, kit, seconds):
-    """An action that takes its time and can be stopped."""
+def outlasting(kit, minutes):
+    """Brewing takes its time and can be stopped; somebody looks at the clock each minute."""
+    clock = Clock()
 
     def work(context):
-        for _ in range(seconds // 60):
-            clock.now += timedelta(seconds=60)
-            if context.cancelled.wait(0.25):
+        for _ in range(minutes):
+            clock.now += timedelta(minutes=1)
+            looks = clock.looks
+            while clock.looks < looks + 2 and not context.cancelled.wait(0.01):
+                pass
+            if context.cancelled.is_set():
                 assert context.broke.is_set()
                 raise Interrupted("put down")
         kit.tea.make("tea")
 
-    return work
+    write_rates(kit, low=2.0, expected=2.0, high=3.0)
+    by_the_hour(kit, "brew", seconds=120)
+    kit.tea.fail("brew", work)
+    return clock
 
 
 def test_a_step_that_outlasts_what_was_reserved_is_stopped_before_the_cap_is_passed(kit):
-    write_rates(kit, low=2.0, expected=2.0, high=3.0)
-    by_the_hour(kit, "brew", seconds=300)
-    clock = Clock()
-    kit.tea.fail("brew", overrunning(clock, kit, 3600))
-    with pytest.raises(NotApproved, match=r"as long as \$1.00 pay for: stopped; .* costs") as end:
-        kit.run(max_cost=1.0, clock=clock)
+    clock = outlasting(kit, minutes=60)
+    with pytest.raises(NotApproved, match=r"as long as \$0.40 pay for: stopped; .* costs") as end:
+        kit.run(max_cost=0.4, clock=clock)
     assert end.value.exit_code == 5
     (failed,) = of_type(kit, "step.failed")
     assert failed["name"] == "money_used_up"
-    # first three times what was declared, then more of what is left, never all of it
+    # first three times what was declared, then more of what is left, never more than that
     reserved = [data["usd"] for data in of_type(kit, "money.reserved")]
     assert reserved == sorted(reserved)
-    assert reserved[0] == pytest.approx(0.75)
-    assert 0.9 < reserved[-1] <= 1.0
+    assert reserved[0] == pytest.approx(0.3)
+    assert 0.3 < reserved[-1] <= 0.4
     (settled,) = of_type(kit, "money.settled")
-    assert 0.5 < settled["usd"] * 3 / 2 <= 1.0
+    assert 0.3 < settled["usd"] * 3 / 2 <= 0.4 + 1e-9
 
 
 def test_a_step_that_outlasts_its_reservation_takes_more_of_what_is_left(kit):
-    write_rates(kit, low=2.0, expected=2.0, high=3.0)
-    by_the_hour(kit, "brew", seconds=300)
-    clock = Clock()
-    kit.tea.fail("brew", overrunning(clock, kit, 1200))
+    clock = outlasting(kit, minutes=7)
     kit.run(max_cost=9.0, clock=clock)
     assert len(of_type(kit, "money.reserved")) >= 2
     assert (kit.tea.root / "tea").exists()
