@@ -57,8 +57,8 @@ def roll_back(context: Context) -> Outcome:
     failed_at = result.failure.step if result.failure is not None else result.step
     before = max(0, failed_at - job.config.save_every // 2)
     with translated():
-        # a limit to resume from would hold for every later attempt: one that is interrupted would
-        # lose what it did; so what was saved on the way to the failure goes, and before the rate
+        # a limit of where to resume would hold for every later attempt, and one that is interrupted
+        # would lose what it did: so what led to the failure is deleted, and the rate changed after
         kept = _forget_after(context, job, before)
         adjust(job.volume, job.key, attempts=result.attempts, lr_scale=scale, resume_step=None)
     return Outcome(summary=f"back to step {kept:,}, learning rate x {scale:g}")
