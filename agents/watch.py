@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agents.actions import Goal
-from agents.errors import Interrupted, Locked
+from agents.errors import GoapError, Interrupted, Locked
 from agents.events import Event, new_event, utc_now
 from agents.ledger import Ledger
 from agents.sources.source import Source
@@ -83,6 +83,7 @@ class Watch:
     clock: Callable[[], datetime] = utc_now
     _seen: int = 0
     _pending: dict[str, _Pending] = field(default_factory=dict)
+    _problems: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
         """Watch until ``stop`` is set."""
@@ -111,7 +112,7 @@ class Watch:
             patient: Wait for the debounce of each trigger.
         """
         for source in self.sources:
-            source.poll(self.ledger, self.clock())
+            self._poll(source)
         self._read()
         found = []
         for goal in self.goals:
@@ -119,6 +120,19 @@ class Watch:
                 pursued = self._pursue(goal)
                 found += [pursued] if pursued is not None else []
         return found
+
+    def _poll(self, source: Source) -> None:
+        """Ask a source; one that cannot look, as its repository is gone, keeps no other waiting."""
+        problem = ""
+        try:
+            source.poll(self.ledger, self.clock())
+        except GoapError:
+            raise  # the ledger itself: nothing can be watched without it
+        except Exception as error:  # noqa: BLE001 - whatever the outside has in store
+            problem = f"{type(error).__name__}: {error}"
+        if problem != self._problems.get(source.source, ""):
+            self.told(f"{source.source}: {problem or 'can be seen again'}")
+        self._problems[source.source] = problem
 
     def waiting(self) -> list[dict[str, str]]:
         """What is waited for: triggers with their goals, sources with their next moment."""

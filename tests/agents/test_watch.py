@@ -16,6 +16,9 @@ from agents.cli.main import invoke
 from agents.errors import Locked
 from agents.events import new_event
 from agents.ledger import Ledger
+from agents.schedule import every
+from agents.sources.git import GitSource
+from agents.sources.schedule import ScheduleSource
 from agents.triggers import on
 from agents.watch import Pursued, Watch
 
@@ -105,6 +108,27 @@ def test_a_goal_without_triggers_cannot_be_watched(kit, capsys):
     assert invoke(lambda: kit.catalogue, ["watch", "--once"]) == 2
     assert invoke(lambda: kit.catalogue, ["watch", "--once", "goal=served"]) == 2
     assert "no triggers" in capsys.readouterr().err
+
+
+def test_a_repository_that_went_away_is_said_once_and_keeps_no_other_source_waiting(
+    clockwork, tmp_path
+):
+    folder, told = tmp_path / "repo", []
+    with Repo.init(folder, initial_branch="main") as repo:
+        repo.index.commit("first")
+    clockwork.watch.told = told.append
+    clockwork.watch.sources = (GitSource(folder), ScheduleSource(every("1h")))
+    clockwork.after(0)
+    (folder / ".git").rename(folder / "gone")
+    for _ in range(3):
+        clockwork.after(3600)
+    (folder / "gone").rename(folder / ".git")
+    clockwork.after(1)
+    assert len(clockwork.ledger.events(types=("schedule.due",))) == 3
+    assert len(told) == 2
+    assert str(folder) in told[0]
+    assert told[1].endswith("can be seen again")
+    clockwork.watch.sources[0].close()
 
 
 class Clockwork:
