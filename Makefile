@@ -26,8 +26,9 @@ $(VENV)/modal-1.5.4: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ modal==1.5.4
 
 test-faults: $(INSTALLED)
-	$(BIN)/python -m pytest -q -m "slow or not slow" tests/faults tests/agents/test_secrets.py tests/agents/test_webhook.py \
-		tests/actions/test_incidents.py
+	$(BIN)/python -m pytest -q -s -m "slow or not slow" tests/faults tests/agents/test_secrets.py tests/agents/test_webhook.py \
+		tests/agents/test_watch.py tests/agents/test_money.py tests/actions/test_incidents.py \
+		tests/e2e/test_interrupted.py tests/e2e/test_five_failures.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

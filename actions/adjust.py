@@ -1,5 +1,7 @@
 """Recoveries that change how the next attempt runs: smaller pieces, or a lower rate from before."""
 
+import re
+
 from actions.job import Job, job_of, training_params
 from actions.ports import translated
 from agents.actions import Context, action
@@ -10,6 +12,8 @@ from training.adjustments import adjust, adjustments_of
 from training.result import Result
 
 __all__ = ["halve_micro_batch", "roll_back"]
+
+STEP = re.compile(r"step-\d{8,}")
 
 SMALLEST_SCALE = 1 / 8
 """Below an eighth of the rate, a run that still diverges has another cause."""
@@ -53,8 +57,24 @@ def roll_back(context: Context) -> Outcome:
     failed_at = result.failure.step if result.failure is not None else result.step
     before = max(0, failed_at - job.config.save_every // 2)
     with translated():
-        adjust(job.volume, job.key, attempts=result.attempts, lr_scale=scale, resume_step=before)
-    return Outcome(summary=f"resume at or before step {before}, learning rate x {scale:g}")
+        # a limit of where to resume would hold for every later attempt, and one that is interrupted
+        # would lose what it did: so what led to the failure is deleted, and the rate changed after
+        kept = _forget_after(context, job, before)
+        adjust(job.volume, job.key, attempts=result.attempts, lr_scale=scale, resume_step=None)
+    return Outcome(summary=f"back to step {kept:,}, learning rate x {scale:g}")
+
+
+def _forget_after(context: Context, job: Job, before: int) -> int:
+    """Delete the checkpoints after a step; returns the step of the newest that stays, or 0."""
+    names = [name for name in job.volume.listdir(job.checkpoints) if STEP.fullmatch(name)]
+    steps = {int(name.removeprefix("step-")): name for name in names}
+    gone = [step for step in sorted(steps) if step > before]
+    if gone:
+        listed = ", ".join(f"{step:,}" for step in gone)
+        context.note({"text": f"rolling back {job.key}: delete the checkpoints of steps {listed}"})
+    for step in gone:
+        job.volume.remove(f"{job.checkpoints}/{steps[step]}")
+    return max(steps.keys() - set(gone), default=0)
 
 
 def _failed(context: Context) -> tuple[Job, Result]:

@@ -93,6 +93,9 @@ def _launch(context: Context, ports: Ports, job: Job) -> None:
     context.note({"training": job.key, "launch": "intended"})
     execution = training_params(context).execution()
     adjusted = adjustments_of(job.volume, job.key, execution)
+    # it ends by itself before the cap is passed, also when nobody is left to stop it; after a
+    # preemption its time begins anew, so that it is we who stop it then
+    adjusted = adjusted.model_copy(update={"deadline_seconds": context.paid_seconds})
     with translated():
         launch = ports.compute.launch(job.key, job.config, job.dataset.name, adjusted)
     word = "re-attached to" if launch.attached else "launched"
@@ -115,6 +118,8 @@ def _follow(context: Context, ports: Ports, job: Job) -> TrainingStatus:
         if status.state != "running":
             return status
         if context.cancelled.wait(POLL_SECONDS):
+            if context.broke.is_set():
+                _stop(ports, job)
             raise Interrupted(
                 f"training {job.key} goes on without us ({status.owner})",
                 fix=f"the same command re-attaches{_how_to_stop(job)}",
@@ -126,6 +131,16 @@ def _how_to_stop(job: Job) -> str:
     if root is None:
         return ""
     return f"; to stop it: python -m training stop --volume {root} --key {job.key}"
+
+
+def _stop(ports: Ports, job: Job) -> None:
+    """End the training: it saves, and whoever has more money resumes it."""
+    with translated():
+        ports.compute.stop(job.key)
+    raise Interrupted(
+        f"training {job.key} was told to save and end",
+        fix="run the same command with a higher max_cost=: it resumes from the newest checkpoint",
+    )
 
 
 def _tell(context: Context, status: TrainingStatus) -> None:

@@ -56,8 +56,7 @@ ByParameters: TypeAlias = Callable[[Any], Given]
 class Cost(NamedTuple):
     """What an action is expected to take; dollars are None where they depend on a rate.
 
-    ``basis`` says where it runs, such as the compute: durations measured on one basis say nothing
-    about another, and a rate is that of a basis.
+    Durations and rates are those of a ``basis``: where it runs, such as the compute.
     """
 
     seconds: float = 1.0
@@ -81,6 +80,7 @@ class Estimate:
         usd: None where nobody knows a price.
         usd_per_second: The rate, where the price depends on the time.
         rate: Where that rate was read, and when.
+        most_per_second: The most that rate may be.
         declared: The duration it was declared with.
         measured: How many measured durations went into it.
         missed: By how many seconds earlier estimates were off, all together.
@@ -90,6 +90,7 @@ class Estimate:
     seconds: Range
     usd: Range | None
     usd_per_second: float | None = None
+    most_per_second: float | None = None
     declared: float = 0.0
     measured: int = 0
     missed: float = 0.0
@@ -113,8 +114,7 @@ class NoParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _ignore(*_: object) -> None:
-    """The default of the callbacks of a context."""
+def _ignore(*_: object) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,8 @@ class Context:
         note: Append an event ``step.noted`` with this data to the ledger.
         progress: Tell the person watching how far the step is.
         cancelled: Set when the step should stop soon, leaving the world consistent.
+        broke: Set before ``cancelled`` when the money is used up: what costs money ends too.
+        paid_seconds: How long the money lasts for what goes on without us; None: no limit.
     """
 
     params: Any
@@ -140,6 +142,8 @@ class Context:
     note: Callable[[dict[str, Any]], None] = _ignore
     progress: Callable[[Progress], None] = _ignore
     cancelled: threading.Event = field(default_factory=threading.Event)
+    broke: threading.Event = field(default_factory=threading.Event)
+    paid_seconds: float | None = None
     _seen: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     _seeing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
 

@@ -13,7 +13,7 @@ from agents.errors import UsageError
 from agents.facts import Condition, Facts, nearest
 from agents.rates import Rate, read_rates
 
-__all__ = ["Catalogue"]
+__all__ = ["Catalogue", "require_text"]
 
 Declared = TypeVar("Declared")
 
@@ -77,7 +77,7 @@ class Catalogue:
                     f"the goal {goal.name} has no parameter {key!r}{nearest(key, fields)}",
                     fix=f"python -m agents explain {goal.name}",
                 )
-            _require_text(key, words[key])
+            require_text(key, words[key])
         try:
             return goal.parameters.model_validate(dict(words))
         except ValidationError as error:
@@ -112,8 +112,12 @@ class Catalogue:
         return self.sensors[fact].needs
 
 
-def _require_text(key: str, value: str) -> None:
-    """What is no UTF-8 arrives as half characters, which neither ledger nor manifest can hold."""
+def require_text(key: str, value: str) -> None:
+    """What is no UTF-8 arrives as half characters, which neither ledger nor manifest can hold.
+
+    Raises:
+        UsageError: The value is such.
+    """
     try:
         value.encode()
     except UnicodeEncodeError:

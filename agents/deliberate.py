@@ -1,7 +1,7 @@
 """Planning for one goal of a catalogue, from what was observed."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,10 +9,11 @@ from pydantic import BaseModel
 from agents.actions import Goal, Grounded
 from agents.catalogue import Catalogue
 from agents.estimates import Estimates
-from agents.facts import UNKNOWN, Condition, WorldState
-from agents.planning import AtLeast, Below, Limits, PlanResult, plan
+from agents.facts import UNKNOWN, Condition, WorldState, statements
+from agents.planning import AtLeast, Below, Limits, PlanResult, plan, rest_of
+from agents.planning.facts import apply_effect
 
-__all__ = ["Deliberation", "deliberate"]
+__all__ = ["Deliberation", "continued", "deliberate"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class Deliberation:
     def wants(self) -> tuple[Condition, ...]:
         """The conditions of the goal."""
         return self.goal.conditions(self.params)
+
+    def actions(self) -> list[Grounded]:
+        """The action of each step, in a valid order."""
+        return [self.grounded[step.action] for step in self.result.steps]
 
     def will_be(self) -> dict[str, object]:
         """Fact → value after the plan, for the facts the plan changes."""
@@ -82,6 +87,37 @@ def deliberate(
     start = _planned_from(world, usable, wants)
     result = plan(start, wants, usable, max_usd=max_cost, **options)
     return Deliberation(goal, params, world, result, grounded, frozenset(excluded))
+
+
+def continued(
+    last: Deliberation,
+    world: WorldState,
+    verified: Collection[str],
+    *,
+    excluded: Collection[str] = (),
+    max_cost: float | None = None,
+) -> Deliberation | None:
+    """What is left of a plan, when the world is exactly as that plan foresaw it; None otherwise.
+
+    Args:
+        last: The plan.
+        world: What was observed since.
+        verified: The ids of its steps that were done.
+        excluded: Names of actions that must not be used.
+        max_cost: The most dollars that what is left may cost.
+    """
+    foreseen: dict[str, object] = dict(last.world)
+    for step in last.result.steps:
+        if step.id in verified:
+            foreseen = apply_effect(foreseen, step.effect)
+    if statements(foreseen) != statements(world):
+        return None
+    left = rest_of(last.result, world, verified)
+    if left is None or (max_cost is not None and left.usd > max_cost):
+        return None
+    if {step.action for step in left.steps} & set(excluded):
+        return None
+    return replace(last, world=world, result=left, excluded=frozenset(excluded))
 
 
 def _planned_from(

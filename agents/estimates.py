@@ -80,6 +80,7 @@ class Estimates:
             usd=usd,
             usd_per_second=rate.per_second.expected if rate is not None else None,
             rate="" if rate is None else f"{rate.source}, seen {rate.seen}",
+            most_per_second=rate.per_second.high if rate is not None else None,
             declared=grounded.seconds,
             measured=len(samples),
             missed=sum(abs(each.expected - each.took) for each in samples),

@@ -11,20 +11,30 @@ The types the engine writes, in the order a run writes them:
 ``step.finished``         seconds and the typed outcome
 ``step.verified``         the promised facts, seen
 ``step.failed``           failure class, name, message, fix
+``run.stalled``           what failed, how and how often, when nothing is left to try
 ``run.finished``          status, exit code, what remains
 ========================  ==============================================================
+
+Where a plan costs money or needs a person: ``money.reserved`` and ``money.settled`` around a
+step, ``plan.approved`` and ``approval.used``, ``person.awaited``. What a watcher writes:
+``watch.started``, ``trigger.handled`` (through which event, and how the look ended) and
+``trigger.deferred``. Sources write ``git.commit``, ``file.changed``, ``schedule.due`` and
+``webhook.received``, and where they began in ``git.seen``, ``file.seen`` and ``schedule.seen``;
+anything else is from ``emit``.
 
 Source: CloudEvents 1.0.2, https://github.com/cloudevents/spec.
 """
 
+import sys
+import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Event", "new_event", "new_id", "timestamp", "utc_now"]
+__all__ = ["Event", "new_event", "new_id", "steady_clock", "timestamp", "utc_now"]
 
 
 class Event(BaseModel):
@@ -60,6 +70,21 @@ class Event(BaseModel):
 def utc_now() -> datetime:
     """The current time in UTC; the default clock everywhere a clock is a parameter."""
     return datetime.now(UTC)
+
+
+def steady_clock() -> Callable[[], datetime]:
+    """A clock that starts with the current time in UTC and that nobody sets while it runs.
+
+    Between two of its answers lies the time that passed, with that which the machine slept.
+    """
+    start, began = utc_now(), _passed()
+    return lambda: start + timedelta(seconds=_passed() - began)
+
+
+def _passed() -> float:
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 def timestamp(moment: datetime) -> str:

@@ -3,18 +3,18 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agents.actions import Context
+from agents.actions import OBSERVE, Action, Context
 from agents.errors import ActionFailed, FailureClass, Interrupted, NotApproved, Transient
 from agents.failpoints import failpoint
 from agents.failures import StepFailure, classify
 from agents.outcome import Outcome
 from agents.planning import PlanResult, Step
 
-__all__ = ["Doing", "Executor", "Verify"]
+__all__ = ["Doing", "Executor", "Verify", "doings"]
 
 POLL_SECONDS = 0.1
 """How quickly a request to stop is seen."""
@@ -32,6 +32,20 @@ class Doing:
     timeout: float | None = None
 
 
+def doings(actions: Mapping[str, Action], planned: Iterable[str]) -> dict[str, Doing]:
+    """How each action is done, and each observation among the names that can be planned."""
+    known = {
+        name: Doing(action.run, action.resources, action.timeout)
+        for name, action in actions.items()
+    }
+    return known | {name: Doing(_looked) for name in planned if name.startswith(OBSERVE)}
+
+
+def _looked(_: Context) -> Outcome:
+    """An observation does nothing: verifying it is what looks."""
+    return Outcome(summary="looked")
+
+
 class Verify(Protocol):
     """Observes what a step promised and returns the promises that were not kept."""
 
@@ -41,10 +55,12 @@ class Verify(Protocol):
 
 @dataclass
 class _Running:
+    step: Step
     context: Context
     started: float
     deadline: float | None
     timed_out: bool = False
+    refused: NotApproved | None = None
 
 
 @dataclass
@@ -63,6 +79,10 @@ class Executor:
         sees_more: Asked after each verified step: whether facts that were unknown when the plan
             was made can be seen now. Then nothing new is started, so that the plan can be made
             anew from more knowledge.
+        before: Called before a step starts, with the steps that are to do; may refuse it.
+        after: Called when a step ended, however it did.
+        covered: Called again and again while a step runs, as ``before`` is; may refuse to pay on.
+        about: What else the ledger should say about a step that starts.
     """
 
     plan: PlanResult
@@ -76,6 +96,7 @@ class Executor:
     sees_more: Callable[[], bool] = lambda: False
     before: Callable[[Step, list[Step]], None] = lambda _step, _rest: None
     after: Callable[[Step], None] = lambda _: None
+    covered: Callable[[Step, list[Step]], None] = lambda _step, _rest: None
     about: Callable[[Step], dict[str, Any]] = lambda _: {}
     _paused: bool = False
     _refused: NotApproved | None = None
@@ -89,7 +110,9 @@ class Executor:
     def run(self) -> list[StepFailure]:
         """Run until everything is verified, a step fails, or more can be seen; return the failures.
 
-        After a failure no new step starts, and those running are waited for.
+        After a failure no new step starts, and those running are waited for. A plan that is made
+        while a step runs could neither count on its effect nor leave it out: it would do it twice
+        or wait for it, and what runs beside the long step of a plan is short.
 
         Raises:
             Interrupted: ``stop`` was set.
@@ -108,6 +131,7 @@ class Executor:
                 step, failure = self._ended.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 self._cancel_overdue()
+                self._cancel_unpaid()
                 continue
             self._finish(step, failure)
 
@@ -117,11 +141,14 @@ class Executor:
                 continue
             if set(step.after) <= self._done and self._fits(self.actions[step.action]):
                 try:
-                    self.before(step, [each for each in self.plan.steps if self._to_do(each)])
+                    self.before(step, self._to_start())
                 except NotApproved as error:
                     self._refused = error
                     return
                 self._start(step)
+
+    def _to_start(self) -> list[Step]:
+        return [step for step in self.plan.steps if self._to_do(step)]
 
     def _to_do(self, step: Step) -> bool:
         return step.id not in self._done and step.id not in self._running
@@ -141,7 +168,7 @@ class Executor:
     def _start(self, step: Step) -> None:
         context, timeout = self.context(step), self.actions[step.action].timeout
         now = time.monotonic()
-        self._running[step.id] = _Running(context, now, now + timeout if timeout else None)
+        self._running[step.id] = _Running(step, context, now, now + timeout if timeout else None)
         started = {"step": step.id, "action": step.action, "attempt": self.attempt(step.action)}
         self.record("step.started", step.id, started | self.about(step))
         threading.Thread(
@@ -196,6 +223,11 @@ class Executor:
             self._done.add(step.id)
             self._paused = self._paused or self.sees_more()
             return
+        if running.refused is not None:
+            self._refused = running.refused
+            failure = StepFailure(step.id, step.action, _unpaid(step, failure))
+            self.record("step.failed", step.id, dict(failure.data()))
+            return
         if running.timed_out:
             timeout = self.actions[step.action].timeout
             late = Transient(f"{step.action} was cancelled after {timeout:g} s", name="timeout")
@@ -208,6 +240,17 @@ class Executor:
         for running in self._running.values():
             if running.deadline is not None and now > running.deadline:
                 running.timed_out = True
+                running.context.cancelled.set()
+
+    def _cancel_unpaid(self) -> None:
+        for running in self._running.values():
+            if running.refused is not None:
+                continue
+            try:
+                self.covered(running.step, self._to_start())
+            except NotApproved as error:
+                running.refused = error
+                running.context.broke.set()
                 running.context.cancelled.set()
 
     def _stop_running(self) -> None:
@@ -226,6 +269,15 @@ class Executor:
         raise Interrupted(
             "; ".join(["stopped on request", *messages]), fix="run the same command to continue"
         )
+
+
+def _unpaid(step: Step, failure: StepFailure) -> ActionFailed:
+    return ActionFailed(
+        f"{step.action} was stopped before it cost more than the cap: {failure.error.message}",
+        fix=failure.error.fix,
+        failure_class=FailureClass.RESOURCE,
+        name="money_used_up",
+    )
 
 
 def _judge(step: Step, outcome: Outcome) -> None:

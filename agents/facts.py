@@ -39,6 +39,7 @@ __all__ = [
     "facts",
     "nearest",
     "show_value",
+    "statements",
 ]
 
 
@@ -175,6 +176,11 @@ class WorldState(Mapping[str, object]):
     def updated(self, readings: Mapping[str, Reading]) -> "WorldState":
         """A new state with these readings in place of the old ones."""
         return WorldState({**self.readings, **readings})
+
+
+def statements(world: Mapping[str, object]) -> dict[str, object]:
+    """What is true or false or named; numbers change without anybody's doing."""
+    return {fact: value for fact, value in world.items() if not isinstance(value, float)}
 
 
 def show_value(value: object) -> str:

@@ -4,11 +4,19 @@ import errno
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from agents.errors import ActionFailed, FailureClass, Transient, Unauthenticated
+from agents.errors import (
+    ActionFailed,
+    FailureClass,
+    GoapError,
+    Transient,
+    Unauthenticated,
+    UsageError,
+)
 from agents.facts import UNKNOWN, Condition, WorldState
 
-__all__ = ["FailureMemory", "StepFailure", "classify"]
+__all__ = ["FailureMemory", "StepFailure", "classify", "unusable"]
 
 
 @dataclass(frozen=True)
@@ -49,9 +57,20 @@ def classify(error: Exception) -> ActionFailed:
         return Transient(described, name="connection")
     return ActionFailed(
         described,
-        fix="python -m agents show RUN has the whole history of this run",
+        fix="python -m agents show last has the whole history of the run",
         failure_class=FailureClass.UNKNOWN,
         name=type(error).__name__,
+    )
+
+
+def unusable(state: Path, error: OSError) -> GoapError:
+    """Why nothing can be written to the state directory, as the error that ends a command."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        error.filename = error.filename or str(state)
+        return classify(error)
+    return UsageError(
+        f"the state directory {state} cannot be used: {error.strerror}",
+        fix="name a directory that can be written to: state=DIR",
     )
 
 

@@ -4,6 +4,7 @@
 and the file alone, copied at rest, is the whole ledger. Triggers refuse updates and deletions.
 """
 
+import errno
 import json
 import os
 import secrets
@@ -14,9 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-from agents.errors import ActionFailed, FailureClass, LedgerDamaged
+from agents.errors import ActionFailed, FailureClass, LedgerDamaged, Transient
 from agents.events import Event
 from agents.failpoints import failpoint
+from agents.failures import unusable
 from agents.migrations import MIGRATIONS, apply_migrations, pending_migrations
 from agents.redaction import redact, redacted
 
@@ -34,6 +36,7 @@ class Ledger:
 
     Raises:
         LedgerDamaged: The file is not a ledger, is corrupt, or is newer than this program.
+        UsageError: The directory cannot be made or written to.
     """
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
@@ -157,6 +160,8 @@ class Ledger:
         """Turn what SQLite raises into errors a person can act on."""
         try:
             yield
+        except OSError as error:
+            raise unusable(self.path.parent, error) from error
         except sqlite3.OperationalError as error:
             if "full" in str(error):
                 raise ActionFailed(
@@ -164,6 +169,16 @@ class Ledger:
                     fix=f"free some space on the disk of {self.path.parent}, then run again",
                     failure_class=FailureClass.RESOURCE,
                     name="disk_full",
+                ) from error
+            kind = getattr(error, "sqlite_errorname", "")  # not where it is no text in UTF-8
+            if kind.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+                read_only = OSError(errno.EROFS, os.strerror(errno.EROFS))
+                raise unusable(self.path.parent, read_only) from error
+            if kind.startswith("SQLITE_BUSY"):
+                raise Transient(
+                    f"the ledger {self.path} is being written to all the time",
+                    fix="the same command again",
+                    name="ledger_busy",
                 ) from error
             raise LedgerDamaged(
                 f"cannot use the ledger {self.path}: {error}", fix="python -m agents doctor"

@@ -1,6 +1,5 @@
 """One runner at a time per state directory."""
 
-import errno
 import fcntl
 import json
 import os
@@ -9,8 +8,8 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from agents.errors import GoapError, Locked, UsageError
-from agents.failures import classify
+from agents.errors import Locked
+from agents.failures import unusable
 
 __all__ = ["LOCK_NAME", "exclusive"]
 
@@ -47,7 +46,7 @@ def exclusive(state: Path, owner: dict[str, str]) -> Iterator[None]:
             file.truncate(0)
             file.write(json.dumps({"pid": os.getpid(), **owner}).encode())
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path.parent, error) from error
         yield
 
 
@@ -56,17 +55,7 @@ def _opened(path: Path) -> FileIO:
         path.parent.mkdir(parents=True, exist_ok=True)
         return FileIO(path, "a+")
     except OSError as error:
-        raise _unusable(path, error) from error
-
-
-def _unusable(path: Path, error: OSError) -> GoapError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        error.filename = str(path)
-        return classify(error)
-    return UsageError(
-        f"the state directory {path.parent} cannot be used: {error.strerror}",
-        fix="name a directory that can be written to: state=DIR",
-    )
+        raise unusable(path.parent, error) from error
 
 
 def _owner(path: Path) -> str:

@@ -4,8 +4,9 @@ Every reservation and settlement is an event. A run that was killed leaves reser
 settled: what it spent and reserved counts against the cap of the run that continues it.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +14,17 @@ from agents.actions import Estimate, Grounded
 from agents.errors import NotApproved
 from agents.events import Event
 
-__all__ = ["Purse", "carried_over"]
+__all__ = ["Purse", "at_most", "carried_over"]
 
-CONTINUED = ("lost", "interrupted")
+
+STOPPING_SECONDS = 30.0
+STOPPING_SHARE = 0.05
+"""What a step may still cost while it stops: so many seconds, or this part of what it may take."""
+
+TOP_UP_SHARE = 0.1
+
+LEAST_SHARE = 0.1
+"""Of a step that took longer than was expected, at least this part is said to be left."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class Open:
     usd: float
     since: str
     by_time: bool
+    most_per_second: float = 0.0
 
 
 @dataclass
@@ -72,8 +82,8 @@ class Purse:
         usd = sum(grounded.usd for grounded in plan)
         if usd and self.cap is None:
             raise NotApproved(
-                f"the plan costs about ${usd:.2f} and no cap was given",
-                fix=f"add max_cost={usd * 1.5:.2f}",
+                f"the plan costs about ${at_most(usd)} and no cap was given",
+                fix=f"add max_cost={at_most(usd * 1.5)}",
             )
 
     def reserve(self, step: str, grounded: Grounded, rest: Iterable[Grounded]) -> None:
@@ -99,18 +109,63 @@ class Purse:
             self._check(grounded, estimate, rest, self.cap)
         since = before.since if before is not None else self.clock().isoformat()
         high = None if estimate.usd is None else estimate.usd.high
-        self.reserved[grounded.name] = Open(high or 0.0, since, estimate.usd_per_second is not None)
-        self.record(
-            "money.reserved",
-            step,
-            {
-                "step": step,
-                "action": grounded.name,
-                "usd": high,
-                "since": since,
-                "usd_per_second": estimate.usd_per_second,
-            },
+        by_time, most = estimate.usd_per_second is not None, estimate.most_per_second or 0.0
+        self._set_aside(step, grounded, Open(high or 0.0, since, by_time, most), usd=high)
+
+    def _set_aside(self, step: str, grounded: Grounded, open_: Open, usd: float | None) -> None:
+        self.reserved[grounded.name] = open_
+        rate = None if grounded.estimate is None else grounded.estimate.usd_per_second
+        data = {"usd": usd, "since": open_.since, "usd_per_second": rate}
+        self.record("money.reserved", step, {"step": step, "action": grounded.name, **data})
+
+    def cover(self, step: str, grounded: Grounded, rest: Iterable[Grounded]) -> None:
+        """Pay on for a step that runs; one that outruns its reservation gets more, if any.
+
+        What it cost so far is counted at the highest rate, with the time that stopping it takes.
+
+        Args:
+            step: The step's id.
+            grounded: Its action.
+            rest: The steps that did not start yet.
+
+        Raises:
+            NotApproved: It has to stop now; the message says what the rest costs.
+        """
+        open_ = self.reserved.get(grounded.name)
+        if self.cap is None or open_ is None or not open_.most_per_second:
+            return
+        over = open_.most_per_second * (self._seconds(open_) + _stopping(open_)) - open_.usd
+        if over <= 0:
+            return
+        left = self.left or 0.0
+        if over > left:
+            raise self._used_up(grounded, open_, rest, self.cap)
+        usd = open_.usd + min(left, max(over, TOP_UP_SHARE * open_.usd))
+        self._set_aside(step, grounded, replace(open_, usd=usd), usd=usd)
+
+    def _used_up(
+        self, grounded: Grounded, open_: Open, rest: Iterable[Grounded], cap: float
+    ) -> NotApproved:
+        used = open_.most_per_second * self._seconds(open_)
+        (low, high), of_rest = _price([grounded]), _price(rest)
+        low, high = (max(LEAST_SHARE * each, each - used) for each in (low, high))
+        low, high = low + of_rest[0], high + of_rest[1]
+        return NotApproved(
+            f"{grounded.name} ran as long as ${cap:.2f} pay for: stopped; the rest costs about "
+            f"${low:.2f} to ${at_most(high)}",
+            fix=f"the same command with max_cost={at_most(high)} goes on",
         )
+
+    def paid_seconds(self, grounded: Grounded) -> float | None:
+        """How long what is reserved, and all that is left, lasts from now; None without a limit."""
+        open_ = self.reserved.get(grounded.name)
+        if self.cap is None or open_ is None or not open_.most_per_second:
+            return None
+        lasts = (open_.usd + (self.left or 0.0)) / open_.most_per_second
+        return max(1.0, lasts - self._seconds(open_) - _stopping(open_))
+
+    def _seconds(self, open_: Open) -> float:
+        return max(0.0, (self.clock() - datetime.fromisoformat(open_.since)).total_seconds())
 
     def settle(self, step: str, grounded: Grounded) -> None:
         """Replace the reservation by what the step cost, whether it failed or not."""
@@ -120,8 +175,7 @@ class Purse:
             return
         usd: float | None = None
         if estimate.usd_per_second is not None:
-            seconds = (self.clock() - datetime.fromisoformat(open_.since)).total_seconds()
-            usd = estimate.usd_per_second * max(0.0, seconds)
+            usd = estimate.usd_per_second * self._seconds(open_)
         elif estimate.usd is not None:
             usd = estimate.usd.expected
         self.spent += usd or 0.0
@@ -135,15 +189,24 @@ class Purse:
             raise _unknown(grounded, cap)
         if estimate.usd.high <= (self.left or 0.0):
             return
-        prices = [each.estimate.usd for each in rest if each.estimate is not None]
-        known = [price for price in prices if price is not None]
-        low, high = sum(each.low for each in known), sum(each.high for each in known)
+        low, high = _price(rest)
         raise NotApproved(
             f"${self.spent:.2f} of ${cap:.2f} is spent and {grounded.name} may cost "
             f"${estimate.usd.high:.2f}: stopped before it; the rest costs ${low:.2f} to "
-            f"${high:.2f}",
-            fix=f"the same command with max_cost={high:.2f} does the rest",
+            f"${at_most(high)}",
+            fix=f"the same command with max_cost={at_most(high)} does the rest",
         )
+
+
+def _price(actions: Iterable[Grounded]) -> tuple[float, float]:
+    """Dollars at least and at most, of those whose price is known."""
+    prices = [each.estimate.usd for each in actions if each.estimate is not None]
+    known = [price for price in prices if price is not None]
+    return sum(each.low for each in known), sum(each.high for each in known)
+
+
+def _stopping(open_: Open) -> float:
+    return min(STOPPING_SECONDS, STOPPING_SHARE * open_.usd / open_.most_per_second)
 
 
 def _unknown(grounded: Grounded, cap: float) -> NotApproved:
@@ -154,26 +217,20 @@ def _unknown(grounded: Grounded, cap: float) -> NotApproved:
     )
 
 
-def carried_over(
-    events: Iterable[Event], goal: str, params: dict[str, Any]
-) -> tuple[float, dict[str, Open]]:
-    """Dollars spent, and reservations open, in the runs that a new run of the goal continues.
+def at_most(usd: float) -> str:
+    """Dollars in cents, rounded up: as a cap they are enough.
 
-    These are the last runs of the same goal and parameters, as long as they were killed or
-    interrupted; a run that ended by itself closes the account.
+    >>> at_most(0.0004), at_most(4.5)
+    ('0.01', '4.50')
     """
-    runs: dict[str, list[Event]] = {}
-    for event in events:
-        if event.run:
-            runs.setdefault(event.run, []).append(event)
+    return f"{math.ceil(usd * 100 - 1e-9) / 100:.2f}"
+
+
+def carried_over(runs: Iterable[Sequence[Event]]) -> tuple[float, dict[str, Open]]:
+    """Dollars spent, and reservations open, in the runs that a new run continues, newest first."""
     spent: float = 0.0
     reserved: dict[str, Open] = {}
-    for of_run in reversed(list(runs.values())):
-        first, last = of_run[0], of_run[-1]
-        if first.data.get("goal") != goal or first.data.get("params") != params:
-            continue
-        if last.type == "run.finished" and last.data["status"] not in CONTINUED:
-            break
+    for of_run in runs:
         settled, open_ = _account(of_run)
         spent += settled
         # a later run took the reservation over when it continued the step

@@ -4,7 +4,7 @@ from agents.deliberate import Deliberation
 from agents.errors import GoapError, NotApproved, Unreachable
 from agents.facts import Condition
 from agents.failures import FailureMemory
-from agents.money import Purse
+from agents.money import Purse, at_most
 from agents.planning import Status
 
 __all__ = ["why_no_plan"]
@@ -16,9 +16,9 @@ def why_no_plan(deliberation: Deliberation, purse: Purse, memory: FailureMemory)
     if result.status is Status.OVER_BUDGET:
         spent = f"; ${purse.spent:.2f} are spent" if purse.spent else ""
         return NotApproved(
-            f"the cheapest plan costs ${result.usd:.2f}, more than "
+            f"the cheapest plan costs ${at_most(result.usd)}, more than "
             f"max_cost={purse.cap} leaves{spent}",
-            fix=f"max_cost={purse.spent + result.usd:.2f} or more",
+            fix=f"max_cost={at_most(purse.spent + result.usd)} or more",
         )
     if memory.last:
         return list(memory.last.values())[-1].error

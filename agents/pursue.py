@@ -7,49 +7,41 @@ and the next plan is made from that: planning again *is* the recovery.
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from agents import run_events
 from agents.actions import OBSERVE, Context, Goal, Grounded
 from agents.adopt import recall, unfinished
-from agents.approval import USED, find_approval
+from agents.approval import USED, Approvals
 from agents.catalogue import Catalogue
-from agents.deliberate import Deliberation, deliberate
-from agents.errors import (
-    ActionFailed,
-    GoapError,
-    Interrupted,
-    StalePlan,
-    Unauthenticated,
-)
-from agents.estimates import estimates_from, total
-from agents.events import Event, new_event, utc_now
-from agents.execute import Doing, Executor
+from agents.deliberate import Deliberation, continued, deliberate
+from agents.errors import ActionFailed, GoapError, Interrupted, StalePlan, Unauthenticated
+from agents.estimates import estimates_from
+from agents.events import Event, new_event, steady_clock
+from agents.execute import Executor, doings
 from agents.facts import Condition, WorldState, show_value
 from agents.failures import FailureMemory, StepFailure
 from agents.ledger import Ledger
 from agents.money import Purse, carried_over
 from agents.no_plan import why_no_plan
 from agents.observe import observe, sees_more
-from agents.outcome import Outcome
-from agents.planning import Step, rest_of
-from agents.planning.facts import apply_effect
+from agents.person import AWAITED, Person
+from agents.planning import Step
 from agents.reporter import Reporter, Silent
-from agents.runs import RunResult, new_run_id
+from agents.runs import RunResult, continued_runs, new_run_id, program_version
 
 __all__ = ["Pursuit"]
 
 MAX_PLANS = 50
 """More plans than this in one run means that something oscillates."""
-
-FIRST_RETRY_SECONDS = 15.0
-LONGEST_RETRY_SECONDS = 60.0
-"""How often a person's log-in is tried while waiting for it, where no sensor shows it."""
 
 
 @dataclass
@@ -67,7 +59,7 @@ class Pursuit:
         max_cost: The most dollars a plan may cost.
         plan_digest: When given, the first plan must be this one.
         capacity: Units of each resource; 1 where a resource is not named.
-        provenance: Goes into ``run.started``: version, repository.
+        provenance: Goes into ``run.started``: the state of the repository.
         backoff: Seconds to wait before the second attempt after a passing failure; doubles.
         wait: Seconds to wait for a person when only a person can go on.
         poll: Seconds between two looks while waiting.
@@ -87,16 +79,13 @@ class Pursuit:
     backoff: float = 2.0
     wait: float = 0.0
     poll: float = 2.0
-    clock: Callable[[], datetime] = utc_now
+    clock: Callable[[], datetime] = field(default_factory=steady_clock)
     run_id: str = ""
     _memory: FailureMemory = field(default_factory=FailureMemory)
     _done: list[str] = field(default_factory=list)
     _plans: int = 0
-    _approved: set[str] = field(default_factory=set)
     _last: Deliberation | None = None
     _verified: set[str] = field(default_factory=set)
-    _waiting_until: float | None = None
-    _retry_seconds: float = FIRST_RETRY_SECONDS
     _world: WorldState = field(default_factory=lambda: WorldState({}))
     # steps that run at the same time are verified at the same time
     _looking: threading.Lock = field(default_factory=threading.Lock)
@@ -109,8 +98,13 @@ class Pursuit:
         # of when the run began: a plan is not made from durations of its own steps
         self._estimates = estimates_from(events, self.catalogue.rates(self.state))
         self._unfinished = unfinished(events, self.goal.name, self._given())
-        spent, reserved = carried_over(events, self.goal.name, self._given())
+        before = continued_runs(events, self.goal.name, self._given())
+        spent, reserved = carried_over(before)
         self._purse = Purse(self.max_cost, self._record, self.clock, spent, reserved)
+        told = {type_: partial(self._record, type_, self.goal.name) for type_ in (USED, AWAITED)}
+        self._approvals = Approvals(self.run_id, self.ledger.events, told[USED])
+        self._approvals.carry_over(before)
+        self._person = Person(self.wait, self.poll, self.stop, told[AWAITED])
 
     def _given(self) -> dict[str, Any]:
         return self.params.model_dump(mode="json")
@@ -134,6 +128,7 @@ class Pursuit:
                 "params": self._given(),
                 "max_cost": self.max_cost,
                 "pid": os.getpid(),
+                "version": program_version(),
                 **self.provenance,
             },
         )
@@ -174,7 +169,8 @@ class Pursuit:
                 continue
             if not deliberation.result.steps:
                 return world
-            self._record_plan(deliberation, because)
+            made = run_events.planned(deliberation, self._asking(deliberation), because)
+            self._record("plan.made", self.goal.name, made)
             self._check(deliberation)
             failures = self._act(deliberation)
             because = "; ".join(failure.error.message for failure in failures)
@@ -183,47 +179,34 @@ class Pursuit:
 
     def _person_came(self, error: Unauthenticated) -> bool:
         """Wait for what only a person can do; False when the time is up."""
-        now = time.monotonic()
-        if self._waiting_until is None:
-            if not self.wait:
-                return False
-            self._waiting_until = now + self.wait
-            self._retry_seconds = min(FIRST_RETRY_SECONDS, 8 * self.poll)
-            data = {"message": error.message, "fix": error.fix, "seconds": self.wait}
-            self._record("person.awaited", self.goal.name, data)
-        retry = now + self._retry_seconds
-        before = _statements(self._world)
-        while time.monotonic() < self._waiting_until:
-            if self.stop.wait(self.poll):
-                raise Interrupted("stopped on request", fix="run the same command to continue")
-            world = observe(self.catalogue, self._relevant, self._context())
-            if _statements(world) != before or time.monotonic() >= retry:
-                self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
-                self._memory.forget(self._memory.unauthenticated())
-                return True
-        return False
+        if not self._person.came(error, self._world, self._look):
+            return False
+        self._memory.forget(self._memory.unauthenticated())
+        self._plans = 1  # plans made while somebody is waited for do not oscillate
+        return True
+
+    def _look(self) -> WorldState:
+        return observe(self.catalogue, self._relevant, self._context())
 
     def _observe(self) -> WorldState:
-        world = self._world = observe(self.catalogue, self._relevant, self._context())
-        readings = {
-            fact: {"value": show_value(reading.value), "evidence": reading.evidence}
-            for fact, reading in world.readings.items()
-        }
-        self._record("facts.observed", self.goal.name, {"readings": readings})
-        return world
+        self._world = self._look()
+        self._record("facts.observed", self.goal.name, run_events.observed(self._world))
+        return self._world
 
     def _plan(self, world: WorldState) -> Deliberation:
         if self.stop.is_set():
             raise Interrupted("stopped on request", fix="run the same command to continue")
         needs = {name: self._needs_of(name) for name in self._memory.last}
         excluded = self._memory.excluded(world, needs)
-        deliberation = self._kept(world, excluded) or deliberate(
+        cap, last = self._purse.for_plans, self._last
+        kept = last and continued(last, world, self._verified, excluded=excluded, max_cost=cap)
+        deliberation = kept or deliberate(
             self.catalogue,
             self.goal,
             self.params,
             world,
             excluded=excluded,
-            max_cost=self._purse.for_plans,
+            max_cost=cap,
             estimates=self._estimates,
         )
         self._last = deliberation
@@ -238,25 +221,6 @@ class Pursuit:
             )
         return deliberation
 
-    def _kept(self, world: WorldState, excluded: Collection[str]) -> Deliberation | None:
-        """What is left of the last plan, when the world is exactly as that plan foresaw it."""
-        last = self._last
-        if last is None:
-            return None
-        foreseen: dict[str, object] = dict(last.world)
-        for step in last.result.steps:
-            if step.id in self._verified:
-                foreseen = apply_effect(foreseen, step.effect)
-        if _statements(foreseen) != _statements(world):
-            return None
-        left = rest_of(last.result, world, self._verified)
-        cap = self._purse.for_plans
-        if left is None or (cap is not None and left.usd > cap):
-            return None
-        if {step.action for step in left.steps} & set(excluded):
-            return None
-        return replace(last, world=world, result=left, excluded=frozenset(excluded))
-
     def _check(self, deliberation: Deliberation) -> None:
         """Whether the plan is the one that was shown, approved, and within what may be spent."""
         digest = deliberation.result.digest
@@ -266,61 +230,21 @@ class Pursuit:
                 f"the plan is now {digest[:12]}, not {self.plan_digest[:12]}: the world changed",
                 fix=f"python -m agents plan goal={self.goal.name}",
             )
-        self._check_approval(deliberation)
-        self._purse.check(self._steps(deliberation))
-
-    def _check_approval(self, deliberation: Deliberation) -> None:
-        """An approval covers the actions of its plan, for this run, up to its cap."""
-        asking = set(self._asking(deliberation))
-        if asking <= self._approved:
-            return
-        events, digest = self.ledger.events(), deliberation.result.digest
-        approval = find_approval(events, digest, self.run_id, self.max_cost, asking)
-        self._record(USED, self.goal.name, {"approval": approval.id, "actions": sorted(asking)})
-        self._approved |= asking
-        if self._purse.cap is None:
-            self._purse.cap = approval.max_cost
+        self._purse.cap = self._approvals.check(digest, self._asking(deliberation), self._purse.cap)
+        self._purse.check(deliberation.actions())
 
     def _asking(self, deliberation: Deliberation) -> list[str]:
         actions = self.catalogue.actions
         names = [step.action for step in deliberation.result.steps]
         return [name for name in names if name in actions and actions[name].approval]
 
-    @staticmethod
-    def _steps(deliberation: Deliberation) -> list[Grounded]:
-        return [deliberation.grounded[step.action] for step in deliberation.result.steps]
-
-    def _record_plan(self, deliberation: Deliberation, because: str) -> None:
-        result, expected = deliberation.result, total(self._steps(deliberation))
-        steps = [
-            {"id": step.id, "action": step.action, "after": list(step.after)}
-            for step in result.steps
-        ]
-        self._record(
-            "plan.made",
-            self.goal.name,
-            {
-                "digest": result.digest,
-                "status": str(result.status),
-                "cost": result.cost,
-                "seconds": result.seconds,
-                "usd": result.usd,
-                "seconds_range": list(expected.seconds),
-                "usd_range": None if expected.usd is None else list(expected.usd),
-                "approval": sorted(set(self._asking(deliberation))),
-                "steps": steps,
-                "because": because,
-                "excluded": sorted(deliberation.excluded),
-            },
-        )
-
     def _act(self, deliberation: Deliberation) -> list[StepFailure]:
         known = deliberation.grounded
         self._verified.clear()
         executor = Executor(
             plan=deliberation.result,
-            actions=self._doings(deliberation),
-            context=self._context_of,
+            actions=doings(self.catalogue.actions, known),
+            context=lambda step: self._context_of(step, known[step.action]),
             record=self._record,
             verify=self._verify,
             capacity=self.capacity,
@@ -331,18 +255,12 @@ class Pursuit:
                 step.id, known[step.action], [known[each.action] for each in rest]
             ),
             after=lambda step: self._purse.settle(step.id, known[step.action]),
-            about=lambda step: _expected(known[step.action]),
+            covered=lambda step, rest: self._purse.cover(
+                step.id, known[step.action], [known[each.action] for each in rest]
+            ),
+            about=lambda step: run_events.expected(known[step.action]),
         )
         return executor.run()
-
-    def _doings(self, deliberation: Deliberation) -> dict[str, Doing]:
-        doings = {
-            name: Doing(action.run, action.resources, action.timeout)
-            for name, action in self.catalogue.actions.items()
-        }
-        # an observation does nothing: verifying it is what looks
-        observations = [name for name in deliberation.grounded if name.startswith(OBSERVE)]
-        return doings | {name: Doing(_look) for name in observations}
 
     def _verify(self, step: Step, context: Context) -> list[str]:
         relied_on = {fact for fact, _ in step.why}
@@ -375,7 +293,7 @@ class Pursuit:
         return broken
 
     def _learn(self, failures: list[StepFailure]) -> None:
-        before, after = self._world, observe(self.catalogue, self._relevant, self._context())
+        before, after = self._world, self._look()
         waits = [0]
         for failure in failures:
             name = failure.action
@@ -393,63 +311,40 @@ class Pursuit:
         grounded = self.catalogue.grounded(self.params)
         return next(each.needs for each in grounded if each.name == action)
 
-    def _context_of(self, step: Step) -> Context:
+    def _context_of(self, step: Step, grounded: Grounded) -> Context:
         def note(data: dict[str, Any]) -> None:
             self._record("step.noted", step.id, {"step": step.id, "action": step.action, **data})
 
         return self._context(
-            note=note, progress=lambda progress: self.reporter.progress(step.id, progress)
+            note=note,
+            progress=lambda progress: self.reporter.progress(step.id, progress),
+            paid_seconds=self._purse.paid_seconds(grounded),
         )
 
-    def _context(self, **callbacks: Any) -> Context:
+    def _context(self, **of_the_step: Any) -> Context:
         return Context(
             params=self.params,
             ports=self._ports,
             state=self.state,
             history=self.ledger.events,
             run=self.run_id,
-            **callbacks,
+            **of_the_step,
         )
 
     def _record(self, type_: str, subject: str, data: dict[str, Any]) -> Event:
         event = self.ledger.append(
             new_event(type_, data, run=self.run_id, subject=subject, clock=self.clock)
         )
-        self.reporter.event(event)
+        with suppress(OSError):  # a terminal that went away is no failure of the run
+            self.reporter.event(event)
         return event
 
     def _close(self, error: GoapError) -> None:
-        data = {
-            "status": error.code,
-            "exit_code": error.exit_code,
-            "message": error.message,
-            "fix": error.fix,
-        }
         try:
-            if self._memory.tried and isinstance(error, ActionFailed):
+            stalled = bool(self._memory.tried) and not isinstance(error, Unauthenticated)
+            if stalled and isinstance(error, ActionFailed):
                 self._record("run.stalled", self.goal.name, {"tried": self._memory.tried_list()})
-            self._record("run.finished", self.goal.name, data)
+            self._record("run.finished", self.goal.name, run_events.ended(error))
         except GoapError:
             # the ledger itself is what failed (a full disk): the next run closes this one
             error.add_note("the end of this run could not be written to the ledger")
-
-
-def _look(_: Context) -> Outcome:
-    return Outcome(summary="looked")
-
-
-def _expected(grounded: Grounded) -> dict[str, Any]:
-    """What is expected of a step as it starts, so that the error can be told when it ended."""
-    estimate = grounded.estimate
-    if estimate is None:
-        return {}
-    return {
-        "expected_seconds": estimate.seconds.expected,
-        "declared_seconds": estimate.declared,
-        "basis": grounded.basis,
-    }
-
-
-def _statements(world: Mapping[str, object]) -> dict[str, object]:
-    """What is true or false or named; numbers change without anybody's doing."""
-    return {fact: value for fact, value in world.items() if not isinstance(value, float)}

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agents.actions import Goal
-from agents.errors import Interrupted, Locked
+from agents.errors import GoapError, Interrupted, Locked
 from agents.events import Event, new_event, utc_now
 from agents.ledger import Ledger
 from agents.sources.source import Source
@@ -27,6 +27,7 @@ LONGEST_WAIT = 10
 MOST_DEFERRALS = 5
 FIRST_DEFERRAL_SECONDS = 30.0
 LOCKED_SECONDS = 5.0
+UNREADY_SECONDS = 15.0
 MOST_IDS = 20
 TICK_SECONDS = 1.0
 
@@ -45,10 +46,10 @@ class Pursued:
 
 @dataclass
 class _Pending:
-    """Events a goal was not looked at for."""
+    """Events a goal was not looked at for, and the time in which it is not to be."""
 
     events: list[tuple[Event, Trigger]] = field(default_factory=list)
-    not_before: datetime | None = None
+    put_off: tuple[datetime, datetime] | None = None
     deferrals: int = 0
 
 
@@ -65,6 +66,7 @@ class Watch:
         sources: Asked at every tick.
         pursue: Looks at a goal and pursues it; never raises for a run that failed, but
             `Locked` and `Interrupted`.
+        ready: Asked before each look: whether this process can still tell what the goal is.
         told: Called with what a person should know.
         stop: Set to end.
         wake: Set by sources that have something, so that nobody waits for the next tick.
@@ -74,12 +76,14 @@ class Watch:
     ledger: Ledger
     sources: Sequence[Source]
     pursue: Pursue
+    ready: Callable[[], bool] = lambda: True
     told: Callable[[str], object] = lambda _: None
     stop: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], datetime] = utc_now
     _seen: int = 0
     _pending: dict[str, _Pending] = field(default_factory=dict)
+    _problems: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> None:
         """Watch until ``stop`` is set."""
@@ -108,7 +112,7 @@ class Watch:
             patient: Wait for the debounce of each trigger.
         """
         for source in self.sources:
-            source.poll(self.ledger, self.clock())
+            self._poll(source)
         self._read()
         found = []
         for goal in self.goals:
@@ -116,6 +120,19 @@ class Watch:
                 pursued = self._pursue(goal)
                 found += [pursued] if pursued is not None else []
         return found
+
+    def _poll(self, source: Source) -> None:
+        """Ask a source; one that cannot look, as its repository is gone, keeps no other waiting."""
+        problem = ""
+        try:
+            source.poll(self.ledger, self.clock())
+        except GoapError:
+            raise  # the ledger itself: nothing can be watched without it
+        except Exception as error:  # noqa: BLE001 - whatever the outside has in store
+            problem = f"{type(error).__name__}: {error}"
+        if problem != self._problems.get(source.source, ""):
+            self.told(f"{source.source}: {problem or 'can be seen again'}")
+        self._problems[source.source] = problem
 
     def waiting(self) -> list[dict[str, str]]:
         """What is waited for: triggers with their goals, sources with their next moment."""
@@ -164,29 +181,37 @@ class Watch:
         if not patient:
             return True
         now = self.clock()
-        if pending.not_before is not None and now < pending.not_before:
+        # a clock that was set back leaves times behind that would be waited for too long
+        if pending.put_off is not None and pending.put_off[0] <= now < pending.put_off[1]:
             return False
         quiet = max(trigger.debounce for _, trigger in pending.events)
         first, last = _time(pending.events[0][0]), _time(pending.events[-1][0])
-        return now >= min(
+        return now < first or now >= min(
             last + timedelta(seconds=quiet), first + timedelta(seconds=quiet * LONGEST_WAIT)
         )
 
     def _pursue(self, goal: Goal) -> Pursued | None:
         pending = self._pending[goal.name]
+        if not self.ready():
+            self._put_off(pending, UNREADY_SECONDS)
+            return None
         events = [event for event, _ in pending.events]
         self.told(f"{goal.name}: {_described(pending.events)}")
         try:
             pursued = self.pursue(goal)
         except Locked as error:
             self.told(f"{goal.name} waits: {error.message}")
-            pending.not_before = self.clock() + timedelta(seconds=LOCKED_SECONDS)
+            self._put_off(pending, LOCKED_SECONDS)
             return Pursued(goal.name, len(events), error.code, error.exit_code, "", error.message)
         except Interrupted:
             return None  # the events stay pending for the next watcher
         pursued = replace(pursued, events=len(events))
         self._settle(pending, events, pursued)
         return pursued
+
+    def _put_off(self, pending: _Pending, seconds: float) -> None:
+        now = self.clock()
+        pending.put_off = (now, now + timedelta(seconds=seconds))
 
     def _settle(self, pending: _Pending, events: list[Event], pursued: Pursued) -> None:
         data: dict[str, Any] = {
@@ -200,7 +225,7 @@ class Watch:
         again = pursued.exit_code == _TRANSIENT and pending.deferrals < MOST_DEFERRALS
         if again:
             wait = FIRST_DEFERRAL_SECONDS * 2**pending.deferrals
-            pending.not_before = self.clock() + timedelta(seconds=wait)
+            self._put_off(pending, wait)
             self.told(f"{pursued.goal}: {pursued.message}; again in {wait:g} s")
         self.ledger.append(
             new_event(DEFERRED if again else HANDLED, data, subject=pursued.goal, clock=self.clock)

@@ -1,6 +1,7 @@
 """``emit``: an event by hand."""
 
 import json
+import re
 from typing import Any
 
 import click
@@ -14,8 +15,14 @@ from agents.ledger import Ledger
 __all__ = ["emit_command"]
 
 SOURCE = "manual"
+MOST_SHOWN = 80
 KEYS = ("type", "id", "subject", "data", "state")
-ENGINE = ("run.", "step.", "plan.", "facts.", "money.", "trigger.", "watch.")
+ENGINE = (
+    *("run.", "step.", "plan.", "facts.", "money.", "trigger.", "watch."),
+    *("approval.", "person."),
+)
+TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+ID = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 @click.command("emit")
@@ -37,8 +44,10 @@ def emit_command(words: tuple[str, ...], as_json: bool) -> None:
     if not type_ or type_.startswith(ENGINE):
         problem = f"{type_!r} is written by the engine alone" if type_ else "no type given"
         raise UsageError(problem, fix="python -m agents emit type=retrain.requested")
+    _matching("type", type_, TYPE, "letters, digits and . _ / -, at most 100")
     state = state_directory(given.pop("state", None))
     id_, subject = given.pop("id", "") or new_id(), given.pop("subject", "")
+    _matching("id", id_, ID, "printable ASCII without spaces, at most 200")
     data = _object(given.pop("data", "{}"))
     event = new_event(type_, data, source=SOURCE, subject=subject, id=id_)
     with Ledger(state / LEDGER_NAME) as ledger:
@@ -48,11 +57,22 @@ def emit_command(words: tuple[str, ...], as_json: bool) -> None:
     emit("emit", result, lambda: text, json_wanted=as_json)
 
 
+def _matching(key: str, value: str, pattern: re.Pattern[str], allowed: str) -> None:
+    if not pattern.fullmatch(value):
+        raise UsageError(f"{key}={value!r} is not allowed: {allowed}")
+
+
 def _object(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):  # thousands of nested brackets
         found = None
     if not isinstance(found, dict):
-        raise UsageError(f"data={text} is not a JSON object", fix="""data='{"key": "value"}'""")
+        shown = text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
+        raise UsageError(f"data={shown} is not a JSON object", fix="""data='{"key": "value"}'""")
     return found
+
+
+def _refuse(constant: str) -> None:
+    """JSON has no NaN and no Infinity."""
+    raise ValueError(constant)

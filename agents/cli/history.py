@@ -40,13 +40,14 @@ def runs_command(words: tuple[str, ...], as_json: bool) -> None:
         return
     wanted = _known(words, FILTERS)
     since = _since(wanted.pop("since", ""))
+    known = _runs(wanted.pop("state", None))
     runs = [
         summary
-        for run in _runs(wanted.pop("state", None))
+        for run in known
         if (summary := run.summary())["started"] >= since
         and all(summary[key] == value for key, value in wanted.items())
     ]
-    emit("runs", runs, lambda: _table(runs), json_wanted=as_json)
+    emit("runs", runs, lambda: _table(runs, len(known)), json_wanted=as_json)
 
 
 def _diff(words: tuple[str, ...], as_json: bool) -> None:
@@ -105,8 +106,11 @@ def report_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
     found = find_run(_runs(given.get("state")), run)
     out = Path(given.get("out") or state / "reports" / f"{found.run}.html")
     roots = [Path(given.get("volume") or state / "volume")]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(report_html(found, roots), encoding="utf-8")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(report_html(found, roots), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}", fix="out=FILE") from error
     emit("report", {"path": str(out)}, lambda: str(out), json_wanted=as_json)
 
 
@@ -123,7 +127,9 @@ def _runs(state: str | None) -> list[RunHistory]:
         return run_histories(ledger.events())
 
 
-def _table(runs: list[dict[str, Any]]) -> str:
+def _table(runs: list[dict[str, Any]], known: int) -> str:
+    if not runs and known:
+        return f"none of {known} runs is like that: python -m agents runs"
     if not runs:
         return "no runs yet; start one: python -m agents run goal=trained_dit"
     lines = []

@@ -75,7 +75,8 @@ def _at_most(usd: float | None) -> str:
 
 def _awaited(data: dict[str, Any]) -> str:
     text = paint(f"… waiting up to {duration(data['seconds'])} for a person", "yellow")
-    return f"{text}: {data['message']}\n    {data['fix']}".rstrip()
+    lines = [f"{text}: {data['message']}", *data["fix"].splitlines()]
+    return "\n    ".join(lines)
 
 
 def _stalled(data: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -151,17 +152,22 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
 
 
 def _fail(error: GoapError, words: Sequence[str]) -> int:
+    with suppress(OSError):  # where nothing can be said, the exit code still says it
+        _say(error, words)
+    return error.exit_code
+
+
+def _say(error: GoapError, words: Sequence[str]) -> None:
     if "--json" in words:
         document = error_document(words[0] if words else "agents", error)
-        print(json.dumps(redacted(document), ensure_ascii=False))
+        print(json.dumps(redacted(document), ensure_ascii=False), flush=True)
     else:
         lines = [f"error: {error.message}"]
         heads = ["  fix: "] + ["       "] * error.fix.count("\n")
         lines += [
             head + line for head, line in zip(heads, error.fix.splitlines(), strict=False) if line
         ]
-        print(redact("\n".join(lines)), file=sys.stderr)
-    return error.exit_code
+        print(redact("\n".join(lines)), file=sys.stderr, flush=True)
 
 
 def error_document(command: str, error: GoapError) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from agents.errors import GoapError
 from agents.redaction import redact, redacted
 
-__all__ = ["as_json", "duration", "emit", "json_option", "money", "paint", "say"]
+__all__ = ["as_json", "duration", "emit", "json_option", "money", "paint", "say", "write"]
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print exactly one JSON document on stdout."
@@ -23,14 +25,32 @@ def as_json(command: str, data: object) -> str:
 
 def emit(command: str, data: Any, text: Callable[[], str], *, json_wanted: bool) -> None:
     """Print ``data`` as JSON, or the text made of it."""
-    told = as_json(command, data) if json_wanted else redact(text())
+    write(as_json(command, data) if json_wanted else redact(text()))
+
+
+def write(text: str) -> None:
+    """The answer of a command, on stdout.
+
+    Raises:
+        GoapError: It cannot be written, because the disk is full for example.
+    """
     # bytes of a file that are no UTF-8 were read as surrogates, which cannot be printed
-    click.echo(told.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    printable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        click.echo(printable)
+    except BrokenPipeError:
+        raise  # whoever read it has seen enough
+    except OSError as error:
+        raise GoapError(
+            f"the answer cannot be written: {error.strerror}",
+            fix="write it elsewhere; what the command did is done",
+        ) from error
 
 
 def say(text: str) -> None:
-    """A line for the person watching, on stderr."""
-    click.echo(redact(text), err=True)
+    """A line for the person watching, on stderr; that nobody reads it is no reason to stop."""
+    with suppress(OSError):
+        click.echo(redact(text), err=True)
 
 
 def paint(text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False) -> str:

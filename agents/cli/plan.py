@@ -4,7 +4,7 @@ import shlex
 
 import click
 
-from agents.cli.output import emit, json_option
+from agents.cli.output import emit, json_option, write
 from agents.cli.plan_view import plan_data, plan_text
 from agents.cli.words import request
 from agents.deliberate import Deliberation, deliberate
@@ -49,7 +49,7 @@ def plan_command(
         estimates=asked.estimates(),
     )
     if graph:
-        click.echo(_drawing(deliberation, graph))
+        write(_drawing(deliberation, graph))
     else:
         emit(
             "plan",

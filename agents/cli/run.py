@@ -1,6 +1,5 @@
 """``run``: plan, then act until the goal holds."""
 
-import importlib.metadata
 import signal
 import sys
 import threading
@@ -12,8 +11,7 @@ from typing import Any
 import click
 
 from agents.cli.live import reporter_for
-from agents.cli.output import as_json as json_document
-from agents.cli.output import duration, json_option, say
+from agents.cli.output import duration, emit, json_option, say
 from agents.cli.plan import plan_command
 from agents.cli.words import Request, request
 from agents.errors import Locked
@@ -83,7 +81,7 @@ def _close_killed(asked: Request, run: str) -> None:
 
 def _tell(result: RunResult, *, json_wanted: bool) -> None:
     if json_wanted:
-        click.echo(json_document("run", _data(result)))
+        emit("run", _data(result), str, json_wanted=True)
     else:
         say(_ending(result))
 
@@ -137,12 +135,8 @@ def stopping() -> Iterator[threading.Event]:
 def _provenance(asked: Request) -> dict[str, Any]:
     repo = getattr(asked.params, "repo", None)
     state = repository_state(repo) if repo is not None else None
-    try:
-        version = importlib.metadata.version("goap-modal-agents")
-    except importlib.metadata.PackageNotFoundError:
-        version = "not installed"
     git = {"commit": state.commit, "dirty": state.dirty, "branch": state.branch} if state else None
-    return {"version": version, "git": git}
+    return {"git": git}
 
 
 def _data(result: RunResult) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from agents.cli.words import LEDGER_NAME, parse_words, state_directory
 from agents.errors import UsageError
 from agents.events import Event
 from agents.ledger import Ledger
+from agents.sources.webhook import DEFAULT_PORT as PORT
 from agents.sources.webhook import SECRET_VARIABLE, WebhookServer, secret_of
 
 __all__ = ["listen", "serve_command"]
 
 KEYS = ("host", "port", "state")
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", "8765"
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", str(PORT)
+MOST_PORT = 65_535
 
 
 @click.command("serve")
@@ -37,7 +39,8 @@ def serve_command(words: tuple[str, ...], as_json: bool) -> None:
     with stopping() as stop, Ledger(state / LEDGER_NAME) as ledger:
         server = listen(ledger, given.get("host", DEFAULT_HOST), given.get("port", DEFAULT_PORT))
         try:
-            address = f"http://{server.host}:{server.port}/hooks/NAME"
+            host = f"[{server.host}]" if ":" in server.host else server.host
+            address = f"http://{host}:{server.port}/hooks/NAME"
             data = {"address": address, "host": server.host, "port": server.port}
             emit("serve", data, lambda: f"listening at {address}", json_wanted=as_json)
             stop.wait()
@@ -51,9 +54,11 @@ def listen(
     """A server for the secret of the environment; ``wake`` is set when something was received.
 
     Raises:
-        UsageError: There is no secret, or the port is none or taken.
+        UsageError: There is no secret, no such host, or the port is none or taken.
     """
-    if not port.isdecimal() or int(port) > 65_535:
+    if not host:
+        raise UsageError("host= is empty", fix=f"host={DEFAULT_HOST}")
+    if not (port.isascii() and port.isdecimal()) or int(port) > MOST_PORT:
         raise UsageError(f"port={port} is not a port", fix=f"port={DEFAULT_PORT}")
     secret = secret_of(os.environ)
 

@@ -9,11 +9,13 @@ from typing import Any
 import click
 
 from agents.cli.output import emit, json_option, say
+from agents.cli.program import Program
 from agents.cli.run import pursue, stopping
 from agents.cli.serve import DEFAULT_HOST, DEFAULT_PORT, listen
-from agents.cli.words import Request, catalogue_of, request
+from agents.cli.words import Request, catalogue_of, parse_words, request
 from agents.errors import GoapError, Interrupted, Locked, UsageError
 from agents.ledger import Ledger
+from agents.run_events import status_of
 from agents.sources.files import FileSource
 from agents.sources.git import GitSource
 from agents.sources.schedule import ScheduleSource
@@ -42,7 +44,7 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
     requests = _requests(context, rest)
     first = next(iter(requests.values()))
     with stopping() as stop, Ledger(first.ledger_path) as ledger:
-        wake = threading.Event()
+        wake, program = threading.Event(), Program(stop)
         with (
             _sources(requests, None if once else wake) as sources,
             _webhooks(ledger, mine, wake) as server,
@@ -52,6 +54,7 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
                 ledger=ledger,
                 sources=sources,
                 pursue=lambda goal: _pursue(requests[goal.name], stop),
+                ready=(lambda: True) if once else program.ready,
                 told=say,
                 stop=stop,
                 wake=wake,
@@ -63,19 +66,14 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
                 return _once(watch, waiting, as_json)
             say(f"watching {first.state}; Ctrl-C ends it\n{_shown(waiting)}")
             watch.run()
+    if program.outdated:
+        program.start_again()
     return 0
 
 
 def _split(words: tuple[str, ...], keys: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
-    mine = {}
-    rest = []
-    for word in words:
-        key, _, value = word.partition("=")
-        if key in keys:
-            mine[key] = value
-        else:
-            rest.append(word)
-    return mine, tuple(rest)
+    mine = [word for word in words if word.partition("=")[0] in keys]
+    return parse_words(mine), tuple(word for word in words if word not in mine)
 
 
 def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Request]:
@@ -144,7 +142,7 @@ def _pursue(asked: Request, stop: threading.Event) -> Pursued:
         raise
     except GoapError as error:
         say(f"error: {error.message}" + (f"\n  fix: {error.fix}" if error.fix else ""))
-        return Pursued(goal, 0, error.code, error.exit_code, "", error.message)
+        return Pursued(goal, 0, status_of(error), error.exit_code, "", error.message)
     return Pursued(goal, 0, result.status, 0, result.run)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from agents.actions import Context, Goal
 from agents.adopt import unfinished
-from agents.catalogue import Catalogue
+from agents.catalogue import Catalogue, require_text
 from agents.errors import UsageError
 from agents.estimates import Estimates, estimates_from
 from agents.events import Event
@@ -74,7 +74,7 @@ def parse_words(words: Iterable[str]) -> dict[str, str]:
     """``key=value`` words as a mapping.
 
     Raises:
-        UsageError: A word without ``=``, or a key given twice.
+        UsageError: A word without ``=``, a key given twice, or a value that is not UTF-8.
     """
     parsed: dict[str, str] = {}
     for word in words:
@@ -83,6 +83,7 @@ def parse_words(words: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"{word!r} is not of the form key=value", fix=f"goal={word}")
         if key in parsed:
             raise UsageError(f"{key}= is given twice")
+        require_text(key, value)
         parsed[key] = value
     return parsed
 

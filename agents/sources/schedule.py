@@ -25,15 +25,21 @@ class ScheduleSource:
         self.schedule = schedule
         self._last: str | None = None
 
+    @property
+    def source(self) -> str:
+        """The identity of all schedules in the ledger."""
+        return SOURCE
+
     def poll(self, ledger: Ledger, now: datetime) -> None:
         """Append the last moment it was due, unless the ledger has it."""
         due, text = timestamp(self.schedule.latest(now)), self.schedule.text
         if self._last is None:
-            known = last_event(ledger, (DUE, SEEN), SOURCE, text)
+            known = last_event(ledger, (DUE, SEEN), self.source, text)
             if known is None:
                 ledger.append(self._event(SEEN, due, now))
             self._last = str(known.data["due"]) if known is not None else due
-        if due > self._last:
+        # a last moment that is still to come was written by a clock that has been set back since
+        if due > self._last or self._last > timestamp(now):
             ledger.receive(self._event(DUE, due, now))
             self._last = due
 
@@ -49,7 +55,7 @@ class ScheduleSource:
         return new_event(
             type_,
             {"due": due},
-            source=SOURCE,
+            source=self.source,
             subject=text,
             id=f"{type_} {text} {due}",
             clock=lambda: now,

@@ -16,6 +16,10 @@ class Source(Protocol):
     that run at once write the same event, which the ledger keeps once.
     """
 
+    @property
+    def source(self) -> str:
+        """Its identity in the ledger."""
+
     def poll(self, ledger: Ledger, now: datetime) -> None:
         """Append what happened since the last event of this source."""
 

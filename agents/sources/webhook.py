@@ -9,6 +9,7 @@ Source: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-de
 """
 
 import asyncio
+import errno
 import hashlib
 import hmac
 import json
@@ -17,7 +18,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from agents.errors import UsageError
+from agents.errors import GoapError, UsageError
 from agents.events import Event, new_event
 from agents.ledger import Ledger
 from agents.triggers import WEBHOOK
@@ -33,6 +34,7 @@ DELIVERIES = ("X-GitHub-Delivery", "X-Delivery-Id")
 KINDS = ("X-GitHub-Event", "X-Event")
 MOST_BYTES = 1024 * 1024
 SHORTEST_SECRET = 16
+DEFAULT_PORT = 8765
 _ID = re.compile(r"[\x21-\x7e]{1,200}")
 _NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 
@@ -83,7 +85,11 @@ def application(
             event = _event(request.match_info["name"], delivery, request.headers, body)
         except ValueError:
             return _answer(400, "the body is not a JSON object")
-        if not await asyncio.to_thread(ledger.receive, event):
+        try:
+            new = await asyncio.to_thread(ledger.receive, event)
+        except GoapError:  # a full disk, a damaged ledger: whoever sent it should send it again
+            return _answer(503, "this delivery cannot be kept now")
+        if not new:
             return _answer(409, "this delivery was received already")
         await asyncio.to_thread(received, event)
         return _answer(202, "accepted")
@@ -145,7 +151,7 @@ class WebhookServer:
         secret: bytes,
         *,
         host: str = "127.0.0.1",
-        port: int = 8765,
+        port: int = DEFAULT_PORT,
         received: Callable[[Event], object] = lambda _: None,
     ) -> None:
         self.host, self.port = host, port
@@ -160,7 +166,9 @@ class WebhookServer:
         if self._problem is not None:
             raise UsageError(
                 f"cannot listen at {host}:{port}: {self._problem.strerror}",
-                fix="use another port: port=8766",
+                fix=f"use another port: port={DEFAULT_PORT + 1}"
+                if self._problem.errno in (errno.EADDRINUSE, errno.EACCES)
+                else "use an address of this machine: host=127.0.0.1",
             )
 
     def close(self) -> None:

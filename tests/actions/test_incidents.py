@@ -2,13 +2,14 @@
 
 import json
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from actions import ACTIONS, SENSORS, Ports
 from agents.catalogue import Catalogue
 from agents.cli.main import invoke
-from agents.errors import ActionFailed, Interrupted, Unauthenticated
+from agents.errors import ActionFailed, Interrupted, NotApproved, Unauthenticated
 from agents.ledger import Ledger
 from agents.pursue import Pursuit
 from agents.reporter import Silent
@@ -42,11 +43,13 @@ def catalogue(kit, volume):
     return Catalogue(F, SENSORS, ACTIONS, GOALS, lambda _params, _state: ports)
 
 
-def pursue(kit, catalogue, **options):
+def pursue(kit, catalogue, compute="local", **options):
     goal = catalogue.goal(kit.goal)
     told = {"provenance": {"version": "0", "git": None}, "backoff": 0.0}
     with Ledger(kit.root / "ledger.db") as ledger:
-        pursuit = Pursuit(catalogue, goal, kit.params(), kit.root, ledger, **told, **options)
+        pursuit = Pursuit(
+            catalogue, goal, kit.params(compute=compute), kit.root, ledger, **told, **options
+        )
         try:
             return pursuit.run()
         finally:
@@ -202,3 +205,27 @@ def test_nobody_is_waited_for_longer_than_was_asked(kit, catalogue):
         pursue(kit, catalogue, wait=0.3, poll=0.01)
     assert (caught.value.exit_code, caught.value.fix) == (8, "modal token new")
     assert 2 <= kit.machine.asked.count("check_auth") <= 5
+
+
+def test_a_training_that_costs_more_than_the_cap_is_stopped_and_told_to_stop_by_itself(
+    kit, catalogue
+):
+    kit.machine.name = "modal"
+    price = {"low": 1.0, "expected": 2.0, "high": 3.0}
+    rates = {"modal": {"usd_per_hour": price, "source": "a test", "seen": "today"}}
+    (kit.root / "rates.json").write_text(json.dumps(rates), encoding="utf-8")
+    now = [datetime(2026, 3, 1, tzinfo=UTC)]
+
+    def goes_on_for_an_hour(machine, _key):
+        machine.state = "running"
+        now[0] += timedelta(hours=1)
+
+    kit.machine.ends += [goes_on_for_an_hour]
+    with pytest.raises(NotApproved, match=r"train ran as long as \$2.00 pay for"):
+        pursue(kit, catalogue, max_cost=2.0, clock=lambda: now[0], compute="modal")
+    assert kit.machine.state == "stopped"
+    # should nobody be left to stop it, it does so by itself: $2 at $3 an hour, and time to save
+    deadline = kit.machine.launches[0][1].deadline_seconds
+    assert 0.9 * 2400 < deadline < 2400
+    pursue(kit, catalogue, max_cost=9999.0, compute="modal")
+    assert kit.machine.launches[1][1].deadline_seconds > 1e6

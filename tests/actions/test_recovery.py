@@ -62,11 +62,23 @@ def test_a_single_image_that_does_not_fit_is_the_end_of_halving(kit):
 
 @pytest.mark.parametrize("name", ["loss_not_finite", "loss_diverged"])
 def test_a_diverged_loss_is_answered_by_half_the_rate_from_an_earlier_checkpoint(kit, name):
-    fails(kit, name, step=9)
+    def diverges(machine, key):
+        for step in (4, 8):
+            machine.checkpoint(key, step)
+        kit.ends.fails(name, step=9)(machine, key)
+
+    def sees_what_is_left(machine, key):
+        left.extend(path.name for path in kit.volume.glob(f"checkpoints/dit/{key}/*"))
+        kit.ends.is_killed(6)(machine, key)
+
+    left = []
+    kit.machine.ends += [diverges, sees_what_is_left]
     kit.run(save_every="4")
-    first, second = (how for _, how in kit.machine.launches)
-    assert (first.lr_scale, first.resume_step) == (1.0, None)
-    assert (second.lr_scale, second.resume_step) == (0.5, 7)
+    assert left == ["step-00000004"]
+    first, second, third = (how for _, how in kit.machine.launches)
+    assert [how.lr_scale for how in (first, second, third)] == [1.0, 0.5, 0.5]
+    # who is interrupted later resumes from what was saved since
+    assert [how.resume_step for how in (first, second, third)] == [None] * 3
 
 
 def test_a_loss_that_diverges_at_every_rate_is_given_up_after_three_rates(kit):

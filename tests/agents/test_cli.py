@@ -148,7 +148,7 @@ def test_a_failed_step_ends_with_exit_code_1_and_the_fix(kit, call):
     assert (error["message"], error["fix"]) == ("the cup is broken", "buy a cup")
     story = call("show", "last").out
     assert "✗ brew  unknown: broken  the cup is broken" in story
-    assert "ended: action_failed (exit 1): the cup is broken" in story
+    assert "ended: stalled (exit 1): the cup is broken" in story
 
 
 def test_runs_and_show_tell_what_happened(kit, call):

@@ -8,7 +8,7 @@ import pytest
 
 from agents.actions import Cost
 from agents.cli.main import invoke
-from agents.errors import NotApproved, Transient, UsageError
+from agents.errors import Interrupted, NotApproved, Transient, UsageError
 from agents.ledger import Ledger
 from agents.outcome import Measurement, Outcome
 from agents.rates import read_rates
@@ -58,8 +58,10 @@ class Clock:
 
     def __init__(self):
         self.now = datetime(2026, 3, 1, tzinfo=UTC)
+        self.looks = 0
 
     def __call__(self):
+        self.looks += 1
         return self.now
 
     def passing(self, seconds, kit, made):
@@ -141,6 +143,50 @@ def test_a_rate_times_the_time_is_the_price_and_the_time_it_took_is_what_is_sett
     kit.run(max_cost=10.0, clock=clock)
     assert [data["usd"] for data in of_type(kit, "money.settled")] == [pytest.approx(0.5)]
     assert data_of(call("runs", "--json"))[0]["usd"] == pytest.approx(0.5)
+
+
+def outlasting(kit, minutes):
+    """Brewing takes its time and can be stopped; somebody looks at the clock each minute."""
+    clock = Clock()
+
+    def work(context):
+        for _ in range(minutes):
+            clock.now += timedelta(minutes=1)
+            looks = clock.looks
+            while clock.looks < looks + 2 and not context.cancelled.wait(0.01):
+                pass
+            if context.cancelled.is_set():
+                assert context.broke.is_set()
+                raise Interrupted("put down")
+        kit.tea.make("tea")
+
+    write_rates(kit, low=2.0, expected=2.0, high=3.0)
+    by_the_hour(kit, "brew", seconds=120)
+    kit.tea.fail("brew", work)
+    return clock
+
+
+def test_a_step_that_outlasts_what_was_reserved_is_stopped_before_the_cap_is_passed(kit):
+    clock = outlasting(kit, minutes=60)
+    with pytest.raises(NotApproved, match=r"as long as \$0.40 pay for: stopped; .* costs") as end:
+        kit.run(max_cost=0.4, clock=clock)
+    assert end.value.exit_code == 5
+    (failed,) = of_type(kit, "step.failed")
+    assert failed["name"] == "money_used_up"
+    # first three times what was declared, then more of what is left, never more than that
+    reserved = [data["usd"] for data in of_type(kit, "money.reserved")]
+    assert reserved == sorted(reserved)
+    assert reserved[0] == pytest.approx(0.3)
+    assert 0.3 < reserved[-1] <= 0.4
+    (settled,) = of_type(kit, "money.settled")
+    assert 0.3 < settled["usd"] * 3 / 2 <= 0.4 + 1e-9
+
+
+def test_a_step_that_outlasts_its_reservation_takes_more_of_what_is_left(kit):
+    clock = outlasting(kit, minutes=7)
+    kit.run(max_cost=9.0, clock=clock)
+    assert len(of_type(kit, "money.reserved")) >= 2
+    assert (kit.tea.root / "tea").exists()
 
 
 @pytest.mark.parametrize(
@@ -270,6 +316,20 @@ def test_an_approval_is_for_one_plan_once_and_up_to_its_cap(kit, call):
     kit.catalogue.rates = lambda _: {}
     call("run", "goal=served", "max_cost=3", code=5)
     assert kit.tea.calls.count("brew") == 1
+
+
+def test_an_approval_outlives_a_kill_but_not_the_step_it_was_for(kit, call):
+    change(kit, "brew", approval=True)
+    call("run", "goal=served", "max_cost=3", code=5)
+    call("approve", "last")
+    killed_while(kit, "boil", max_cost=3.0)
+    # the plan is another one by now, and nobody is asked again
+    kit.tea.make("hot")
+    killed_while(kit, "brew", max_cost=3.0)
+    call("run", "goal=served", "max_cost=3")
+    assert len(of_type(kit, "approval.used")) == 1
+    (kit.tea.root / "tea").unlink()
+    assert "must approve brew" in call("run", "goal=served", "max_cost=3", code=5).err
 
 
 def test_an_approval_is_the_cap_where_none_was_given(kit, call):

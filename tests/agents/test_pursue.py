@@ -25,6 +25,8 @@ from agents.errors import (
 from agents.facts import Condition
 from agents.ledger import Ledger
 from agents.lock import exclusive
+from agents.outcome import Decision, Outcome
+from agents.records import write_records
 from agents.runs import close_lost_runs
 
 
@@ -327,3 +329,16 @@ def test_after_a_passing_failure_the_rest_of_the_same_plan_goes_on(kit):
     assert plans[1]["cost"] == 9
     assert plans[1]["status"] == "optimal"
     assert kit.tea.calls.count("fill") == 1
+
+
+def test_records_can_be_made_of_a_run_of_whoever_told_it_nothing(kit, tmp_path):
+    def decided(_context):
+        kit.tea.make("tea")
+        return Outcome(
+            summary="", decision=Decision(key="t", title="Tea", context="c", decision="d")
+        )
+
+    brew = kit.catalogue.actions["brew"]
+    kit.catalogue.actions["brew"] = dataclasses.replace(brew, run=decided)
+    names = {change.path.name for change in write_records(kit.run(), tmp_path / "repo")}
+    assert "ADR-001-tea.md" in names

@@ -148,3 +148,11 @@ def test_a_schedule_that_was_missed_is_due_once_and_not_before_it_was_first_seen
     due = ledger.events(types=("schedule.due",))
     assert [event.data["due"] for event in due] == ["2026-03-08T06:30:00.000Z"]
     assert "next 2026-03-09 06:30:00 UTC" in ScheduleSource(daily("06:30")).waiting(week_later)
+
+
+def test_a_clock_that_was_ahead_for_a_while_silences_no_schedule(ledger):
+    source = ScheduleSource(daily("06:30"))
+    for now in (NOW, NOW.replace(year=2027), NOW.replace(day=2), NOW.replace(day=3), NOW):
+        source.poll(ledger, now)
+    due = [event.data["due"][:10] for event in ledger.events(types=("schedule.due",))]
+    assert due == ["2027-03-01", "2026-03-02", "2026-03-03", "2026-03-01"]

@@ -16,6 +16,9 @@ from agents.cli.main import invoke
 from agents.errors import Locked
 from agents.events import new_event
 from agents.ledger import Ledger
+from agents.schedule import every
+from agents.sources.git import GitSource
+from agents.sources.schedule import ScheduleSource
 from agents.triggers import on
 from agents.watch import Pursued, Watch
 
@@ -81,12 +84,51 @@ def test_watch_says_what_it_waits_for_and_wrong_words_are_refused(watched, call)
     assert "not a JSON object" in call("emit", "type=a", "data=[1]", code=2).err
     assert "emit takes type" in call("emit", "type=a", "di=1", code=2).err
     assert "is not a port" in call("serve", "port=http", code=2).err
+    assert "host= is empty" in call("serve", "host=", code=2).err
+    assert "given twice" in call("watch", "--once", "port=1", "port=2", code=2).err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("type=approval.used",),
+        ("type=two words",),
+        ("type=a", "id=two words"),
+        ("type=a", "id=\udcff"),
+        ("type=a", 'data={"a": NaN}'),
+        ("type=a", "data=" + "[" * 100_000),
+    ],
+)
+def test_what_a_ledger_cannot_hold_is_refused(watched, call, words):
+    call("emit", *words, code=2)
+    assert not (watched.state / "ledger.db").exists()
 
 
 def test_a_goal_without_triggers_cannot_be_watched(kit, capsys):
     assert invoke(lambda: kit.catalogue, ["watch", "--once"]) == 2
     assert invoke(lambda: kit.catalogue, ["watch", "--once", "goal=served"]) == 2
     assert "no triggers" in capsys.readouterr().err
+
+
+def test_a_repository_that_went_away_is_said_once_and_keeps_no_other_source_waiting(
+    clockwork, tmp_path
+):
+    folder, told = tmp_path / "repo", []
+    with Repo.init(folder, initial_branch="main") as repo:
+        repo.index.commit("first")
+    clockwork.watch.told = told.append
+    clockwork.watch.sources = (GitSource(folder), ScheduleSource(every("1h")))
+    clockwork.after(0)
+    (folder / ".git").rename(folder / "gone")
+    for _ in range(3):
+        clockwork.after(3600)
+    (folder / "gone").rename(folder / ".git")
+    clockwork.after(1)
+    assert len(clockwork.ledger.events(types=("schedule.due",))) == 3
+    assert len(told) == 2
+    assert str(folder) in told[0]
+    assert told[1].endswith("can be seen again")
+    clockwork.watch.sources[0].close()
 
 
 class Clockwork:
@@ -163,6 +205,16 @@ def test_a_passing_failure_is_tried_again_later_and_not_for_ever(clockwork):
     assert types.count("trigger.handled") == 1
 
 
+def test_a_clock_that_is_set_back_delays_nothing(clockwork):
+    clockwork.emit()
+    assert clockwork.after(-3600) == 1
+    clockwork.endings = [Pursued("served", 0, "transient", 3)]
+    clockwork.emit()
+    assert clockwork.after(2) == 1
+    assert clockwork.after(-86_400) == 1
+    assert clockwork.after(9999) == 0
+
+
 def test_what_another_watcher_handled_is_not_looked_at_again(clockwork):
     clockwork.emit()
     clockwork.watch.tick()
@@ -200,6 +252,7 @@ from agents.cli.main import invoke
 from agents.facts import Reading, facts
 from agents.outcome import Outcome
 from agents.triggers import on
+from recipe import STEPS
 
 class World(BaseModel):
     trained: bool = Field(description="the last commit is trained")
@@ -211,13 +264,13 @@ done = Path(".git/trained")
 @sensor(F.trained)
 def trained(context):
     seen = done.read_text().split() if done.exists() else []
-    return Reading(bool(seen) and seen[-1] == head(), f"{len(seen)} trained")
+    return Reading(head() in seen, f"{len(seen)} trained")
 
 @action(effect=F.trained)
 def train(context):
     "Train the last commit."
     with done.open("a") as file:
-        file.write(head() + "\\n")
+        file.write(f"{head()} {STEPS}\\n")
     return Outcome(summary="trained")
 
 goal = Goal("fresh", "the model fits the source", lambda _: F.trained,
@@ -229,35 +282,50 @@ sys.exit(invoke(lambda: catalogue, sys.argv[1:]))
 
 def test_a_commit_that_touches_the_source_leads_to_exactly_one_run(tmp_path):
     with Repo.init(tmp_path, initial_branch="main") as repo:
-        for name in ("README.md", "training/model.py"):
+        files = {"README.md": "first", "training/model.py": "first", "recipe.py": "STEPS = 1"}
+        for name, text in files.items():
             path = tmp_path / name
             path.parent.mkdir(exist_ok=True)
-            path.write_text("first\n", encoding="utf-8")
-        repo.index.add(["README.md", "training/model.py"])
+            path.write_text(f"{text}\n", encoding="utf-8")
+        repo.index.add(list(files))
         repo.index.commit("first")
         (tmp_path / ".git" / "trained").write_text(f"{repo.head.commit.hexsha}\n", encoding="utf-8")
 
-        def change(name):
-            (tmp_path / name).write_text(f"{name} {os.urandom(4).hex()}\n", encoding="utf-8")
-            repo.index.add([name])
-            return repo.index.commit(f"change {name}").hexsha
+        def change(*names):
+            for name in names:
+                path = tmp_path / name
+                text = path.read_text(encoding="utf-8").replace("STEPS = 1", "STEPS = 2  # now")
+                path.write_text(f"{text}# {os.urandom(4).hex()}\n", encoding="utf-8")
+            repo.index.add(names)
+            return repo.index.commit(f"change {names}").hexsha
 
         with watching(tmp_path) as watcher:
             wait_for(watcher, "watching")
             change("README.md")
             first = change("training/model.py")
             wait_for(watcher, "fresh: done")
+            # what this process has loaded is not what was committed any more
+            second = change("training/model.py", "recipe.py")
+            wait_for(watcher, "the program changed: starting again")
+            wait_for(watcher, "fresh: done")
             watcher.send_signal(signal.SIGKILL)
-        second = change("training/model.py")
+        third = change("training/model.py")
         with watching(tmp_path) as watcher:
             wait_for(watcher, "fresh: done")
             watcher.send_signal(signal.SIGTERM)
             assert watcher.wait(20) == 0
-    trained = (tmp_path / ".git" / "trained").read_text(encoding="utf-8").split()
-    assert trained[1:] == [first, second]
+    trained = (tmp_path / ".git" / "trained").read_text(encoding="utf-8").splitlines()
+    assert trained[1:] == [f"{first} 1", f"{second} 2", f"{third} 2"]
     with Ledger(tmp_path / "state" / "ledger.db", readonly=True) as ledger:
-        assert len(ledger.events(types=("run.started",))) == 2
-        assert len(ledger.events(types=("git.commit",))) == 3
+        assert len(ledger.events(types=("run.started",))) == 3
+        assert len(ledger.events(types=("git.commit",))) == 4
+
+
+def test_a_program_that_does_not_start_any_more_is_said_and_waited_for(clockwork):
+    ready = [False, True]
+    clockwork.watch.ready = lambda: ready.pop(0)
+    clockwork.emit()
+    assert [clockwork.after(seconds) for seconds in (2, 5, 15, 60)] == [0, 0, 1, 0]
 
 
 def watching(root):

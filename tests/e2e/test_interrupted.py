@@ -1,7 +1,9 @@
 """Killed, stopped and started twice: the goal is reached, and nothing is trained twice."""
 
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -122,3 +124,35 @@ def test_ctrl_c_while_the_image_is_proven_ends_the_run_and_leaves_no_process(des
     # killing the group finds nobody any more
     with pytest.raises(ProcessLookupError):
         os.killpg(engine.pid, 0)
+
+
+EVERY = 7
+"""Each of them takes two command lines and a training: every seventh place is what a night has."""
+
+
+@pytest.mark.slow
+def test_the_main_job_killed_at_any_place_trains_once_and_ends_the_same(desk, finished, capsys):
+    began = time.monotonic()
+    trace = desk.root / "trace"
+    ended = desk.run("run", *desk.trained, GOAP_FAILPOINT=f"@{trace}")
+    assert ended.code == 0, ended.err
+    places = trace.read_text(encoding="utf-8").split()
+    launch = places.index("launch", places.index("ledger.after:step.noted")) + 1
+    for number in (killed := sorted({launch, *range(1, len(places) + 1, EVERY)})):
+        other = dataclasses.replace(desk, root=desk.root / str(number))
+        for part in ("images", "datasets"):
+            shutil.copytree(finished[0].volume / part, other.volume / part)
+        try:
+            place = f"{number} of {len(places)} ({places[number - 1]})"
+            dead = other.run("run", *other.trained, GOAP_FAILPOINT=f"*:{number}")
+            assert dead.code == -signal.SIGKILL, place
+            ended = other.run("run", *other.trained)
+            assert ended.code == 0, f"{place}\n{ended.err}"
+            assert attempts(other) == 1, place
+            assert other.weights() == finished[0].weights(), place
+            assert len(list((other.repo / "plans").glob("ADR-*.md"))) == 1, place
+        finally:
+            other.clear()
+    with capsys.disabled():
+        seconds = time.monotonic() - began
+        print(f"\ntrained_dit: killed at {len(killed)} of {len(places)} places, {seconds:.0f} s")

@@ -1,0 +1,40 @@
+"""Five failures of a real training in one run, and nobody there to help."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+GREMLINS = Path(__file__).with_name("gremlins")
+OLD = "0123456789abcdef"
+
+
+@pytest.mark.slow
+def test_five_failures_in_one_run_are_recovered_from_and_each_is_visible(desk, finished, capsys):
+    folder = desk.root / "faults"
+    folder.mkdir()
+    (folder / "trainings").write_text("disk memory nan kill", encoding="utf-8")
+    (folder / "commits").write_text("once", encoding="utf-8")
+    (trained,) = (finished[0].volume / "checkpoints" / "dit").iterdir()
+    shutil.copytree(trained, desk.volume / "checkpoints" / "dit" / OLD)
+    path = os.pathsep.join([str(GREMLINS), desk.environment()["PYTHONPATH"]])
+    ended = desk.run("run", *desk.trained, GREMLINS=str(folder), PYTHONPATH=path)
+    assert ended.code == 0, ended.err
+
+    shown = json.loads(desk.run("show", "last", "--json", f"state={desk.state}").out)["data"]
+    assert [each["name"] for each in shown["failures"]] == [
+        *("disk_full", "out_of_memory", "loss_not_finite", "training_interrupted", "connection"),
+    ]
+    first_steps = [plan["steps"][0]["action"] for plan in shown["plans"][1:]]
+    assert first_steps == [
+        *("free_space", "halve_micro_batch", "roll_back", "train", "commit_volume"),
+    ]
+    told = [each["type"] for each in shown["events"]]
+    told = [each for each in told if each in ("plan.made", "step.failed")]
+    assert told == ["plan.made", "step.failed"] * 5 + ["plan.made"]
+    log = (desk.volume / "trainings" / desk.key() / "training.log").read_text(encoding="utf-8")
+    assert log.rindex("Resuming at step 20 of 60") > log.rindex("Starting at step 0 of 60")
+    with capsys.disabled():
+        print("\n" + desk.run("show", "last", f"state={desk.state}").out)
