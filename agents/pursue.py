@@ -217,6 +217,8 @@ class Pursuit:
             raise Interrupted("stopped on request", fix="run the same command to continue")
         needs = {name: self._needs_of(name) for name in self._memory.last}
         excluded = self._memory.excluded(world, needs)
+        # a step may have learned today's rates
+        self._estimates = replace(self._estimates, rates=self.catalogue.rates(self.state))
         deliberation = self._kept(world, excluded) or deliberate(
             self.catalogue,
             self.goal,

@@ -18,7 +18,7 @@ from training.durable import disk_errors
 from training.lock import acquire, is_held, write_owner
 from training.result import Result, TrainingDirectory
 
-__all__ = ["Auth", "Compute", "Launch", "LocalCompute", "State", "TrainingStatus"]
+__all__ = ["Auth", "Compute", "HourlyRate", "Launch", "LocalCompute", "State", "TrainingStatus"]
 
 State = Literal["absent", "running", "completed", "interrupted", "failed"]
 
@@ -30,6 +30,17 @@ class Auth:
     valid: bool
     evidence: str
     needed: bool = True
+
+
+@dataclass(frozen=True)
+class HourlyRate:
+    """Dollars per hour of training: the least, the expected and the most, and who says so when."""
+
+    low: float
+    expected: float
+    high: float
+    source: str
+    seen: str
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,9 @@ class Compute(Protocol):
             AuthenticationError: They are missing, refused or expired.
             Unreachable: Nobody answers.
         """
+
+    def hourly_rate(self) -> HourlyRate | None:
+        """What an hour of training costs; None where it costs nothing, or nobody says it."""
 
     def image_fingerprint(self) -> str:
         """Digest of what the image is made of."""
@@ -135,6 +149,9 @@ class LocalCompute:
     def check_auth(self) -> Auth:
         """Nothing is needed here."""
         return Auth(valid=True, evidence="not needed: local compute has no account", needed=False)
+
+    def hourly_rate(self) -> None:
+        """This machine costs nothing."""
 
     def image_fingerprint(self) -> str:
         """Digest of requirements, interpreter and source."""

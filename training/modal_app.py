@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ __all__ = [
     "check_gpu",
     "image_fingerprint",
     "pins",
+    "turn",
 ]
 
 APP_NAME: Final = "goap-training"
@@ -101,6 +103,11 @@ def image_fingerprint(constraints: Path = _CONSTRAINTS) -> str:
     return "\n".join([_RECIPE, _PYTHON, platform.machine(), *pins(constraints)])
 
 
+def turn(key: str, after: str) -> str:
+    """The name under which the one call that trains `key` after the call `after` is kept."""
+    return f"turn/{key}/{after or 'first'}"
+
+
 def _shipped(path: Path) -> bool:
     """True for what stays on the client."""
     return path.suffix != ".py" or "loopback" in path.parts
@@ -149,12 +156,12 @@ def smoke() -> dict[str, Any]:
     single_use_containers=True,
     include_source=False,
 )
-def train(key: str, after: str = "") -> dict[str, Any]:
+def train(key: str, over: Sequence[str] = ()) -> dict[str, Any]:
     """Train `key` until its target or this slice's deadline; the volume holds the rest.
 
     Args:
         key: The training, whose configuration is on the volume.
-        after: The call that had this training before and is known to be over.
+        over: The calls that had this training before and are known to be over, the last one last.
 
     Returns:
         ``{"status", "step", "target", "call"}``, or ``{"duplicate_of": call}`` where another call
@@ -165,14 +172,19 @@ def train(key: str, after: str = "") -> dict[str, Any]:
             returning would turn a preempted run into a finished one.
     """
     call = modal.current_function_call_id() or "unknown"
+    claims = modal.Dict.from_name(CLAIMS_NAME, create_if_missing=True)
     # a launcher that died right after the call finds it by this
-    modal.Dict.from_name(CLAIMS_NAME, create_if_missing=True).put(f"call/{call}", key)
+    claims.put(f"call/{call}", key)
+    mine = turn(key, over[-1] if over else "")
+    if not claims.put(mine, call, skip_if_exists=True) and (owner := claims.get(mine)) != call:
+        return {"duplicate_of": owner}
     volume.reload()
     # a container of the loopback control plane is a process, whose mounts lie below a directory
     root = Path(os.environ.get("GOAP_CONTAINER_ROOT", "/"), MOUNT.lstrip("/"))
     lease = root / "trainings" / key / "lease"
+    # claims are forgotten after a week without use; the lease on the volume is not
     owner = lease.read_text(encoding="utf-8") if lease.exists() else ""
-    if owner not in ("", call, after):
+    if owner not in ("", call, *over):
         return {"duplicate_of": owner}
     lease.parent.mkdir(parents=True, exist_ok=True)
     lease.write_text(call, encoding="utf-8")

@@ -20,17 +20,19 @@ import modal
 import modal.exception
 
 from training import modal_app, modal_auth
-from training.compute import Auth, Launch, State, TrainingStatus
+from training.compute import Auth, HourlyRate, Launch, State, TrainingStatus
 from training.config import Execution, TrainingConfig
 from training.errors import ConfigError, ImageError, Interrupted, TrainingError, Unreachable
-from training.modal_claims import Claims
+from training.modal_claims import Claims, being_launched
+from training.modal_rates import hourly_rate, listed_rates
 from training.modal_volume import ModalVolume, modal_errors
 from training.result import Result
 
 __all__ = ["ModalCompute"]
 
-ATTACH_LOOKS, ATTACH_LOOK_SECONDS = 20, 0.5
-"""How long a launcher waits for the call of another one that was faster."""
+PASSING = ("being_launched", "call_without_name")
+PATIENCE_SECONDS, LOOK_SECONDS = 15.0, 0.5
+"""How long a launcher waits for the call of another one that was faster, or that died."""
 
 _WHERE = {
     "modal": "on Modal",
@@ -104,6 +106,10 @@ class ModalCompute:
         self._accepted = modal_auth.check_auth()
         return self._accepted
 
+    def hourly_rate(self) -> HourlyRate | None:
+        """What the platform bills for an hour of the training function."""
+        return hourly_rate(modal_app.GPU, listed_rates(), self._clock)
+
     def image_fingerprint(self) -> str:
         """Digest of recipe, pinned requirements and Python version; the source does not count."""
         return hashlib.sha256(modal_app.image_fingerprint().encode()).hexdigest()
@@ -157,25 +163,42 @@ class ModalCompute:
         Raises:
             Unreachable: Nobody answers, or another launcher is between its claim and its call.
         """
-        with modal_errors(f"launching {key}"):
-            before = self._claims().newest(key)
-            previous = "" if before is None else self._claims().call_of(key, before)
-            # claims are forgotten after a week without use; the lease on the volume is not
-            lease = (self._stored(f"trainings/{key}/lease") or b"").decode()
-            for call in dict.fromkeys(each for each in (previous, lease) if each):
-                if (owner := self._at_work(call)) is not None:
-                    return Launch(owner, attached=True, call_id=owner)
-            # all that takes long comes before the claim, so that next to nothing lies between
-            # the claim and the call
-            self._write_configuration(key, config, dataset, execution)
-            self._deploy()  # the mounted source is that of the training key
-            train = self._function("train").hydrate()
-            mine = self._claims().take(key, 0 if before is None else before.number + 1)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                with modal_errors(f"launching {key}"):
+                    return self._launch(key, config, dataset, execution)
+            except Unreachable as error:
+                if error.code not in PASSING or time.monotonic() > end:
+                    raise
+            time.sleep(LOOK_SECONDS)
+
+    def _launch(
+        self, key: str, config: TrainingConfig, dataset: str, execution: Execution
+    ) -> Launch:
+        claims = self._claims()
+        before = claims.newest(key)
+        previous = "" if before is None else claims.call_of(key, before)
+        lease = (self._stored(f"trainings/{key}/lease") or b"").decode()
+        over = claims.turns(key, lease)
+        for call in dict.fromkeys(each for each in (*over[-1:], previous, lease) if each):
+            if (owner := self._at_work(call)) is not None:
+                return Launch(owner, attached=True, call_id=owner)
+        if (result := self._result(key)) is not None and result.status == "completed":
+            # it ended while nobody looked: there is nothing left to pay for
+            last = over[-1] if over else previous
+            return Launch(last, attached=True, call_id=last)
+        # all that takes long comes before the claim, so that next to nothing lies between
+        # the claim and the call
+        self._write_configuration(key, config, dataset, execution)
+        self._deploy()  # the mounted source is that of the training key
+        train = self._function("train").hydrate()
+        with claims.taken(key, 0 if before is None else before.number + 1) as mine:
             if mine is None:
-                return self._attach(key)
-            spawned = train.spawn(key, lease).object_id
-            self._claims().tell(key, mine, spawned)
-            return Launch(spawned, attached=False, call_id=spawned)
+                raise being_launched(key)
+            spawned = train.spawn(key, over).object_id
+            claims.tell(key, mine, spawned)
+        return Launch(spawned, attached=False, call_id=spawned)
 
     def status(self, key: str) -> TrainingStatus:
         """How far a training is, by the volume; whether it runs, by its call.
@@ -185,12 +208,12 @@ class ModalCompute:
         """
         with modal_errors(f"asking for {key}"):
             running = self._running(key)
-        stored = self._stored(f"trainings/{key}/result.json")
-        result = None if stored is None else Result.model_validate_json(stored)
+        result = self._result(key)
         row = self._last_row(key)
         state: State = "running"
         if not running and result is not None:
-            state = result.status
+            # a result older than the newest attempt is of another one: the newest one was killed
+            state = "interrupted" if result.attempts < self._attempts(key) else result.status
         elif not running:
             state = "interrupted" if row or self._stored(f"trainings/{key}/lease") else "absent"
         config = self._stored(f"trainings/{key}/config.json")
@@ -215,23 +238,6 @@ class ModalCompute:
 
     def _claims(self) -> Claims:
         return Claims(self._environment, lambda: self._clock().timestamp())
-
-    def _attach(self, key: str) -> Launch:
-        """Wait for the call of the launcher that was faster.
-
-        Raises:
-            Unreachable: It made none within a few seconds.
-        """
-        for _ in range(ATTACH_LOOKS):
-            claim = self._claims().newest(key)
-            if claim is not None and claim.call:
-                return Launch(claim.call, attached=True, call_id=claim.call)
-            time.sleep(ATTACH_LOOK_SECONDS)
-        raise Unreachable(
-            f"another launcher is starting {key} this moment",
-            fix="run the same command again: it attaches to the call",
-            code="being_launched",
-        )
 
     def _running(self, key: str) -> str | None:
         """The call that works on a key."""
@@ -277,6 +283,14 @@ class ModalCompute:
             return self._volume.read_bytes(path)
         except FileNotFoundError:
             return None
+
+    def _result(self, key: str) -> Result | None:
+        stored = self._stored(f"trainings/{key}/result.json")
+        return None if stored is None else Result.model_validate_json(stored)
+
+    def _attempts(self, key: str) -> int:
+        stored = self._stored(f"trainings/{key}/attempts.json")
+        return 0 if stored is None else int(json.loads(stored)["count"])
 
     def _last_row(self, key: str) -> dict[str, float]:
         for line in reversed((self._stored(f"trainings/{key}/metrics.jsonl") or b"").splitlines()):

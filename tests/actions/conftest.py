@@ -75,6 +75,9 @@ class Machine:
         self.auth = self.accepted
         return self.accepted
 
+    def hourly_rate(self) -> None:
+        return None
+
     def image_fingerprint(self) -> str:
         return "f" * 64
 

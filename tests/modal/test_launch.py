@@ -1,10 +1,20 @@
 """A training is launched once, whoever dies where."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import modal
 import pytest
-from conftest import LAUNCH, Client, python, until
+from conftest import LAUNCH, ROOT, Client, python, until
+
+from training.config import Execution
+from training.loopback.client import find
 
 slow = pytest.mark.slow
 pytestmark = pytest.mark.xdist_group("modal")
@@ -24,8 +34,6 @@ def launcher(client: Client, config: Any) -> Any:
 
 def spawned_for(client: Client, key: str) -> list[str]:
     """The calls that said they train `key`, plus those that did not start yet."""
-    import modal
-
     claims = modal.Dict.from_name("goap-training-claims")
     until(lambda: all(c["starts"] for c in client.calls()))
     until(lambda: all(claims.get(f"call/{c['call']}") for c in client.calls()))
@@ -83,7 +91,35 @@ def test_25_paid_twice_a_lost_answer_to_spawn_makes_one_call(client: Client) -> 
     assert len(spawned_for(client, key)) == 1
 
 
-@pytest.mark.slow
+@slow
+def test_25_paid_twice_a_call_that_starts_and_ends_while_it_is_looked_for_is_found(
+    client: Client,
+) -> None:
+    config = client.config(202, steps=1)
+    key = client.key(config)
+    client.plane.do("fault", rpc="FunctionGetInputs", kind="late", seconds=3)
+    assert killed_at(client, config, {"rpc": "FunctionMap", "kind": "mute"})
+    client.plane.do("fault", rpc="FunctionCallFetch", kind="late", seconds=20)
+    compute = type(client.compute)(
+        client.volume, clock=lambda: datetime.now(UTC) + timedelta(hours=1), name="loopback"
+    )
+    found = compute.launch(key, config, client.manifest.name, Execution())
+    assert spawned_for(client, key) == [found.call_id]
+
+
+@slow
+def test_25_paid_twice_a_request_that_arrives_an_hour_late_is_a_call_that_does_nothing(
+    client: Client,
+) -> None:
+    config = client.config(203, steps=40)
+    key = client.launch(config)
+    (owner,) = spawned_for(client, key)
+    late = modal.Function.from_name("goap-training", "train").spawn(key, [])
+    assert late.get(timeout=60) == {"duplicate_of": owner}
+    assert client.follow(key) == "completed"
+
+
+@slow
 @pytest.mark.parametrize("kind", ["hang", "mute"])
 def test_25_paid_twice_kill_at_every_rpc_of_a_launch(client: Client, kind: str) -> None:
     client.follow(client.launch(client.config(299, steps=1)))  # everything is uploaded and built
@@ -100,3 +136,50 @@ def test_25_paid_twice_kill_at_every_rpc_of_a_launch(client: Client, kind: str) 
     print(json.dumps({"kind": kind, "points": point, "duplicates": duplicates, "lost": lost}))
     assert (duplicates, lost) == (0, 0)
     assert point > 20
+
+
+KILLED = """
+import os, signal, sys
+from agents.ledger import Ledger
+left, append = int(sys.argv.pop(1)), Ledger.append
+def counted(self, event):
+    global left
+    left -= 1
+    if left < 0: os.kill(os.getpid(), signal.SIGKILL)
+    return append(self, event)
+Ledger.append = counted
+from agents.__main__ import main
+sys.exit(main())
+"""
+
+
+@slow
+def test_25_paid_twice_kill_at_every_ledger_write_of_a_run(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+
+    def run(seed: int, writes: int) -> int:
+        words = ["run", "goal=trained_dit", "compute=loopback", "preset=smoke", "steps=2"]
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(writes), *words, f"seed={seed}"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode
+
+    run(0, 10**6)
+    plane = find(tmp_path / ".goap" / "loopback")
+    assert plane is not None
+    point, calls = 0, len(plane.do("state")["calls"])
+    duplicates = lost = 0
+    while run(1 + point, point) == -signal.SIGKILL:
+        run(1 + point, 10**6)
+        now = len(plane.do("state")["calls"])
+        duplicates += now - calls > 1
+        lost += now == calls
+        point, calls = point + 1, now
+    plane.do("stop")
+    print(json.dumps({"ledger writes": point, "duplicates": duplicates, "lost": lost}))
+    assert (duplicates, lost) == (0, 0)
+    assert point > 10
