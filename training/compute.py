@@ -59,7 +59,11 @@ class Launch:
 
 @dataclass(frozen=True)
 class TrainingStatus:
-    """How far a training is, as far as can be seen from here."""
+    """How far a training is, as far as can be seen from here.
+
+    Attributes:
+        said: The error it ended with, where the platform tells one that the volume does not.
+    """
 
     state: State
     owner: str = ""
@@ -68,6 +72,7 @@ class TrainingStatus:
     loss: float | None = None
     images_per_second: float | None = None
     steps_per_second: float | None = None
+    said: str = ""
 
 
 class Compute(Protocol):

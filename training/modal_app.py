@@ -26,8 +26,10 @@ __all__ = [
     "VOLUME_NAME",
     "app",
     "check_gpu",
+    "declare",
     "image_fingerprint",
     "pins",
+    "recipe",
     "turn",
 ]
 
@@ -113,24 +115,17 @@ def _shipped(path: Path) -> bool:
     return path.suffix != ".py" or "loopback" in path.parts
 
 
-def _image() -> modal.Image:
+def _recipe() -> modal.Image:
     base = modal.Image.debian_slim(python_version=_PYTHON)
     if not modal.is_local():
         return base  # inside a container the image is what it is
-    return (
-        base.uv_pip_install(*pins())
-        .env({"OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1"})
-        # last, and mounted: a change of source builds nothing
-        .add_local_python_source("training", ignore=_shipped)
-    )
+    return base.uv_pip_install(*pins()).env({"OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1"})
 
 
-app = modal.App(APP_NAME)
 volume = modal.Volume.from_name(VOLUME_NAME, create_if_missing=True)
-image = _image()
+recipe = _recipe()
 
 
-@app.function(image=image, cpu=2.0, timeout=600, include_source=False)
 def smoke() -> dict[str, Any]:
     """Import every module and train two steps on drawn cats, in the image, without a GPU."""
     import importlib  # noqa: PLC0415
@@ -145,17 +140,6 @@ def smoke() -> dict[str, Any]:
         return {**two_steps(scratch), "modules": len(names), "python": platform.python_version()}
 
 
-@app.function(
-    image=image,
-    gpu=GPU,
-    volumes={MOUNT: volume},
-    timeout=TIMEOUT_SECONDS,
-    retries=modal.Retries(
-        max_retries=2, backoff_coefficient=2.0, initial_delay=30.0, max_delay=60.0
-    ),
-    single_use_containers=True,
-    include_source=False,
-)
 def train(key: str, over: Sequence[str] = ()) -> dict[str, Any]:
     """Train `key` until its target or this slice's deadline; the volume holds the rest.
 
@@ -193,6 +177,35 @@ def train(key: str, over: Sequence[str] = ()) -> dict[str, Any]:
         return {**_slice(root, key), "call": call}
     finally:  # also after KeyboardInterrupt and modal.exception.InputCancellation
         volume.commit()
+
+
+def declare(named: str = "") -> modal.App:
+    """The app with its two functions.
+
+    Args:
+        named: A published image to use; without it the image is built from its recipe.
+    """
+    made = modal.App(APP_NAME)
+    image = modal.Image.from_name(named) if named else recipe
+    if modal.is_local():
+        # last, and mounted: a change of source builds nothing
+        image = image.add_local_python_source("training", ignore=_shipped)
+    made.function(image=image, cpu=2.0, timeout=600, include_source=False)(smoke)
+    made.function(
+        image=image,
+        gpu=GPU,
+        volumes={MOUNT: volume},
+        timeout=TIMEOUT_SECONDS,
+        retries=modal.Retries(
+            max_retries=2, backoff_coefficient=2.0, initial_delay=30.0, max_delay=60.0
+        ),
+        single_use_containers=True,
+        include_source=False,
+    )(train)
+    return made
+
+
+app = declare()
 
 
 def _slice(root: Path, key: str) -> dict[str, Any]:

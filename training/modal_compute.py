@@ -40,6 +40,8 @@ _WHERE = {
     "plane; the cloud itself was not reached)",
 }
 
+_DEPLOYING = threading.Lock()
+
 _NO_ANSWER = (
     modal.exception.AuthError,
     modal.exception.ClientClosed,
@@ -148,11 +150,14 @@ class ModalCompute:
 
     def _smoke(self, log: Callable[[str], None], cancelled: threading.Event) -> dict[str, Any]:
         log(f"deploying {modal_app.APP_NAME}: {len(modal_app.PINNED)} pinned requirements")
-        self._deploy()
+        with _DEPLOYING:
+            modal_app.app.deploy(environment_name=self._environment)
         if cancelled.is_set():
             raise Interrupted("stopped after the build", fix="run the goal again")
         log("running the smoke function on a CPU")
         proof: dict[str, Any] = self._function("smoke").remote()
+        # only an image that works has a name, and trainings ask for it by that name
+        modal_app.recipe.publish(self._image_name(), environment_name=self._environment)
         return proof
 
     def launch(
@@ -225,6 +230,7 @@ class ModalCompute:
             loss=row.get("loss"),
             images_per_second=row.get("images_per_second"),
             steps_per_second=row.get("steps_per_second"),
+            said=self._said(key) if state in ("absent", "interrupted") else "",
         )
 
     def stop(self, key: str) -> bool:
@@ -258,13 +264,38 @@ class ModalCompute:
         owner = found.get("duplicate_of") if isinstance(found, dict) else None
         return self._at_work(owner) if owner else None
 
+    def _said(self, key: str) -> str:
+        """The error that ended the newest call; empty where it was the platform that ended it."""
+        claim = self._claims().newest(key)
+        if claim is None or not claim.call:
+            return ""
+        try:
+            modal.FunctionCall.from_id(claim.call).get(timeout=0)
+        except (TimeoutError, modal.exception.Error, modal.exception.InputCancellation):
+            return ""
+        except Exception as error:  # noqa: BLE001 - whatever it was that the call raised
+            return f"{type(error).__name__}: {error}"
+        return ""
+
     def _function(self, name: str) -> modal.Function[Any, Any, Any]:
         return modal.Function.from_name(
             modal_app.APP_NAME, name, environment_name=self._environment
         )
 
     def _deploy(self) -> None:
-        modal_app.app.deploy(environment_name=self._environment)
+        """Deploy with the source of now and the image that was proven; the recipe where it is gone.
+
+        One at a time: several trainings may be launched at once.
+        """
+        with _DEPLOYING:
+            try:
+                named = modal_app.declare(self._image_name())
+                named.deploy(environment_name=self._environment)
+            except modal.exception.NotFoundError:
+                modal_app.app.deploy(environment_name=self._environment)
+
+    def _image_name(self) -> str:
+        return f"{modal_app.APP_NAME}:{self.image_fingerprint()[:16]}"
 
     def _write_configuration(
         self, key: str, config: TrainingConfig, dataset: str, execution: Execution

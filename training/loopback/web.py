@@ -128,6 +128,7 @@ class _Web:
             "containers": containers,
             "containers_started": self._world.containers.started,
             "builds": self._world.images.builds,
+            "images": sorted(self._world.images.names()),
             "faults_met": self._world.faults.met,
         }
 
