@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 
 from pydantic import ValidationError
 
@@ -117,7 +118,12 @@ def _out(result: Result) -> str:
 def _score(result: Result) -> str:
     failed = [gate.name for gate in result.gates if not gate.passed]
     verdict = f"failed {', '.join(failed)}" if failed else "gates passed"
-    return f"validation loss {result.metrics[JUDGED_BY]:.4f}, {verdict}"
+    return f"validation loss {_loss(result):.4f}, {verdict}"
+
+
+def _loss(result: Result) -> float:
+    loss = result.metrics.get(JUDGED_BY, math.inf)
+    return math.inf if math.isnan(loss) else loss
 
 
 def _ranking_path(context: Context) -> str:
@@ -168,7 +174,7 @@ def choose_best(context: Context) -> Outcome:
             failure_class=FailureClass.PERMANENT,
             name="gate_failed",
         )
-    job, result = min(able, key=lambda each: each[1].metrics[JUDGED_BY])
+    job, result = min(able, key=lambda each: _loss(each[1]))
     with translated():
         commit_training(job.volume, job.key)
     path = _ranking_path(context)

@@ -1,7 +1,6 @@
 """One control plane for these tests, and clients that reach it and nothing else.
 
-With credentials of Modal and GOAP_TEST_CLOUD=1 nothing here changes: tests marked ``cloud`` are
-the ones that go there.
+Tests marked ``cloud`` use neither: they go to Modal, when GOAP_TEST_CLOUD=1 and there is a token.
 """
 
 import os

@@ -11,6 +11,11 @@ from training.loopback.client import find
 
 def main() -> int:
     """Parse the command line and do it; returns the exit code."""
+    arguments = _parser().parse_args()
+    return _serve(arguments) if arguments.command == "serve" else _do(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.loopback", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     server = commands.add_parser("serve", help="serve until stopped")
@@ -23,8 +28,7 @@ def main() -> int:
     action.add_argument("details", nargs="*", help="name=value, the value as JSON or as text")
     for each in (server, action):
         each.add_argument("--state", type=Path, required=True, help="its directory")
-    arguments = parser.parse_args()
-    return _serve(arguments) if arguments.command == "serve" else _do(arguments)
+    return parser
 
 
 def _serve(arguments: argparse.Namespace) -> int:
