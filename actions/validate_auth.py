@@ -2,6 +2,7 @@
 
 from actions.ports import ports_of, translated
 from actions.rates import note_rate
+from actions.training_cost import training_seconds
 from agents.actions import Context, action, sensor
 from agents.facts import UNKNOWN, Reading
 from agents.outcome import Outcome
@@ -30,7 +31,7 @@ def validate_auth(context: Context) -> Outcome:
     """Ask the compute whether it accepts our credentials, and on Modal what an hour costs."""
     compute = ports_of(context).compute
     with translated():
-        auth = compute.check_auth()
+        auth = compute.check_auth(training_seconds(context.params))
     if compute.name == "modal" and (text := note_rate(context.state, compute)):
         context.note({"text": text})
     return Outcome(summary=auth.evidence)

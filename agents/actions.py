@@ -243,8 +243,7 @@ class Sensor:
 class Goal:
     """Facts that should hold, the typed parameters a user may set, and what prompts a look.
 
-    Attributes:
-        capacity: Units of each resource there are for these parameters; 1 where one is not named.
+    ``capacity``: units of each resource for these parameters; 1 where one is not named.
     """
 
     name: str

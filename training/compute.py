@@ -89,11 +89,11 @@ class Compute(Protocol):
             AuthenticationError: There are none.
         """
 
-    def check_auth(self) -> Auth:
-        """Ask whether our credentials are accepted.
+    def check_auth(self, needed_seconds: float = 0.0) -> Auth:
+        """Ask whether our credentials are accepted, and will be for so long.
 
         Raises:
-            AuthenticationError: They are missing, refused or expired.
+            AuthenticationError: They are missing, refused, expired, or end too early.
             Unreachable: Nobody answers.
         """
 
@@ -151,7 +151,7 @@ class LocalCompute:
         """Nothing is needed here."""
         return self.check_auth()
 
-    def check_auth(self) -> Auth:
+    def check_auth(self, needed_seconds: float = 0.0) -> Auth:  # noqa: ARG002 - for ever
         """Nothing is needed here."""
         return Auth(valid=True, evidence="not needed: local compute has no account", needed=False)
 

@@ -7,6 +7,7 @@ a machine that only deploys needs neither torch nor pydantic.
 Checked with the real client; no cloud can be reached from where this was written.
 """
 
+import json
 import os
 import platform
 import re
@@ -40,6 +41,9 @@ CLAIMS_NAME: Final = "goap-training-claims"
 TIMEOUT_SECONDS: Final = 24 * 60 * 60
 MARGIN_SECONDS: Final = 10 * 60
 """A slice ends this much before the platform would end it, to save and commit in peace."""
+
+MOST_STARTS: Final = 5
+"""A call that dies so often without getting any further is given up, and paid for no longer."""
 
 GPU: Final = os.environ.get("GOAP_MODAL_GPU", "A10G")
 PINNED: Final = (
@@ -172,11 +176,30 @@ def train(key: str, over: Sequence[str] = ()) -> dict[str, Any]:
         return {"duplicate_of": owner}
     lease.parent.mkdir(parents=True, exist_ok=True)
     lease.write_text(call, encoding="utf-8")
+    starts = _count_start(root, key, call)
     volume.commit()
+    if starts > MOST_STARTS:
+        raise RuntimeError(
+            f"call {call} died {starts - 1} times without a new checkpoint; it is not started again"
+        )
     try:
         return {**_slice(root, key), "call": call}
     finally:  # also after KeyboardInterrupt and modal.exception.InputCancellation
         volume.commit()
+
+
+def _count_start(root: Path, key: str, call: str) -> int:
+    """How often this call was started since its newest checkpoint.
+
+    The platform starts a container that died again, uncounted and for ever: so it is counted here.
+    """
+    newest = max((each.name for each in root.glob(f"checkpoints/*/{key}/step-*")), default="")
+    path = root / "trainings" / key / "starts.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    same = (known.get("call"), known.get("checkpoint")) == (call, newest)
+    count = int(known["count"]) + 1 if same else 1
+    path.write_text(json.dumps({"call": call, "checkpoint": newest, "count": count}))
+    return count
 
 
 def declare(named: str = "") -> modal.App:

@@ -61,7 +61,7 @@ class ModalCompute:
         name: ``modal``, or ``loopback`` where the control plane is the one on this machine.
 
     Raises:
-        ConfigError: The app is made for another volume.
+        ConfigError: The app is made for another volume, or for a GPU that there is not.
     """
 
     def __init__(
@@ -76,7 +76,10 @@ class ModalCompute:
                 f"the app writes to volume {modal_app.VOLUME_NAME}, not to {volume.name}",
                 fix=f"export GOAP_MODAL_VOLUME={volume.name}",
             )
-        modal_app.check_gpu()
+        try:
+            modal_app.check_gpu()
+        except ValueError as error:
+            raise ConfigError(str(error), fix="export GOAP_MODAL_GPU=A10G") from error
         self._volume = volume
         self._environment = environment
         self._clock = clock
@@ -97,15 +100,15 @@ class ModalCompute:
         modal_auth.credentials()
         return self._accepted
 
-    def check_auth(self) -> Auth:
-        """Ask Modal whether the token is accepted; answers within five seconds.
+    def check_auth(self, needed_seconds: float = 0.0) -> Auth:
+        """Ask Modal whether the token is accepted for so long; answers within five seconds.
 
         Raises:
             AuthenticationError: No token, a refused one, or one that ends too early.
             Unreachable: Nobody answers.
         """
         self._accepted = None
-        self._accepted = modal_auth.check_auth()
+        self._accepted = modal_auth.check_auth(needed_seconds)
         return self._accepted
 
     def hourly_rate(self) -> HourlyRate | None:

@@ -36,11 +36,11 @@ def events(desk: Path, *types: str) -> list[dict[str, Any]]:
     return [each["data"] for each in shown if not types or each["type"] in types]
 
 
-def start(desk: Path, *words: str) -> "subprocess.Popen[str]":
+def start(desk: Path, *words: str, **given: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "agents", "run", *words],
         cwd=desk,
-        env={**os.environ, "PYTHONPATH": path_with(ROOT)},
+        env={**os.environ, "PYTHONPATH": path_with(ROOT), **given},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -144,8 +144,40 @@ def test_11_each_reason_why_nobody_may_train_is_an_exit_code_within_five_seconds
         given = {"MODAL_TOKEN_ID": "ak-rotated", "MODAL_TOKEN_SECRET": secret}
         ended = goap(plane, tmp_path, *words, "seed=77", "max_cost=0.01", **given)
         assert ended.code == code, ended.err
+    plane.do("token", identity="ak-ends", secret="as-new", expires=time.time() + 60)  # noqa: S106
+    given = {"MODAL_TOKEN_ID": "ak-ends", "MODAL_TOKEN_SECRET": "as-new"}
+    ended = goap(plane, tmp_path, *words[:3], "preset=dit128", **given)
+    assert (ended.code, "the training needs" in ended.err) == (8, True), ended.err
+    ended = goap(plane, tmp_path, *words, GOAP_MODAL_GPU="A11")
+    assert (ended.code, "use one of T4" in ended.err) == (1, True), ended.err
     assert plane.do("state")["containers_started"] == before
     print(json.dumps({"no token": missing.seconds, "unreachable": down.seconds}))
+
+
+def test_11_a_token_that_is_revoked_while_training_is_said_and_the_training_goes_on(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    token = {"MODAL_TOKEN_ID": "ak-mid", "MODAL_TOKEN_SECRET": "as-mid"}
+    plane.do("token", identity="ak-mid", secret="as-mid")  # noqa: S106 - of no account
+    words = ("goal=trained_dit", "compute=modal", "preset=smoke", "seed=88", "steps=8000")
+    more = ("save_every=2000", "state=s", "repo=r")
+    before = [each["call"] for each in plane.do("state")["calls"]]
+    process = start(tmp_path, *words, *more, **{**plane.environment(), **token})
+
+    def launched() -> list[dict[str, Any]]:
+        found = [each for each in plane.do("state")["calls"] if each["call"] not in before]
+        return [each for each in found if each["function"] == "train"]
+
+    until(launched, 120)
+    until(lambda: launched()[0]["state"] == "running")
+    plane.do("revoke", identity="ak-mid")
+    said = process.communicate()[0]
+    assert process.returncode == 8, said
+    assert launched()[0]["state"] == "running"
+    plane.do("token", identity="ak-mid", secret="as-mid")  # noqa: S106 - likewise
+    again = goap(plane, tmp_path, "run", *words, *more, **token)
+    assert again.code == 0, again.err
+    assert len(launched()) == 1
 
 
 def test_the_best_of_four_is_trained_two_at_a_time_and_chosen_by_validation(desk: Path) -> None:

@@ -23,6 +23,7 @@ from programs import copy_of_the_source, run
 from training.config import Execution
 from training.durable import sha256_of
 from training.errors import CheckpointError, TrainingError
+from training.modal_app import MOST_STARTS
 from training.result import Result
 from training.volume import commit_training
 
@@ -53,6 +54,12 @@ def newest_call(client: Client) -> dict[str, Any]:
 
 def log(client: Client, key: str) -> str:
     return client.volume.read_bytes(f"trainings/{key}/training.log").decode()
+
+
+def starts(client: Client, key: str) -> int:
+    """How often the container counted its own starts."""
+    path = f"trainings/{key}/starts.json"
+    return json.loads(client.volume.read_bytes(path))["count"] if client.volume.exists(path) else 0
 
 
 @pytest.fixture(scope="session")
@@ -285,6 +292,22 @@ def test_13_a_retry_resumes_and_is_never_paid_three_times(client: Client) -> Non
     assert (call["starts"], call["retries"]) == (2, 1)
     assert log(client, key).count("Starting at step 0") == 1
     assert "Resuming at step" in log(client, key)
+
+
+@pytest.mark.slow
+def test_13_a_container_that_dies_again_and_again_is_given_up(client: Client) -> None:
+    config = client.config(60, steps=100_000, save_every=50_000)
+    key = client.launch(config)
+    for number in range(1, MOST_STARTS + 1):
+        until(lambda number=number: starts(client, key) == number)
+        client.plane.do("kill", fate="out_of_memory", call=newest_call(client)["call"])
+    assert client.follow(key) == "interrupted"
+    status = client.compute.status(key)
+    assert f"died {MOST_STARTS} times without a new checkpoint" in status.said
+    # a person who launches it again, with more memory, begins to count anew
+    client.compute.launch(key, config, client.manifest.name, Execution(deadline_seconds=1))
+    client.follow(key)
+    assert result(client, key).step > 0
 
 
 @pytest.mark.slow

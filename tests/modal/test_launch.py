@@ -2,9 +2,11 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -138,6 +140,33 @@ def test_25_paid_twice_kill_at_every_rpc_of_a_launch(client: Client, kind: str) 
     assert point > 20
 
 
+@slow
+def test_25_paid_twice_launchers_killed_at_random_while_others_launch_the_same(
+    client: Client,
+) -> None:
+    chance = random.Random(25)
+    client.follow(client.launch(client.config(399, steps=1)))  # everything is uploaded and built
+    duplicates = lost = killed = 0
+    for seed in range(400, 408):
+        config = client.config(seed, steps=1)
+        processes = [launcher(client, config) for _ in range(3)]
+        victims = chance.sample(processes, chance.randint(1, 3))
+        for victim in victims:
+            with suppress(subprocess.TimeoutExpired):
+                victim.wait(chance.uniform(0.3, 2.5))
+            killed += victim.poll() is None
+            victim.kill()
+        for process in processes:
+            process.communicate()
+        call = again(client, config)
+        calls = spawned_for(client, client.key(config))
+        duplicates += len(calls) > 1
+        lost += call not in calls
+    print(json.dumps({"killed": killed, "of": 24, "duplicates": duplicates, "lost": lost}))
+    assert (duplicates, lost) == (0, 0)
+    assert killed > 5
+
+
 KILLED = """
 import os, signal, sys
 from agents.ledger import Ledger
@@ -158,7 +187,7 @@ def test_25_paid_twice_kill_at_every_ledger_write_of_a_run(tmp_path: Path) -> No
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
 
     def run(seed: int, writes: int) -> int:
-        words = ["run", "goal=trained_dit", "compute=loopback", "preset=smoke", "steps=2"]
+        words = ["run", "goal=trained_dit", "compute=loopback", "preset=smoke"]
         done = subprocess.run(
             [sys.executable, "-c", KILLED, str(writes), *words, f"seed={seed}"],
             cwd=tmp_path,
@@ -168,13 +197,13 @@ def test_25_paid_twice_kill_at_every_ledger_write_of_a_run(tmp_path: Path) -> No
         )
         return done.returncode
 
-    run(0, 10**6)
+    assert run(0, 10**6) == 0
     plane = find(tmp_path / ".goap" / "loopback")
     assert plane is not None
     point, calls = 0, len(plane.do("state")["calls"])
     duplicates = lost = 0
-    while run(1 + point, point) == -signal.SIGKILL:
-        run(1 + point, 10**6)
+    while (ended := run(1 + point, point)) == -signal.SIGKILL:
+        assert run(1 + point, 10**6) == 0
         now = len(plane.do("state")["calls"])
         duplicates += now - calls > 1
         lost += now == calls
@@ -182,4 +211,5 @@ def test_25_paid_twice_kill_at_every_ledger_write_of_a_run(tmp_path: Path) -> No
     plane.do("stop")
     print(json.dumps({"ledger writes": point, "duplicates": duplicates, "lost": lost}))
     assert (duplicates, lost) == (0, 0)
-    assert point > 10
+    assert ended == 0  # the last one had no write left to be killed at
+    assert point > 15
