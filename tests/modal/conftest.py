@@ -100,6 +100,21 @@ class Client:
         return self.compute.status(key).state
 
 
+@pytest.fixture(scope="session")
+def finished() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def trained(client: Client, finished: dict[str, str]) -> str:
+    """A training that ran to its end undisturbed, shared by the tests that only look."""
+    if not finished:
+        key = client.launch(client.config(1, steps=60, save_every=5))
+        assert client.follow(key) == "completed"
+        finished["key"] = key
+    return finished["key"]
+
+
 def until(true: Callable[[], Any], seconds: float = 60) -> Any:
     """Ask until the answer is yes; the answer."""
     end = time.monotonic() + seconds

@@ -5,76 +5,25 @@ Each test begins with the number of its incident in INCIDENTS of test_table.py, 
 those are that are not here.
 """
 
-import json
-import math
 import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import modal
 import pytest
 from conftest import LAUNCH, ROOT, Client, until
 from programs import copy_of_the_source, run
+from watching import LONG, checkpoints, kill, log, newest_call, result, starts
 
 from training.config import Execution
 from training.durable import sha256_of
-from training.errors import CheckpointError, TrainingError
+from training.errors import TrainingError
 from training.modal_app import MOST_STARTS
-from training.result import Result
-from training.volume import commit_training
 
 pytestmark = pytest.mark.xdist_group("modal")
-
-LONG = {"steps": 60, "save_every": 5}
-
-
-def result(client: Client, key: str) -> Result:
-    return Result.model_validate_json(client.volume.read_bytes(f"trainings/{key}/result.json"))
-
-
-def checkpoints(client: Client, key: str) -> list[str]:
-    found = client.volume.listdir(f"checkpoints/dit/{key}")
-    return [name for name in found if name.startswith("step-")]
-
-
-def kill(client: Client, key: str, fate: str, after: int = 1) -> None:
-    """Let something happen to a training's container when so many checkpoints are committed."""
-    call = client.compute.status(key).owner
-    until(lambda: len(checkpoints(client, key)) >= after)
-    client.plane.do("kill", fate=fate, call=call)
-
-
-def newest_call(client: Client) -> dict[str, Any]:
-    return client.calls()[-1]
-
-
-def log(client: Client, key: str) -> str:
-    return client.volume.read_bytes(f"trainings/{key}/training.log").decode()
-
-
-def starts(client: Client, key: str) -> int:
-    """How often the container counted its own starts."""
-    path = f"trainings/{key}/starts.json"
-    return json.loads(client.volume.read_bytes(path))["count"] if client.volume.exists(path) else 0
-
-
-@pytest.fixture(scope="session")
-def finished() -> dict[str, str]:
-    return {}
-
-
-@pytest.fixture
-def trained(client: Client, finished: dict[str, str]) -> str:
-    """A training that ran to its end undisturbed, shared by the tests that only look."""
-    if not finished:
-        key = client.launch(client.config(1, **LONG))
-        assert client.follow(key) == "completed"
-        finished["key"] = key
-    return finished["key"]
 
 
 def test_01_loss_0_for_hours_stops_by_step_50_and_is_not_retried(
@@ -168,24 +117,6 @@ def test_04_a_poller_that_is_killed_changes_nothing(client: Client) -> None:
     client.plane.do("clear")
     assert client.follow(key) == "completed"  # collected later
     assert len(client.calls()) == before
-
-
-def test_09_every_path_lies_below_the_volume(client: Client, trained: str) -> None:
-    top = set(client.volume.listdir(""))
-    assert top <= {"datasets", "checkpoints", "trainings", "images", "commits"}
-    assert "/data/" not in client.volume.read_bytes(f"trainings/{trained}/config.json").decode()
-
-
-@pytest.mark.slow
-def test_10_a_missing_artifact_fails_the_collection(client: Client) -> None:
-    key = client.launch(client.config(6))
-    assert client.follow(key) == "completed"
-    found = result(client, key)
-    assert found.checkpoint is not None
-    assert commit_training(client.volume, key).files
-    client.volume.remove(found.checkpoint.path)
-    with pytest.raises((CheckpointError, FileNotFoundError)):
-        commit_training(client.volume, key)
 
 
 SECRET = "as-of-a-test"  # noqa: S105 - of no account
@@ -333,49 +264,3 @@ def test_15_a_signal_before_the_first_step_is_a_clean_end(client: Client) -> Non
     client.plane.do("kill", fate="preempted", call=newest_call(client)["call"])
     assert client.follow(key) == "completed"
     assert newest_call(client)["starts"] == 2
-
-
-def test_17_only_last_best_and_kept_checkpoints_stay(client: Client, trained: str) -> None:
-    config = client.config(1, **LONG)
-    left = checkpoints(client, trained)
-    assert left[-1] == "step-00000060"
-    assert len(left) <= config.keep_last + 2  # and the best, and the one just saved
-    assert len(left) < config.steps // config.save_every
-
-
-@pytest.mark.slow
-def test_21_a_call_that_returns_early_is_not_trained(client: Client) -> None:
-    config = client.config(10, steps=100_000)
-    key = client.key(config)
-    client.compute.launch(key, config, client.manifest.name, Execution(deadline_seconds=2))
-    client.follow(key)
-    returned = modal.FunctionCall.from_id(newest_call(client)["call"]).get(timeout=5)
-    assert returned["step"] < returned["target"]
-    assert client.compute.status(key).state == "interrupted"
-    assert result(client, key).status == "interrupted"
-
-
-@pytest.mark.slow
-def test_22_a_run_shorter_than_a_save_interval_has_a_finite_loss(client: Client) -> None:
-    key = client.launch(client.config(11, steps=1, save_every=50))
-    assert client.follow(key) == "completed"
-    assert math.isfinite(result(client, key).metrics["loss_final"])
-
-
-@pytest.mark.slow
-def test_26_state_that_expired_is_rebuilt_from_the_volume(client: Client) -> None:
-    config = client.config(12)
-    key = client.launch(config)
-    assert client.follow(key) == "completed"
-    call = newest_call(client)["call"]
-    client.plane.do("expire", call=call)
-    assert client.compute.status(key).state == "completed"
-    claims = modal.Dict.from_name("goap-training-claims")
-    for number in range(3):
-        claims.pop(f"{key}/{number}", None)
-    assert client.compute.status(key).state == "completed"
-    client.volume.remove(f"trainings/{key}")
-    assert client.compute.status(key).state == "absent"
-    client.compute.launch(key, config, client.manifest.name, Execution())
-    assert client.follow(key) == "completed"
-    assert json.loads(client.volume.read_bytes(f"trainings/{key}/attempts.json"))["count"] == 1
