@@ -30,8 +30,9 @@ def note_rate(state: Path, compute: Compute) -> str:
             "usd_per_hour": {name: said[name] for name in ("low", "expected", "high")},
             "source": rate.source,
             "seen": rate.seen,
+            "until": rate.seen,  # asked again on another day
         }
-    if rate is not None or before is not None:
+    if entries != {} or (state / RATES_NAME).exists():
         write_whole(state / RATES_NAME, json.dumps(entries, indent=2, sort_keys=True) + "\n")
     if rate is None:
         return f"the price of an hour on {compute.name} is unknown"

@@ -51,18 +51,27 @@ def test_02_and_24_a_plan_over_the_budget_is_refused_at_the_prices_of_today(
         "usd_per_hour": {"low": 10.0, "expected": 16.0, "high": 34.0},
         "source": "modal billing rates --json: gpu_hour_cost_a10g",
         "seen": today,
+        "until": today,
     }
 
+    # a price holds for the day on which it was read
     plane.do("rates", **{**RATES, "gpu_hour_cost_a10g": 20})
+    older = {"modal": {**rates(tmp_path)["modal"], "until": "2026-01-01"}}
+    (tmp_path / "state" / "rates.json").write_text(json.dumps(older), encoding="utf-8")
     assert goap(plane, tmp_path, *WORDS, "max_cost=0.0001").code == 5
     assert rates(tmp_path)["modal"]["usd_per_hour"]["low"] == 20
     assert trainings() == before
 
-    by_hand = {"modal": {**rates(tmp_path)["modal"], "source": "our contract"}}
+    by_hand = {"modal": {**rates(tmp_path)["modal"], "source": "our contract", "until": ""}}
     (tmp_path / "state" / "rates.json").write_text(json.dumps(by_hand), encoding="utf-8")
     assert goap(plane, tmp_path, *WORDS, "max_cost=0.0001").code == 5
     assert rates(tmp_path) == by_hand
+
     plane.do("rates")
+    (tmp_path / "state" / "rates.json").write_text(json.dumps(older), encoding="utf-8")
+    ended = goap(plane, tmp_path, *WORDS, "max_cost=5")
+    assert (ended.code, "is unknown" in ended.err) == (5, True), ended.err
+    assert rates(tmp_path) == {}  # no longer listed: an old price is no price
 
 
 def test_the_rate_of_a_gpu_that_is_not_listed_is_no_rate() -> None:
