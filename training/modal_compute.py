@@ -84,7 +84,6 @@ class ModalCompute:
         self._environment = environment
         self._clock = clock
         self._name = name
-        self._accepted: Auth | None = None
 
     @property
     def name(self) -> str:
@@ -92,13 +91,12 @@ class ModalCompute:
         return self._name
 
     def auth_seen(self) -> Auth | None:
-        """The answer of the last check; None when nobody was asked yet.
+        """The answer of the last check; None when nobody was asked, or one was refused since.
 
         Raises:
             AuthenticationError: There is no token.
         """
-        modal_auth.credentials()
-        return self._accepted
+        return modal_auth.accepted()
 
     def check_auth(self, needed_seconds: float = 0.0) -> Auth:
         """Ask Modal whether the token is accepted for so long; answers within five seconds.
@@ -107,9 +105,7 @@ class ModalCompute:
             AuthenticationError: No token, a refused one, or one that ends too early.
             Unreachable: Nobody answers.
         """
-        self._accepted = None
-        self._accepted = modal_auth.check_auth(needed_seconds)
-        return self._accepted
+        return modal_auth.check_auth(needed_seconds)
 
     def hourly_rate(self) -> HourlyRate | None:
         """What the platform bills for an hour of the training function."""
