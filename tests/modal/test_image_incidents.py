@@ -73,6 +73,7 @@ def test_19_a_change_of_source_builds_nothing_and_a_change_of_a_pin_builds_once(
     assert client.plane.do("state")["builds"] - builds == changed
 
 
+@pytest.mark.slow
 def test_a_proven_image_has_the_name_of_its_fingerprint_and_launches_ask_for_it(
     client: Client, tmp_path: Path
 ) -> None:
