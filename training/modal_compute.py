@@ -23,6 +23,7 @@ from training import modal_app, modal_auth
 from training.compute import Auth, HourlyRate, Launch, State, TrainingStatus
 from training.config import Execution, TrainingConfig
 from training.errors import ConfigError, ImageError, Interrupted, TrainingError, Unreachable
+from training.modal_calls import at_work, said
 from training.modal_claims import Claims, being_launched
 from training.modal_rates import hourly_rate, listed_rates
 from training.modal_volume import ModalVolume, modal_errors
@@ -41,14 +42,6 @@ _WHERE = {
 }
 
 _DEPLOYING = threading.Lock()
-
-_NO_ANSWER = (
-    modal.exception.AuthError,
-    modal.exception.ClientClosed,
-    modal.exception.ConnectionError,
-    modal.exception.InternalError,
-    modal.exception.ServiceError,
-)
 
 
 class ModalCompute:
@@ -186,7 +179,7 @@ class ModalCompute:
         lease = (self._stored(f"trainings/{key}/lease") or b"").decode()
         over = claims.turns(key, lease)
         for call in dict.fromkeys(each for each in (*over[-1:], previous, lease) if each):
-            if (owner := self._at_work(call)) is not None:
+            if (owner := at_work(call)) is not None:
                 return Launch(owner, attached=True, call_id=owner)
         if (result := self._result(key)) is not None and result.status == "completed":
             # it ended while nobody looked: there is nothing left to pay for
@@ -248,33 +241,11 @@ class ModalCompute:
         """The call that works on a key."""
         claim = self._claims().newest(key)
         call = "" if claim is None else self._claims().call_of(key, claim)
-        return self._at_work(call) if call else None
-
-    def _at_work(self, call: str) -> str | None:
-        """The call that does the work while `call` is not over: itself, or the one it is after."""
-        try:
-            found = modal.FunctionCall.from_id(call).get(timeout=0)
-        except TimeoutError:
-            return call
-        except _NO_ANSWER:
-            raise  # says nothing about the call
-        except Exception:  # noqa: BLE001 - whatever it was that the call raised: the call is over
-            return None
-        owner = found.get("duplicate_of") if isinstance(found, dict) else None
-        return self._at_work(owner) if owner else None
+        return at_work(call) if call else None
 
     def _said(self, key: str) -> str:
-        """The error that ended the newest call; empty where it was the platform that ended it."""
         claim = self._claims().newest(key)
-        if claim is None or not claim.call:
-            return ""
-        try:
-            modal.FunctionCall.from_id(claim.call).get(timeout=0)
-        except (TimeoutError, modal.exception.Error, modal.exception.InputCancellation):
-            return ""
-        except Exception as error:  # noqa: BLE001 - whatever it was that the call raised
-            return f"{type(error).__name__}: {error}"
-        return ""
+        return said(claim.call) if claim is not None and claim.call else ""
 
     def _function(self, name: str) -> modal.Function[Any, Any, Any]:
         return modal.Function.from_name(

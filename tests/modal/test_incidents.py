@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import modal
@@ -20,7 +21,7 @@ from watching import LONG, checkpoints, kill, log, newest_call, result, starts
 
 from training.config import Execution
 from training.durable import sha256_of
-from training.errors import TrainingError
+from training.errors import TrainingError, Unreachable
 from training.modal_app import MOST_STARTS
 
 pytestmark = pytest.mark.xdist_group("modal")
@@ -115,13 +116,21 @@ def test_04_a_poller_that_is_killed_changes_nothing(client: Client) -> None:
         else:
             break
     client.plane.do("clear")
+    # whatever goes wrong while asking, it never means that the training is over
+    for status in ("DATA_LOSS", "RESOURCE_EXHAUSTED", "ABORTED", "PERMISSION_DENIED", "UNKNOWN"):
+        client.plane.do("fault", rpc="FunctionGetOutputs", kind="error", status=status)
+        with suppress(Unreachable):
+            assert client.compute.status(key).state in ("running", "completed")
+        with suppress(Unreachable):
+            assert client.compute.launch(key, config, client.manifest.name, Execution()).attached
+        client.plane.do("clear")
     assert client.follow(key) == "completed"  # collected later
     assert len(client.calls()) == before
 
 
 SECRET = "as-of-a-test"  # noqa: S105 - of no account
 ASK = """
-from training.errors import TrainingError
+from training.errors import TrainingError, Unreachable
 from training.modal_auth import check_auth
 try: print(check_auth(needed_seconds=86400).valid)
 except TrainingError as error: print(error.code)
