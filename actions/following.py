@@ -51,8 +51,9 @@ def launch_and_follow(context: Context, job: Job) -> TrainingStatus:
             return status
         if context.cancelled.wait(poll):
             raise Interrupted(
-                f"training {job.key} goes on without us ({status.owner})",
-                fix=f"the same command re-attaches; to stop it: {stop_command(context, job.key)}",
+                f"training {job.key} goes on without us ({status.owner}); "
+                f"to stop it: {stop_command(context, job.key)}",
+                fix="the same command re-attaches",
             )
 
 
