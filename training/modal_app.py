@@ -179,9 +179,7 @@ def train(key: str, over: Sequence[str] = ()) -> dict[str, Any]:
     starts = _count_start(root, key, call)
     volume.commit()
     if starts > MOST_STARTS:
-        raise RuntimeError(
-            f"call {call} died {starts - 1} times without a new checkpoint; it is not started again"
-        )
+        raise RuntimeError(f"call {call} died {MOST_STARTS} times without a new checkpoint")
     try:
         return {**_slice(root, key), "call": call}
     finally:  # also after KeyboardInterrupt and modal.exception.InputCancellation
