@@ -28,7 +28,8 @@ from training.modal_app import APP_NAME, CLAIMS_NAME, turn
 __all__ = ["Claim", "Claims", "being_launched"]
 
 CLAIM_SECONDS = 120.0
-"""A launcher on another machine that claimed so long ago and made no call is taken for dead."""
+"""A launcher on another machine that claimed so long ago and made no call is taken for dead; so
+is a call that nobody can list and that did not start by then."""
 
 SETTLE_SECONDS = 10.0
 """What a launcher sent just before it died may arrive so long after it claimed."""
@@ -128,7 +129,10 @@ class Claims:
             if name != call and value == key and call not in named:
                 self.tell(key, claim, call)
                 return call
-        waiting = [call for call, over in listed.items() if not over and call not in named]
+        if listed is None and self._clock() - claim.time < CLAIM_SECONDS:
+            raise being_launched(key)
+        over_or_not = listed or {}
+        waiting = [call for call, over in over_or_not.items() if not over and call not in named]
         if any(f"call/{call}" not in entries for call in waiting):
             raise Unreachable(
                 f"a call waits for its container, and may be that of {key}",
@@ -144,8 +148,12 @@ class Claims:
             found.append(call)
         return found
 
-    def _listed(self) -> dict[str, bool]:
-        """Id → whether it is over, for the newest calls of the training function."""
+    def _listed(self) -> dict[str, bool] | None:
+        """Id → whether it is over, for the newest calls of the training function.
+
+        None where the client cannot list calls (before 1.6). A call that is made all the same
+        finds its turn taken, and ends at once.
+        """
         words = ["function", "calls", f"{APP_NAME}/train", "--tail", str(_CALLS), "--json"]
         if self._environment:
             words += ["--env", self._environment]
@@ -156,6 +164,8 @@ class Claims:
             timeout=_TIMEOUT_SECONDS,
             check=False,
         )
+        if done.returncode and "No such command" in done.stderr:
+            return None
         if done.returncode and "not found" in (done.stdout + done.stderr).lower():
             return {}  # never deployed, so never called
         if done.returncode:

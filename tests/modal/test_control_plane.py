@@ -175,6 +175,13 @@ def test_a_request_that_is_repeated_is_done_once(plane: ControlPlane, probe: Any
     assert len(plane.do("state")["calls"]) == before + 1
 
 
+def test_the_command_line_takes_what_the_control_plane_does() -> None:
+    from training.loopback.__main__ import WORDS
+    from training.loopback.web import _Web
+
+    assert {f"do_{word}" for word in WORDS} == {each for each in dir(_Web) if each[:3] == "do_"}
+
+
 def test_what_is_not_answered_says_so(plane_of_all: ControlPlane, plane: ControlPlane) -> None:
     code = "import modal\nmodal.Queue.from_name('q', create_if_missing=True).put(1)"
     done = python(plane, code)
