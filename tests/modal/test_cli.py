@@ -37,6 +37,11 @@ def events(desk: Path, *types: str) -> list[dict[str, Any]]:
     return [each["data"] for each in found if not types or each["type"] in types]
 
 
+def launches(desk: Path) -> list[str]:
+    """What the last run noted of its launch."""
+    return [each["launch"] for each in events(desk, "step.noted") if "launch" in each]
+
+
 def start(desk: Path, *words: str, **given: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "agents", "run", *words],
@@ -89,20 +94,18 @@ def test_a_rehearsal_with_faults_on_request_ends_done_with_one_call(desk: Path) 
 
 
 def test_25_is_in_the_ledger_intent_before_launch_and_a_killed_run_re_attaches(desk: Path) -> None:
-    words = (*SMOKE, "steps=3000", "save_every=1000")
+    words = (*SMOKE, "steps=20000", "save_every=5000")
     process = start(desk, *words)
     until(lambda: find(desk / ".goap" / "loopback") is not None)
     until(lambda: calls(desk), 120)
     process.kill()
     process.communicate()
     second = start(desk, *words)
-    until(lambda: any("launch" in each for each in events(desk, "step.noted")))
+    until(lambda: launches(desk)[-1:] == ["attached"])
     second.send_signal(signal.SIGINT)
     said = second.communicate()[0]
     assert second.returncode == 130, said
-    told = [each["launch"] for each in events(desk, "step.noted") if "launch" in each]
-    assert told[0] == "intended"
-    assert told[-1] in ("intended", "attached")
+    assert launches(desk) == ["intended", "attached"]
     assert len(calls(desk)) == 1
     # what the run says about stopping is a command that does it
     stop = re.findall(r"to stop it: (python -m training stop .*)", said)[-1]
