@@ -7,6 +7,7 @@ from actions.free_space import free_mb, free_space
 from actions.ports import Ports, connect
 from actions.prepare_data import dataset_ready, prepare_data
 from actions.prune_checkpoints import checkpoints_pruned, prune_checkpoints
+from actions.sweep import CANDIDATES, JUDGED, best_chosen, choose_best
 from actions.train import train
 from actions.training_facts import (
     classifier_trained,
@@ -25,6 +26,8 @@ ACTIONS = (
     build_image,
     prepare_data,
     train,
+    *CANDIDATES,
+    choose_best,
     commit_volume,
     prune_checkpoints,
     update_docs,
@@ -43,6 +46,8 @@ SENSORS = (
     objective_sound,
     dit_trained,
     classifier_trained,
+    *JUDGED,
+    best_chosen,
     volume_committed,
     checkpoints_pruned,
     documented,

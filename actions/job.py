@@ -18,7 +18,7 @@ from training.keys import source_digest, training_key
 from training.result import Result
 from training.volume import Volume
 
-__all__ = ["Job", "is_current", "job_of", "manifest_of", "training_params"]
+__all__ = ["Job", "is_current", "job_of", "job_with", "manifest_of", "training_params"]
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,16 @@ def job_of(context: Context) -> Job | None:
 
 
 def _job(context: Context) -> Job | None:
+    return job_with(context, training_params(context).config())
+
+
+def job_with(context: Context, config: TrainingConfig) -> Job | None:
+    """The training of a configuration on the photos the parameters ask for."""
     params, manifest = training_params(context), manifest_of(context)
     try:
         if manifest is None or not is_current(manifest, params.dataset):
             return None
     except DatasetError:
         return None
-    config = params.config()
     key = training_key(config, manifest.digest, source_digest())
     return Job(key, params.model, config, manifest, ports_of(context).volume)

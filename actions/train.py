@@ -1,30 +1,22 @@
-"""train: one training, launched once, followed until it ends, and judged by its gates.
-
-The training is a process (or a Modal call) of its own that outlives this one. Following it means
-reading what it writes to the volume; being interrupted means letting it go on.
-"""
+"""train: one training, launched once, followed until it ends, and judged by its gates."""
 
 import itertools
 import re
 
-from actions.job import Job, job_of, training_params
-from actions.ports import Ports, ports_of, translated
+from actions.following import LOG_LINE, launch_and_follow
+from actions.job import Job, job_of
+from actions.ports import ports_of
 from actions.training_cost import basis, disk_mb, price, training_seconds
 from actions.training_outcome import outcome_of
-from agents.actions import Context, Cost, Progress, action
-from agents.errors import ActionFailed, FailureClass, Interrupted
+from agents.actions import Context, Cost, action
+from agents.errors import ActionFailed, FailureClass
 from agents.facts import Condition, Fact
 from agents.outcome import Outcome
 from goals.world import F
-from training.adjustments import adjustments_of
 from training.compute import TrainingStatus
 from training.result import Result
 
-__all__ = ["train"]
-
-POLL_SECONDS = 0.5
-LOG_LINE = " | "
-"""In every line that a training writes while it is well."""
+__all__ = ["train", "train_job"]
 
 ERROR = re.compile(r"error: |\w+(\.\w+)*(Error|Exception)\b")
 
@@ -60,19 +52,26 @@ def _recall(context: Context) -> Outcome | None:
 )
 def train(context: Context) -> Outcome:
     """Train to the last step on the compute; resumes from the newest valid checkpoint."""
-    ports, job = ports_of(context), _job(context)
-    result = job.result()
+    return train_job(context, _job(context))
+
+
+def train_job(context: Context, job: Job) -> Outcome:
+    """Bring one training to its end, whoever began it; what it was, measured.
+
+    Raises:
+        ActionFailed: It ended before its last step.
+    """
+    compute, result = ports_of(context).compute, job.result()
     if result is not None and result.status == "completed" and not job.holds_checkpoint(result):
         context.note({"text": f"the checkpoint of training {job.key} is gone; training goes on"})
         job.forget_result()
     elif result is not None and result.status == "completed":
         context.note({"text": f"training {job.key} is finished already; nothing is launched"})
-        return outcome_of(job, result, ports.compute)
-    _launch(context, ports, job)
-    status = _follow(context, ports, job)
+        return outcome_of(job, result, compute)
+    status = launch_and_follow(context, job)
     result = job.result()
     if result is not None and status.state == "completed":
-        return outcome_of(job, result, ports.compute)
+        return outcome_of(job, result, compute)
     raise _failure(job, status, result)
 
 
@@ -88,75 +87,6 @@ def _job(context: Context) -> Job:
     return job
 
 
-def _launch(context: Context, ports: Ports, job: Job) -> None:
-    # the intent is durable before the launch: a crash between the two is seen by the next run
-    context.note({"training": job.key, "launch": "intended"})
-    execution = training_params(context).execution()
-    adjusted = adjustments_of(job.volume, job.key, execution)
-    # it ends by itself before the cap is passed, also when nobody is left to stop it; after a
-    # preemption its time begins anew, so that it is we who stop it then
-    adjusted = adjusted.model_copy(update={"deadline_seconds": context.paid_seconds})
-    with translated():
-        launch = ports.compute.launch(job.key, job.config, job.dataset.name, adjusted)
-    word = "re-attached to" if launch.attached else "launched"
-    context.note(
-        {
-            "training": job.key,
-            "launch": "attached" if launch.attached else "launched",
-            "owner": launch.owner,
-            "call_id": launch.call_id,
-            "text": f"{word} training {job.key} ({launch.owner})",
-        }
-    )
-
-
-def _follow(context: Context, ports: Ports, job: Job) -> TrainingStatus:
-    while True:
-        with translated():
-            status = ports.compute.status(job.key)
-        _tell(context, status)
-        if status.state != "running":
-            return status
-        if context.cancelled.wait(POLL_SECONDS):
-            if context.broke.is_set():
-                _stop(ports, job)
-            raise Interrupted(
-                f"training {job.key} goes on without us ({status.owner})",
-                fix=f"the same command re-attaches{_how_to_stop(job)}",
-            )
-
-
-def _how_to_stop(job: Job) -> str:
-    root = job.local_root()
-    if root is None:
-        return ""
-    return f"; to stop it: python -m training stop --volume {root} --key {job.key}"
-
-
-def _stop(ports: Ports, job: Job) -> None:
-    """End the training: it saves, and whoever has more money resumes it."""
-    with translated():
-        ports.compute.stop(job.key)
-    raise Interrupted(
-        f"training {job.key} was told to save and end",
-        fix="run the same command with a higher max_cost=: it resumes from the newest checkpoint",
-    )
-
-
-def _tell(context: Context, status: TrainingStatus) -> None:
-    if status.step is None or not status.target:
-        return
-    parts = []
-    if status.loss is not None:
-        parts.append(f"loss {status.loss:.4f}")
-    eta = None
-    if status.images_per_second:
-        parts.append(f"{status.images_per_second:,.0f} images/s")
-    if status.steps_per_second:
-        eta = (status.target - status.step) / status.steps_per_second
-    context.progress(Progress(status.step, status.target, " · ".join(parts), eta))
-
-
 def _failure(job: Job, status: TrainingStatus, result: Result | None) -> ActionFailed:
     """What a training that ended early says, as a failure the engine can plan from."""
     reached = f"step {status.step or 0}"
@@ -170,7 +100,7 @@ def _failure(job: Job, status: TrainingStatus, result: Result | None) -> ActionF
             name=failure.name,
             progress=reached,
         )
-    said = _last_words(job)
+    said = _last_words(job) or status.said
     if said:
         return ActionFailed(
             f"training {job.key} broke off at {reached}: {said}",

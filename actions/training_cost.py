@@ -35,9 +35,9 @@ def weights(config: TrainingConfig) -> int:
     return config.depth * 18 * config.dim**2 + 2 * pixels * config.dim + 2 * config.dim**2
 
 
-def training_seconds(params: object) -> float:
-    """Expected seconds of the training these parameters describe."""
-    config = _config(params)
+def training_seconds(params: object, config: TrainingConfig | None = None) -> float:
+    """Expected seconds of the training these parameters describe, or of one of their sweep."""
+    config = config or _config(params)
     flops = LOCAL_FLOPS if _is_here(params) else MODAL_FLOPS
     tokens = (config.image_size // config.patch) ** 2
     work = 6.0 * weights(config) * tokens * config.batch * config.steps

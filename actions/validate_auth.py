@@ -1,6 +1,8 @@
 """validate-auth: does the compute accept our credentials?"""
 
 from actions.ports import ports_of, translated
+from actions.rates import note_rate
+from actions.training_cost import training_seconds
 from agents.actions import Context, action, sensor
 from agents.facts import UNKNOWN, Reading
 from agents.outcome import Outcome
@@ -26,7 +28,10 @@ def auth_valid(context: Context) -> Reading:
 # one attempt: whoever cannot be reached now is reached by running again, and that is said at once
 @action(effect=F.auth_valid, seconds=2, timeout=30, attempts=1)
 def validate_auth(context: Context) -> Outcome:
-    """Ask the compute whether it accepts our credentials."""
+    """Ask the compute whether it accepts our credentials, and on Modal what an hour costs."""
+    compute = ports_of(context).compute
     with translated():
-        auth = ports_of(context).compute.check_auth()
+        auth = compute.check_auth(training_seconds(context.params))
+    if compute.name == "modal" and (text := note_rate(context.state, compute)):
+        context.note({"text": text})
     return Outcome(summary=auth.evidence)

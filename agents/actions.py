@@ -247,13 +247,17 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Goal:
-    """Facts that should hold, the typed parameters a user may set, and what prompts a look."""
+    """Facts that should hold, the typed parameters a user may set, and what prompts a look.
+
+    ``capacity``: units of each resource for these parameters; 1 where one is not named.
+    """
 
     name: str
     summary: str
     wants: ByParameters
     parameters: type[BaseModel] = NoParameters
     triggers: tuple[Trigger, ...] = ()
+    capacity: Callable[[Any], Mapping[str, int]] = lambda _: {}
 
     def conditions(self, params: object) -> tuple[Condition, ...]:
         """The conditions that should hold for these parameters."""

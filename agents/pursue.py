@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -198,6 +198,8 @@ class Pursuit:
             raise Interrupted("stopped on request", fix="run the same command to continue")
         needs = {name: self._needs_of(name) for name in self._memory.last}
         excluded = self._memory.excluded(world, needs)
+        # a step may have learned today's rates
+        self._estimates = replace(self._estimates, rates=self.catalogue.rates(self.state))
         cap, last = self._purse.for_plans, self._last
         kept = last and continued(last, world, self._verified, excluded=excluded, max_cost=cap)
         deliberation = kept or deliberate(

@@ -8,7 +8,8 @@
 ```
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -54,6 +55,7 @@ class Rate(_Frozen):
     usd_per_hour: PerHour
     source: str = Field(min_length=1, description="where the rate was read")
     seen: str = Field(min_length=1, description="when it was read")
+    until: str = Field("", description="last day, in UTC, on which it holds; empty: for ever")
 
     @property
     def per_second(self) -> Range:
@@ -70,18 +72,22 @@ class Rate(_Frozen):
 _RATES = TypeAdapter(dict[str, Rate])
 
 
-def read_rates(state: Path) -> Mapping[str, Rate]:
-    """The rates in the state directory; empty where there are none.
+def read_rates(
+    state: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Mapping[str, Rate]:
+    """The rates of today in the state directory; empty where there are none.
 
     Raises:
         UsageError: The file cannot be understood.
     """
     path = state / RATES_NAME
     try:
-        return _RATES.validate_json(path.read_bytes())
+        found = _RATES.validate_json(path.read_bytes())
     except FileNotFoundError:
         return {}
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{path}: {where}: {first['msg']}", fix=f"mend or remove {path}") from None
+    today = now().date().isoformat()
+    return {name: rate for name, rate in found.items() if not rate.until or rate.until >= today}

@@ -1,5 +1,6 @@
 """What should be true: the world's facts, and one file per goal."""
 
+from goals.best_dit import best_dit
 from goals.documented import documented
 from goals.trained_classifier import trained_classifier
 from goals.trained_dit import trained_dit
@@ -7,4 +8,4 @@ from goals.world import F, World
 
 __all__ = ["GOALS", "F", "World"]
 
-GOALS = (trained_dit, trained_classifier, documented)
+GOALS = (trained_dit, trained_classifier, best_dit, documented)

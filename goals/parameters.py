@@ -1,7 +1,7 @@
 """The parameters a user may set as ``key=value`` on the command line."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar, overload
 
 from pydantic import (
     BaseModel,
@@ -53,6 +53,12 @@ class TrainingParameters(DocumentParameters):
     track: Literal["tensorboard", "mlflow"] | None = Field(
         None, description="show metrics and samples in this tracker as well (compute=local)"
     )
+    slice_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="the longest a call or process trains before it saves and ends; the run goes "
+        "on with the next one. On Modal never more than 23 h 50 min",
+    )
 
     @field_validator("dataset")
     @classmethod
@@ -97,10 +103,28 @@ class TrainingParameters(DocumentParameters):
 
     def execution(self) -> Execution:
         """How an attempt runs on this machine, before any recovery changed it."""
-        return Execution(micro_batch=self.micro_batch, threads=self.threads, track=self.track)
+        return Execution(
+            micro_batch=self.micro_batch,
+            threads=self.threads,
+            track=self.track,
+            deadline_seconds=self.slice_seconds,
+        )
 
 
-def training_parameters(model: str) -> type[TrainingParameters]:
+Parameters = TypeVar("Parameters", bound=TrainingParameters)
+
+
+@overload
+def training_parameters(model: str) -> type[TrainingParameters]: ...
+
+
+@overload
+def training_parameters(model: str, base: type[Parameters]) -> type[Parameters]: ...
+
+
+def training_parameters(
+    model: str, base: type[TrainingParameters] = TrainingParameters
+) -> type[TrainingParameters]:
     """The parameters of a goal that trains ``model``: every setting of its configuration too."""
     settings: dict[str, Any] = {
         name: (str | None, Field(None, description=field.description))
@@ -110,6 +134,4 @@ def training_parameters(model: str) -> type[TrainingParameters]:
     fixed: dict[str, Any] = {
         "model": (Literal[model], Field(model, description="fixed by the goal", frozen=True))
     }
-    return create_model(
-        f"{model.title()}Parameters", __base__=TrainingParameters, **settings, **fixed
-    )
+    return create_model(f"{model.title()}Parameters", __base__=base, **settings, **fixed)

@@ -1,13 +1,23 @@
 """The world: every fact this project can say something about, declared once."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from agents.facts import facts
 
-__all__ = ["F", "World"]
+__all__ = ["MOST_CANDIDATES", "F", "World", "candidate_fact"]
+
+MOST_CANDIDATES = 8
+"""How many configurations one sweep compares at most."""
 
 
-class World(BaseModel):
+def candidate_fact(number: int) -> str:
+    """The name of the fact that a configuration of a sweep was judged; `number` is from 1."""
+    return f"candidate_{number}_judged"
+
+
+class _World(BaseModel):
     """The facts; sensors read them, actions change them, goals want them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,7 +39,19 @@ class World(BaseModel):
         description="what the training produced is durable, hashes verified by reading again"
     )
     checkpoints_pruned: bool = Field(description="no more checkpoints than the retention policy")
+    best_chosen: bool = Field(
+        description="the best configuration of the sweep passed its gates and is durable"
+    )
     documented: bool = Field(description="ADRs, learnings and run records match the ledger")
 
+
+_candidates: dict[str, Any] = {
+    candidate_fact(number): (
+        bool,
+        Field(description=f"configuration {number} of the sweep ended and has a validation loss"),
+    )
+    for number in range(1, MOST_CANDIDATES + 1)
+}
+World = create_model("World", __base__=_World, **_candidates)
 
 F = facts(World)

@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     pin = commands.add_parser("pin", parents=[one], help="keep a checkpoint, whatever the policy")
     pin.add_argument("step", type=int, help="its step, as `list` shows it")
     pin.add_argument("--remove", action="store_true", help="let it go again")
-    commands.add_parser("stop", parents=[one], help="ask a running training to save and end")
+    stop = commands.add_parser("stop", parents=[one], help="ask a running training to save and end")
+    stop.add_argument("--compute", choices=("local", "modal", "loopback"), default="local")
+    stop.add_argument("--state", type=Path, help="directory of the loopback control plane")
     return parser
 
 

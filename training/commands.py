@@ -9,7 +9,7 @@ from pathlib import Path
 
 from training.adjustments import read_adjustments
 from training.checkpoints import CheckpointStore
-from training.compute import LocalCompute
+from training.compute import Compute, LocalCompute
 from training.config import TrainingConfig, resolve
 from training.data import shard
 from training.data.prepare import prepare
@@ -175,11 +175,30 @@ def fid_command(options: Namespace) -> int:
 
 def stop_command(options: Namespace) -> int:
     """Ask a running training to finish its step, save and end."""
-    if LocalCompute(options.volume).stop(options.key):
+    if _compute(options).stop(options.key):
         _say(f"{options.key} was asked to save and end")
         return EXIT_OK
     _say(f"{options.key} is not running")
     return EXIT_FAILED
+
+
+def _compute(options: Namespace) -> Compute:
+    """Where the training runs."""
+    if options.compute == "local":
+        return LocalCompute(options.volume)
+    if options.compute == "loopback":
+        from training.loopback.client import find  # noqa: PLC0415 - not in the image
+
+        if options.state is None or (plane := find(options.state.absolute())) is None:
+            raise ConfigError(
+                f"no control plane serves {options.state}", fix="--state .goap/loopback"
+            )
+        os.environ.update(plane.environment())
+    from training.modal_compute import ModalCompute  # noqa: PLC0415 - imports the modal client
+    from training.modal_volume import ModalVolume  # noqa: PLC0415 - likewise
+
+    volume = os.environ.get("GOAP_MODAL_VOLUME", "goap-training")
+    return ModalCompute(ModalVolume(volume), name=options.compute)
 
 
 def export_command(options: Namespace) -> int:

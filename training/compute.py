@@ -18,7 +18,7 @@ from training.durable import disk_errors
 from training.lock import acquire, is_held, write_owner
 from training.result import Result, TrainingDirectory
 
-__all__ = ["Auth", "Compute", "Launch", "LocalCompute", "State", "TrainingStatus"]
+__all__ = ["Auth", "Compute", "HourlyRate", "Launch", "LocalCompute", "State", "TrainingStatus"]
 
 State = Literal["absent", "running", "completed", "interrupted", "failed"]
 
@@ -30,6 +30,17 @@ class Auth:
     valid: bool
     evidence: str
     needed: bool = True
+
+
+@dataclass(frozen=True)
+class HourlyRate:
+    """Dollars per hour of training: the least, the expected and the most, and who says so when."""
+
+    low: float
+    expected: float
+    high: float
+    source: str
+    seen: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,11 @@ class Launch:
 
 @dataclass(frozen=True)
 class TrainingStatus:
-    """How far a training is, as far as can be seen from here."""
+    """How far a training is, as far as can be seen from here.
+
+    Attributes:
+        said: The error it ended with, where the platform tells one that the volume does not.
+    """
 
     state: State
     owner: str = ""
@@ -57,6 +72,7 @@ class TrainingStatus:
     loss: float | None = None
     images_per_second: float | None = None
     steps_per_second: float | None = None
+    said: str = ""
 
 
 class Compute(Protocol):
@@ -73,13 +89,16 @@ class Compute(Protocol):
             AuthenticationError: There are none.
         """
 
-    def check_auth(self) -> Auth:
-        """Ask whether our credentials are accepted.
+    def check_auth(self, needed_seconds: float = 0.0) -> Auth:
+        """Ask whether our credentials are accepted, and will be for so long.
 
         Raises:
-            AuthenticationError: They are missing, refused or expired.
+            AuthenticationError: They are missing, refused, expired, or end too early.
             Unreachable: Nobody answers.
         """
+
+    def hourly_rate(self) -> HourlyRate | None:
+        """What an hour of training costs; None where it costs nothing, or nobody says it."""
 
     def image_fingerprint(self) -> str:
         """Digest of what the image is made of."""
@@ -132,9 +151,12 @@ class LocalCompute:
         """Nothing is needed here."""
         return self.check_auth()
 
-    def check_auth(self) -> Auth:
+    def check_auth(self, needed_seconds: float = 0.0) -> Auth:  # noqa: ARG002 - for ever
         """Nothing is needed here."""
         return Auth(valid=True, evidence="not needed: local compute has no account", needed=False)
+
+    def hourly_rate(self) -> None:
+        """This machine costs nothing."""
 
     def image_fingerprint(self) -> str:
         """Digest of requirements, interpreter and source."""

@@ -7,10 +7,12 @@ a machine that only deploys needs neither torch nor pydantic.
 Checked with the real client; no cloud can be reached from where this was written.
 """
 
+import json
 import os
 import platform
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +27,11 @@ __all__ = [
     "VOLUME_NAME",
     "app",
     "check_gpu",
+    "declare",
     "image_fingerprint",
     "pins",
+    "recipe",
+    "turn",
 ]
 
 APP_NAME: Final = "goap-training"
@@ -36,6 +41,9 @@ CLAIMS_NAME: Final = "goap-training-claims"
 TIMEOUT_SECONDS: Final = 24 * 60 * 60
 MARGIN_SECONDS: Final = 10 * 60
 """A slice ends this much before the platform would end it, to save and commit in peace."""
+
+MOST_STARTS: Final = 5
+"""A call that dies so often without getting any further is given up, and paid for no longer."""
 
 GPU: Final = os.environ.get("GOAP_MODAL_GPU", "A10G")
 PINNED: Final = (
@@ -101,29 +109,27 @@ def image_fingerprint(constraints: Path = _CONSTRAINTS) -> str:
     return "\n".join([_RECIPE, _PYTHON, platform.machine(), *pins(constraints)])
 
 
+def turn(key: str, after: str) -> str:
+    """The name under which the one call that trains `key` after the call `after` is kept."""
+    return f"turn/{key}/{after or 'first'}"
+
+
 def _shipped(path: Path) -> bool:
     """True for what stays on the client."""
     return path.suffix != ".py" or "loopback" in path.parts
 
 
-def _image() -> modal.Image:
+def _recipe() -> modal.Image:
     base = modal.Image.debian_slim(python_version=_PYTHON)
     if not modal.is_local():
         return base  # inside a container the image is what it is
-    return (
-        base.uv_pip_install(*pins())
-        .env({"OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1"})
-        # last, and mounted: a change of source builds nothing
-        .add_local_python_source("training", ignore=_shipped)
-    )
+    return base.uv_pip_install(*pins()).env({"OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1"})
 
 
-app = modal.App(APP_NAME)
 volume = modal.Volume.from_name(VOLUME_NAME, create_if_missing=True)
-image = _image()
+recipe = _recipe()
 
 
-@app.function(image=image, cpu=2.0, timeout=600, include_source=False)
 def smoke() -> dict[str, Any]:
     """Import every module and train two steps on drawn cats, in the image, without a GPU."""
     import importlib  # noqa: PLC0415
@@ -138,23 +144,12 @@ def smoke() -> dict[str, Any]:
         return {**two_steps(scratch), "modules": len(names), "python": platform.python_version()}
 
 
-@app.function(
-    image=image,
-    gpu=GPU,
-    volumes={MOUNT: volume},
-    timeout=TIMEOUT_SECONDS,
-    retries=modal.Retries(
-        max_retries=2, backoff_coefficient=2.0, initial_delay=30.0, max_delay=60.0
-    ),
-    single_use_containers=True,
-    include_source=False,
-)
-def train(key: str, after: str = "") -> dict[str, Any]:
+def train(key: str, over: Sequence[str] = ()) -> dict[str, Any]:
     """Train `key` until its target or this slice's deadline; the volume holds the rest.
 
     Args:
         key: The training, whose configuration is on the volume.
-        after: The call that had this training before and is known to be over.
+        over: The calls that had this training before and are known to be over, the last one last.
 
     Returns:
         ``{"status", "step", "target", "call"}``, or ``{"duplicate_of": call}`` where another call
@@ -165,22 +160,73 @@ def train(key: str, after: str = "") -> dict[str, Any]:
             returning would turn a preempted run into a finished one.
     """
     call = modal.current_function_call_id() or "unknown"
+    claims = modal.Dict.from_name(CLAIMS_NAME, create_if_missing=True)
     # a launcher that died right after the call finds it by this
-    modal.Dict.from_name(CLAIMS_NAME, create_if_missing=True).put(f"call/{call}", key)
+    claims.put(f"call/{call}", key)
+    mine = turn(key, over[-1] if over else "")
+    if not claims.put(mine, call, skip_if_exists=True) and (owner := claims.get(mine)) != call:
+        return {"duplicate_of": owner}
     volume.reload()
     # a container of the loopback control plane is a process, whose mounts lie below a directory
     root = Path(os.environ.get("GOAP_CONTAINER_ROOT", "/"), MOUNT.lstrip("/"))
     lease = root / "trainings" / key / "lease"
+    # claims are forgotten after a week without use; the lease on the volume is not
     owner = lease.read_text(encoding="utf-8") if lease.exists() else ""
-    if owner not in ("", call, after):
+    if owner not in ("", call, *over):
         return {"duplicate_of": owner}
     lease.parent.mkdir(parents=True, exist_ok=True)
     lease.write_text(call, encoding="utf-8")
+    starts = _count_start(root, key, call)
     volume.commit()
+    if starts > MOST_STARTS:
+        raise RuntimeError(f"call {call} died {MOST_STARTS} times without a new checkpoint")
     try:
         return {**_slice(root, key), "call": call}
     finally:  # also after KeyboardInterrupt and modal.exception.InputCancellation
         volume.commit()
+
+
+def _count_start(root: Path, key: str, call: str) -> int:
+    """How often this call was started since its newest checkpoint.
+
+    The platform starts a container that died again, uncounted and for ever: so it is counted here.
+    """
+    newest = max((each.name for each in root.glob(f"checkpoints/*/{key}/step-*")), default="")
+    path = root / "trainings" / key / "starts.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    same = (known.get("call"), known.get("checkpoint")) == (call, newest)
+    count = int(known["count"]) + 1 if same else 1
+    path.write_text(json.dumps({"call": call, "checkpoint": newest, "count": count}))
+    return count
+
+
+def declare(named: str = "") -> modal.App:
+    """The app with its two functions.
+
+    Args:
+        named: A published image to use; without it the image is built from its recipe.
+    """
+    made = modal.App(APP_NAME)
+    image = modal.Image.from_name(named) if named else recipe
+    if modal.is_local():
+        # last, and mounted: a change of source builds nothing
+        image = image.add_local_python_source("training", ignore=_shipped)
+    made.function(image=image, cpu=2.0, timeout=600, include_source=False)(smoke)
+    made.function(
+        image=image,
+        gpu=GPU,
+        volumes={MOUNT: volume},
+        timeout=TIMEOUT_SECONDS,
+        retries=modal.Retries(
+            max_retries=2, backoff_coefficient=2.0, initial_delay=30.0, max_delay=60.0
+        ),
+        single_use_containers=True,
+        include_source=False,
+    )(train)
+    return made
+
+
+app = declare()
 
 
 def _slice(root: Path, key: str) -> dict[str, Any]:

@@ -26,10 +26,14 @@ from training.compute import Auth
 from training.errors import AuthenticationError, TrainingError, Unreachable
 from training.modal_token import LOG_IN
 
-__all__ = ["check_auth", "credentials"]
+__all__ = ["accepted", "check_auth", "credentials", "forget"]
 
 PROBE_SECONDS = 3.0
 ANSWER_SECONDS = 1.8  # with the probe below five in all
+
+
+_ACCEPTED: dict[str, Auth] = {}
+"""The answer about the token of this process, by its id, until a request with it was refused."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,20 @@ def credentials() -> tuple[str, str]:
     return str(identity), str(secret)
 
 
+def accepted() -> Auth | None:
+    """The answer of the last check; None when nobody was asked, or a request was refused since.
+
+    Raises:
+        AuthenticationError: There is no token.
+    """
+    return _ACCEPTED.get(credentials()[0])
+
+
+def forget() -> None:
+    """A request was refused: whether the token is accepted has to be asked again."""
+    _ACCEPTED.clear()
+
+
 def check_auth(needed_seconds: float = 0.0, clock: Callable[[], float] = time.time) -> Auth:
     """The workspace that accepts our token, as evidence.
 
@@ -64,6 +82,7 @@ def check_auth(needed_seconds: float = 0.0, clock: Callable[[], float] = time.ti
         AuthenticationError: ``no_token``, ``token_refused`` or ``token_expires``.
         Unreachable: Nobody answers at the server's address.
     """
+    forget()
     token = credentials()
     server = str(config.get("server_url"))
     _probe(server)
@@ -94,7 +113,8 @@ def check_auth(needed_seconds: float = 0.0, clock: Callable[[], float] = time.ti
             fix=LOG_IN,
             code="token_expires",
         )
-    return Auth(valid=True, evidence=f"token {token[0]} accepted, workspace {found.workspace}")
+    evidence = f"token {token[0]} accepted, workspace {found.workspace}"
+    return _ACCEPTED.setdefault(token[0], Auth(valid=True, evidence=evidence))
 
 
 def _probe(server: str) -> None:

@@ -3,6 +3,10 @@
 A launch is claimed before its call is made, and the call's id is written into the claim. A
 launcher that dies between the two leaves a claim without a call. Whoever comes next looks through
 the function's calls before it makes another one: a call says at its start which training it has.
+
+A request for a call may arrive after all that, from a launcher that slept or died. So the calls of
+a key take turns: after each call exactly one other may train, and the second to ask for the same
+turn ends at once. `modal.Dict` decides who was first.
 """
 
 import json
@@ -10,7 +14,8 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +23,22 @@ from typing import Any
 import modal
 
 from training.errors import Unreachable
-from training.modal_app import APP_NAME, CLAIMS_NAME
+from training.modal_app import APP_NAME, CLAIMS_NAME, turn
 
-__all__ = ["Claim", "Claims"]
+__all__ = ["Claim", "Claims", "being_launched"]
 
 CLAIM_SECONDS = 120.0
-"""A launcher on another machine that claimed so long ago and made no call is taken for dead."""
+"""A launcher on another machine that claimed so long ago and made no call is taken for dead; so
+is a call that nobody can list and that did not start by then."""
+
+SETTLE_SECONDS = 10.0
+"""What a launcher sent just before it died may arrive so long after it claimed."""
 
 _CALLS = 500
 _TIMEOUT_SECONDS = 60.0
 _NOT_OVER = ("pending", "running", "unspecified")
+_LAUNCHING: set[str] = set()
+"""Claims of this process whose call is being made this moment."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +60,15 @@ class Claim:
     pid: int = 0
     began: str = ""
 
-    def launcher_lives(self, now: float) -> bool:
-        """Whether the launcher may still be about to make its call."""
-        if self.host == _host():
-            return _began(self.pid) == self.began
-        return now - self.time < CLAIM_SECONDS
+    def may_be_called(self, key: str, now: float) -> bool:
+        """Whether the launcher may still make its call, or its request be on the way."""
+        if now - self.time < SETTLE_SECONDS:
+            return True
+        if self.host != _host():
+            return now - self.time < CLAIM_SECONDS
+        if self.pid == os.getpid():
+            return f"{key}/{self.number}" in _LAUNCHING
+        return _began(self.pid) == self.began
 
 
 class Claims:
@@ -79,12 +94,17 @@ class Claims:
             number += 1
         return newest
 
-    def take(self, key: str, number: int) -> Claim | None:
-        """Claim a launch; None when somebody else has this number."""
-        pid = os.getpid()
+    @contextmanager
+    def taken(self, key: str, number: int) -> Iterator[Claim | None]:
+        """Claim a launch while its call is made; None when somebody else has this number."""
+        pid, name = os.getpid(), f"{key}/{number}"
         mine = Claim(number, "", self._clock(), _host(), pid, _began(pid))
-        first = self._dict.put(f"{key}/{number}", asdict(mine), skip_if_exists=True)
-        return mine if first else None
+        _LAUNCHING.add(name)
+        try:
+            first = self._dict.put(name, asdict(mine), skip_if_exists=True)
+            yield mine if first else None
+        finally:
+            _LAUNCHING.discard(name)
 
     def tell(self, key: str, claim: Claim, call: str) -> None:
         """Write the call into its claim."""
@@ -98,21 +118,21 @@ class Claims:
         """
         if claim.call:
             return claim.call
-        if claim.launcher_lives(self._clock()):
-            raise Unreachable(
-                f"another launcher is starting {key} this moment",
-                fix="run the same command again: it attaches to the call",
-                code="being_launched",
-            )
+        if claim.may_be_called(key, self._clock()):
+            raise being_launched(key)
+        # listed first: a call that starts and ends while we look has said its name by then
+        listed = self._listed()
         entries = {str(name): value for name, value in self._dict.items()}
         named = {value["call"] for value in entries.values() if isinstance(value, Mapping)}
         for name, value in entries.items():
             call = name.removeprefix("call/")
-            if value == key and call not in named:
+            if name != call and value == key and call not in named:
                 self.tell(key, claim, call)
                 return call
-        listed = self._listed()
-        waiting = [call for call, over in listed.items() if not over and call not in named]
+        if listed is None and self._clock() - claim.time < CLAIM_SECONDS:
+            raise being_launched(key)
+        over_or_not = listed or {}
+        waiting = [call for call, over in over_or_not.items() if not over and call not in named]
         if any(f"call/{call}" not in entries for call in waiting):
             raise Unreachable(
                 f"a call waits for its container, and may be that of {key}",
@@ -121,8 +141,19 @@ class Claims:
             )
         return ""
 
-    def _listed(self) -> dict[str, bool]:
-        """Id → whether it is over, for the newest calls of the training function."""
+    def turns(self, key: str, lease: str) -> list[str]:
+        """The calls that trained a key one after the other, from the one that holds the lease."""
+        found = [lease] if lease else []
+        while (call := self._dict.get(turn(key, found[-1] if found else ""))) is not None:
+            found.append(call)
+        return found
+
+    def _listed(self) -> dict[str, bool] | None:
+        """Id → whether it is over, for the newest calls of the training function.
+
+        None where the client cannot list calls (before 1.6). A call that is made all the same
+        finds its turn taken, and ends at once.
+        """
         words = ["function", "calls", f"{APP_NAME}/train", "--tail", str(_CALLS), "--json"]
         if self._environment:
             words += ["--env", self._environment]
@@ -133,6 +164,8 @@ class Claims:
             timeout=_TIMEOUT_SECONDS,
             check=False,
         )
+        if done.returncode and "No such command" in done.stderr:
+            return None
         if done.returncode and "not found" in (done.stdout + done.stderr).lower():
             return {}  # never deployed, so never called
         if done.returncode:
@@ -143,6 +176,15 @@ class Claims:
             )
         rows: list[dict[str, Any]] = json.loads(done.stdout)
         return {row["function_call_id"]: row["status"] not in _NOT_OVER for row in rows}
+
+
+def being_launched(key: str) -> Unreachable:
+    """What a launcher says that came second, or that cannot know yet what became of the first."""
+    return Unreachable(
+        f"another launcher is starting {key} this moment",
+        fix="run the same command again: it attaches to the call",
+        code="being_launched",
+    )
 
 
 def _claim(number: int, found: Mapping[str, Any]) -> Claim:

@@ -20,17 +20,20 @@ import modal
 import modal.exception
 
 from training import modal_app, modal_auth
-from training.compute import Auth, Launch, State, TrainingStatus
+from training.compute import Auth, HourlyRate, Launch, State, TrainingStatus
 from training.config import Execution, TrainingConfig
 from training.errors import ConfigError, ImageError, Interrupted, TrainingError, Unreachable
-from training.modal_claims import Claims
+from training.modal_calls import at_work, said
+from training.modal_claims import Claims, being_launched
+from training.modal_rates import hourly_rate, listed_rates
 from training.modal_volume import ModalVolume, modal_errors
 from training.result import Result
 
 __all__ = ["ModalCompute"]
 
-ATTACH_LOOKS, ATTACH_LOOK_SECONDS = 20, 0.5
-"""How long a launcher waits for the call of another one that was faster."""
+PASSING = ("being_launched", "call_without_name")
+PATIENCE_SECONDS, LOOK_SECONDS = 15.0, 0.5
+"""How long a launcher waits for the call of another one that was faster, or that died."""
 
 _WHERE = {
     "modal": "on Modal",
@@ -38,13 +41,7 @@ _WHERE = {
     "plane; the cloud itself was not reached)",
 }
 
-_NO_ANSWER = (
-    modal.exception.AuthError,
-    modal.exception.ClientClosed,
-    modal.exception.ConnectionError,
-    modal.exception.InternalError,
-    modal.exception.ServiceError,
-)
+_DEPLOYING = threading.Lock()
 
 
 class ModalCompute:
@@ -57,7 +54,7 @@ class ModalCompute:
         name: ``modal``, or ``loopback`` where the control plane is the one on this machine.
 
     Raises:
-        ConfigError: The app is made for another volume.
+        ConfigError: The app is made for another volume, or for a GPU that there is not.
     """
 
     def __init__(
@@ -72,12 +69,14 @@ class ModalCompute:
                 f"the app writes to volume {modal_app.VOLUME_NAME}, not to {volume.name}",
                 fix=f"export GOAP_MODAL_VOLUME={volume.name}",
             )
-        modal_app.check_gpu()
+        try:
+            modal_app.check_gpu()
+        except ValueError as error:
+            raise ConfigError(str(error), fix="export GOAP_MODAL_GPU=A10G") from error
         self._volume = volume
         self._environment = environment
         self._clock = clock
         self._name = name
-        self._accepted: Auth | None = None
 
     @property
     def name(self) -> str:
@@ -85,24 +84,25 @@ class ModalCompute:
         return self._name
 
     def auth_seen(self) -> Auth | None:
-        """The answer of the last check; None when nobody was asked yet.
+        """The answer of the last check; None when nobody was asked, or one was refused since.
 
         Raises:
             AuthenticationError: There is no token.
         """
-        modal_auth.credentials()
-        return self._accepted
+        return modal_auth.accepted()
 
-    def check_auth(self) -> Auth:
-        """Ask Modal whether the token is accepted; answers within five seconds.
+    def check_auth(self, needed_seconds: float = 0.0) -> Auth:
+        """Ask Modal whether the token is accepted for so long; answers within five seconds.
 
         Raises:
             AuthenticationError: No token, a refused one, or one that ends too early.
             Unreachable: Nobody answers.
         """
-        self._accepted = None
-        self._accepted = modal_auth.check_auth()
-        return self._accepted
+        return modal_auth.check_auth(needed_seconds)
+
+    def hourly_rate(self) -> HourlyRate | None:
+        """What the platform bills for an hour of the training function."""
+        return hourly_rate(modal_app.GPU, listed_rates(), self._clock)
 
     def image_fingerprint(self) -> str:
         """Digest of recipe, pinned requirements and Python version; the source does not count."""
@@ -142,11 +142,14 @@ class ModalCompute:
 
     def _smoke(self, log: Callable[[str], None], cancelled: threading.Event) -> dict[str, Any]:
         log(f"deploying {modal_app.APP_NAME}: {len(modal_app.PINNED)} pinned requirements")
-        self._deploy()
+        with _DEPLOYING:
+            modal_app.app.deploy(environment_name=self._environment)
         if cancelled.is_set():
             raise Interrupted("stopped after the build", fix="run the goal again")
         log("running the smoke function on a CPU")
         proof: dict[str, Any] = self._function("smoke").remote()
+        # only an image that works has a name, and trainings ask for it by that name
+        modal_app.recipe.publish(self._image_name(), environment_name=self._environment)
         return proof
 
     def launch(
@@ -157,25 +160,42 @@ class ModalCompute:
         Raises:
             Unreachable: Nobody answers, or another launcher is between its claim and its call.
         """
-        with modal_errors(f"launching {key}"):
-            before = self._claims().newest(key)
-            previous = "" if before is None else self._claims().call_of(key, before)
-            # claims are forgotten after a week without use; the lease on the volume is not
-            lease = (self._stored(f"trainings/{key}/lease") or b"").decode()
-            for call in dict.fromkeys(each for each in (previous, lease) if each):
-                if (owner := self._at_work(call)) is not None:
-                    return Launch(owner, attached=True, call_id=owner)
-            # all that takes long comes before the claim, so that next to nothing lies between
-            # the claim and the call
-            self._write_configuration(key, config, dataset, execution)
-            self._deploy()  # the mounted source is that of the training key
-            train = self._function("train").hydrate()
-            mine = self._claims().take(key, 0 if before is None else before.number + 1)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                with modal_errors(f"launching {key}"):
+                    return self._launch(key, config, dataset, execution)
+            except Unreachable as error:
+                if error.code not in PASSING or time.monotonic() > end:
+                    raise
+            time.sleep(LOOK_SECONDS)
+
+    def _launch(
+        self, key: str, config: TrainingConfig, dataset: str, execution: Execution
+    ) -> Launch:
+        claims = self._claims()
+        before = claims.newest(key)
+        previous = "" if before is None else claims.call_of(key, before)
+        lease = (self._stored(f"trainings/{key}/lease") or b"").decode()
+        over = claims.turns(key, lease)
+        for call in dict.fromkeys(each for each in (*over[-1:], previous, lease) if each):
+            if (owner := at_work(call)) is not None:
+                return Launch(owner, attached=True, call_id=owner)
+        if (result := self._result(key)) is not None and result.status == "completed":
+            # it ended while nobody looked: there is nothing left to pay for
+            last = over[-1] if over else previous
+            return Launch(last, attached=True, call_id=last)
+        # all that takes long comes before the claim, so that next to nothing lies between
+        # the claim and the call
+        self._write_configuration(key, config, dataset, execution)
+        self._deploy()  # the mounted source is that of the training key
+        train = self._function("train").hydrate()
+        with claims.taken(key, 0 if before is None else before.number + 1) as mine:
             if mine is None:
-                return self._attach(key)
-            spawned = train.spawn(key, lease).object_id
-            self._claims().tell(key, mine, spawned)
-            return Launch(spawned, attached=False, call_id=spawned)
+                raise being_launched(key)
+            spawned = train.spawn(key, over).object_id
+            claims.tell(key, mine, spawned)
+        return Launch(spawned, attached=False, call_id=spawned)
 
     def status(self, key: str) -> TrainingStatus:
         """How far a training is, by the volume; whether it runs, by its call.
@@ -185,12 +205,12 @@ class ModalCompute:
         """
         with modal_errors(f"asking for {key}"):
             running = self._running(key)
-        stored = self._stored(f"trainings/{key}/result.json")
-        result = None if stored is None else Result.model_validate_json(stored)
+        result = self._result(key)
         row = self._last_row(key)
         state: State = "running"
         if not running and result is not None:
-            state = result.status
+            # a result older than the newest attempt is of another one: the newest one was killed
+            state = "interrupted" if result.attempts < self._attempts(key) else result.status
         elif not running:
             state = "interrupted" if row or self._stored(f"trainings/{key}/lease") else "absent"
         config = self._stored(f"trainings/{key}/config.json")
@@ -202,6 +222,7 @@ class ModalCompute:
             loss=row.get("loss"),
             images_per_second=row.get("images_per_second"),
             steps_per_second=row.get("steps_per_second"),
+            said=self._said(key) if state in ("absent", "interrupted") else "",
         )
 
     def stop(self, key: str) -> bool:
@@ -216,41 +237,15 @@ class ModalCompute:
     def _claims(self) -> Claims:
         return Claims(self._environment, lambda: self._clock().timestamp())
 
-    def _attach(self, key: str) -> Launch:
-        """Wait for the call of the launcher that was faster.
-
-        Raises:
-            Unreachable: It made none within a few seconds.
-        """
-        for _ in range(ATTACH_LOOKS):
-            claim = self._claims().newest(key)
-            if claim is not None and claim.call:
-                return Launch(claim.call, attached=True, call_id=claim.call)
-            time.sleep(ATTACH_LOOK_SECONDS)
-        raise Unreachable(
-            f"another launcher is starting {key} this moment",
-            fix="run the same command again: it attaches to the call",
-            code="being_launched",
-        )
-
     def _running(self, key: str) -> str | None:
         """The call that works on a key."""
         claim = self._claims().newest(key)
         call = "" if claim is None else self._claims().call_of(key, claim)
-        return self._at_work(call) if call else None
+        return at_work(call) if call else None
 
-    def _at_work(self, call: str) -> str | None:
-        """The call that does the work while `call` is not over: itself, or the one it is after."""
-        try:
-            found = modal.FunctionCall.from_id(call).get(timeout=0)
-        except TimeoutError:
-            return call
-        except _NO_ANSWER:
-            raise  # says nothing about the call
-        except Exception:  # noqa: BLE001 - whatever it was that the call raised: the call is over
-            return None
-        owner = found.get("duplicate_of") if isinstance(found, dict) else None
-        return self._at_work(owner) if owner else None
+    def _said(self, key: str) -> str:
+        claim = self._claims().newest(key)
+        return said(claim.call) if claim is not None and claim.call else ""
 
     def _function(self, name: str) -> modal.Function[Any, Any, Any]:
         return modal.Function.from_name(
@@ -258,7 +253,19 @@ class ModalCompute:
         )
 
     def _deploy(self) -> None:
-        modal_app.app.deploy(environment_name=self._environment)
+        """Deploy with the source of now and the image that was proven; the recipe where it is gone.
+
+        One at a time: several trainings may be launched at once.
+        """
+        with _DEPLOYING:
+            try:
+                named = modal_app.declare(self._image_name())
+                named.deploy(environment_name=self._environment)
+            except modal.exception.NotFoundError:
+                modal_app.app.deploy(environment_name=self._environment)
+
+    def _image_name(self) -> str:
+        return f"{modal_app.APP_NAME}:{self.image_fingerprint()[:16]}"
 
     def _write_configuration(
         self, key: str, config: TrainingConfig, dataset: str, execution: Execution
@@ -277,6 +284,14 @@ class ModalCompute:
             return self._volume.read_bytes(path)
         except FileNotFoundError:
             return None
+
+    def _result(self, key: str) -> Result | None:
+        stored = self._stored(f"trainings/{key}/result.json")
+        return None if stored is None else Result.model_validate_json(stored)
+
+    def _attempts(self, key: str) -> int:
+        stored = self._stored(f"trainings/{key}/attempts.json")
+        return 0 if stored is None else int(json.loads(stored)["count"])
 
     def _last_row(self, key: str) -> dict[str, float]:
         for line in reversed((self._stored(f"trainings/{key}/metrics.jsonl") or b"").splitlines()):

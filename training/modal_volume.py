@@ -10,6 +10,8 @@ import modal
 import modal.exception
 
 from training.errors import AuthenticationError, DiskFull, Unreachable
+from training.modal_auth import forget
+from training.modal_token import LOG_IN
 
 __all__ = ["ModalVolume", "modal_errors"]
 
@@ -27,8 +29,9 @@ def modal_errors(what: str) -> Iterator[None]:
     try:
         yield
     except modal.exception.AuthError as error:
+        forget()
         code = "no_token" if "missing" in str(error).lower() else "token_refused"
-        raise AuthenticationError(f"{what}: {error}", fix="modal token new", code=code) from error
+        raise AuthenticationError(f"{what}: {error}", fix=LOG_IN, code=code) from error
     except modal.exception.ResourceExhaustedError as error:
         raise DiskFull(f"{what}: {error}", fix="prune checkpoints, or another volume=") from error
     except (

@@ -110,6 +110,7 @@ def _pursue(asked: Request, ledger: Ledger, run: str, stop: threading.Event) -> 
             stop=stop,
             max_cost=asked.max_cost,
             plan_digest=asked.plan_digest,
+            capacity=asked.goal.capacity(asked.params),
             provenance=_provenance(asked),
             wait=asked.wait,
             run_id=run,

@@ -68,12 +68,15 @@ class Machine:
             raise self.auth
         return self.auth
 
-    def check_auth(self) -> Auth:
+    def check_auth(self, needed_seconds: float = 0.0) -> Auth:  # noqa: ARG002
         self.asked.append("check_auth")
         if isinstance(self.accepted, Exception):
             raise self.accepted
         self.auth = self.accepted
         return self.accepted
+
+    def hourly_rate(self) -> None:
+        return None
 
     def image_fingerprint(self) -> str:
         return "f" * 64

@@ -150,7 +150,7 @@ def test_a_page_of_right_commands_is_not_blamed(check):
     assert others == {"cat", "done", "for", "git", "tail"}
 
 
-def test_incident_5_an_unexpected_extra_argument_is_named_before_an_app_exists(check, tmp_path):
+def test_05_an_unexpected_extra_argument_is_named_before_an_app_exists(check, tmp_path):
     app = (
         "import modal\napp = modal.App()\n\n"
         "@app.local_entrypoint()\ndef main(data_dir: str, dry: bool = False):\n    1 / 0\n"
@@ -189,7 +189,7 @@ def test_incident_5_an_unexpected_extra_argument_is_named_before_an_app_exists(c
         ("```python\nresult = modal.gpus.A100(…)\n```", "modal has no 'gpus'"),
     ],
 )
-def test_incident_20_an_api_that_does_not_exist_is_named(check, text, said):
+def test_20_an_api_that_does_not_exist_is_named(check, text, said):
     data = check(text)
     assert len(data["findings"]) == 1
     assert data["findings"][0]["kind"] == "api"

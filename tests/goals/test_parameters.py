@@ -96,3 +96,28 @@ def test_a_tracker_that_cannot_be_used_is_a_usage_error_before_anything_is_done(
     monkeypatch.setitem(sys.modules, "alembic", None)  # Python finds no such module
     with pytest.raises(UsageError, match=r"alembic; pip install 'goap-modal-agents\[mlflow\]'"):
         params(catalogue, track="mlflow")
+
+
+def test_a_sweep_is_every_combination_of_its_values(catalogue):
+    given = params(catalogue, "best_dit", sweep="learning_rate=1e-3,2e-3 seed=1,2", preset="smoke")
+    found = [(each.learning_rate, each.seed) for each in given.candidates()]
+    assert found == [(1e-3, 1), (1e-3, 2), (2e-3, 1), (2e-3, 2)]
+    assert catalogue.goal("best_dit").capacity(given) == {"gpu": 2}
+
+
+@pytest.mark.parametrize(
+    ("sweep", "said"),
+    [
+        ("learning_rate=1e-3", "is 1 configurations; from 2 to 8"),
+        ("seed=1,2,3 batch=4,8,16", "is 9 configurations; from 2 to 8"),
+        ("", "from 2 to 8"),
+        ("learning_rat=1,2", "with a setting of the preset"),
+        ("image_size=32,64", "with a setting of the preset"),
+        ("seed", "with a setting of the preset"),
+        ("seed=1,x", "seed"),
+        ("seed=1,1", "the same configuration twice"),
+    ],
+)
+def test_a_sweep_that_cannot_be_compared_is_named_before_anything_is_done(catalogue, sweep, said):
+    with pytest.raises(UsageError, match=said):
+        params(catalogue, "best_dit", sweep=sweep, preset="smoke")

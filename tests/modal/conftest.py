@@ -1,7 +1,6 @@
 """One control plane for these tests, and clients that reach it and nothing else.
 
-With credentials of Modal and GOAP_TEST_CLOUD=1 nothing here changes: tests marked ``cloud`` are
-the ones that go there.
+Tests marked ``cloud`` use neither: they go to Modal, when GOAP_TEST_CLOUD=1 and there is a token.
 """
 
 import os
@@ -99,6 +98,21 @@ class Client:
         """Wait for the end of a training; its state."""
         until(lambda: self.compute.status(key).state != "running", 120)
         return self.compute.status(key).state
+
+
+@pytest.fixture(scope="session")
+def finished() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def trained(client: Client, finished: dict[str, str]) -> str:
+    """A training that ran to its end undisturbed, shared by the tests that only look."""
+    if not finished:
+        key = client.launch(client.config(1, steps=60, save_every=5))
+        assert client.follow(key) == "completed"
+        finished["key"] = key
+    return finished["key"]
 
 
 def until(true: Callable[[], Any], seconds: float = 60) -> Any:

@@ -1,73 +1,30 @@
 """What happened to a predecessor, one test per incident, in containers of the control plane.
 
 Verified with the real client against the loopback control plane; the cloud itself was not reached.
-Incidents 5, 6 and 20 need no container: tests/agents, tests/training/test_modal.py and tests/docs.
-Incident 25 is test_launch.py.
+Each test begins with the number of its incident in INCIDENTS of test_table.py, which says where
+those are that are not here.
 """
 
-import json
-import math
-import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import modal
 import pytest
 from conftest import LAUNCH, ROOT, Client, until
+from programs import copy_of_the_source, run
+from watching import LONG, checkpoints, kill, log, newest_call, result, starts
 
 from training.config import Execution
 from training.durable import sha256_of
-from training.errors import CheckpointError, TrainingError
-from training.result import Result
-from training.volume import commit_training
+from training.errors import TrainingError, Unreachable
+from training.modal_app import MOST_STARTS
 
 pytestmark = pytest.mark.xdist_group("modal")
-
-LONG = {"steps": 60, "save_every": 5}
-
-
-def result(client: Client, key: str) -> Result:
-    return Result.model_validate_json(client.volume.read_bytes(f"trainings/{key}/result.json"))
-
-
-def checkpoints(client: Client, key: str) -> list[str]:
-    found = client.volume.listdir(f"checkpoints/dit/{key}")
-    return [name for name in found if name.startswith("step-")]
-
-
-def kill(client: Client, key: str, fate: str, after: int = 1) -> None:
-    """Let something happen to a training's container when so many checkpoints are committed."""
-    call = client.compute.status(key).owner
-    until(lambda: len(checkpoints(client, key)) >= after)
-    client.plane.do("kill", fate=fate, call=call)
-
-
-def newest_call(client: Client) -> dict[str, Any]:
-    return client.calls()[-1]
-
-
-def log(client: Client, key: str) -> str:
-    return client.volume.read_bytes(f"trainings/{key}/training.log").decode()
-
-
-@pytest.fixture(scope="session")
-def finished() -> dict[str, str]:
-    return {}
-
-
-@pytest.fixture
-def trained(client: Client, finished: dict[str, str]) -> str:
-    """A training that ran to its end undisturbed, shared by the tests that only look."""
-    if not finished:
-        key = client.launch(client.config(1, **LONG))
-        assert client.follow(key) == "completed"
-        finished["key"] = key
-    return finished["key"]
 
 
 def test_01_loss_0_for_hours_stops_by_step_50_and_is_not_retried(
@@ -107,6 +64,23 @@ def test_02_more_work_than_the_slot_holds_is_done_in_slices_by_the_wall_clock(
 
 
 @pytest.mark.slow
+def test_02_slow_steps_are_told_by_the_wall_clock(client: Client, tmp_path: Path) -> None:
+    where = copy_of_the_source(tmp_path)
+    slowed = where / "training" / "diffusion.py"
+    text = slowed.read_text(encoding="utf-8")
+    text = text.replace("BatchLoss(found.per_image,", "BatchLoss(_late(found.per_image),")
+    late = "\n\ndef _late(loss):\n    import time\n    time.sleep(0.1)\n    return loss\n"
+    slowed.write_text(text + late, encoding="utf-8")
+    config = client.config(30, steps=400, log_every=5)
+    out, err = run(client, where, LAUNCH, "late", config.model_dump_json(), client.manifest.name)
+    assert out, err
+    status = until(lambda: (s := client.compute.status("late")).steps_per_second and s)
+    assert status.steps_per_second < 10  # and so is the estimated time: 42 days are 42 days
+    client.compute.stop("late")
+    client.follow("late")
+
+
+@pytest.mark.slow
 def test_03_a_run_outlives_its_terminal(client: Client) -> None:
     config = client.config(4, **LONG)
     key = client.key(config)
@@ -142,98 +116,21 @@ def test_04_a_poller_that_is_killed_changes_nothing(client: Client) -> None:
         else:
             break
     client.plane.do("clear")
+    # whatever goes wrong while asking, it never means that the training is over
+    for status in ("DATA_LOSS", "RESOURCE_EXHAUSTED", "ABORTED", "PERMISSION_DENIED", "UNKNOWN"):
+        client.plane.do("fault", rpc="FunctionGetOutputs", kind="error", status=status)
+        with suppress(Unreachable):
+            assert client.compute.status(key).state in ("running", "completed")
+        with suppress(Unreachable):
+            assert client.compute.launch(key, config, client.manifest.name, Execution()).attached
+        client.plane.do("clear")
     assert client.follow(key) == "completed"  # collected later
     assert len(client.calls()) == before
 
 
-BROKEN = {
-    "07_a_module_that_is_not_shipped": ("import hypothesis", "hypothesis"),
-    "08_an_optional_module_is_never_replaced_by_a_stub": ("import librosa_of_cats", "librosa"),
-    "18_a_tool_that_is_missing": (
-        "import subprocess\nsubprocess.run(['wget-of-cats'], check=True)",
-        "wget-of-cats",
-    ),
-    "23_an_api_that_moved": ("import torch\ntorch.api_of_yesterday", "api_of_yesterday"),
-}
-
-
-def copy_of_the_source(tmp_path: Path) -> Path:
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "training", tmp_path / "training", ignore=ignore)
-    shutil.copy(ROOT / "constraints.txt", tmp_path)
-    return tmp_path
-
-
-def run(client: Client, where: Path, code: str, *words: str, **given: str) -> tuple[str, str]:
-    """Run a program with a copy of the source; what it printed, and what it complained about."""
-    path = os.pathsep.join(filter(None, [str(where), os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, **client.plane.environment(), "PYTHONPATH": path, **given}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words],
-        cwd=where,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip(), done.stderr
-
-
-def build(client: Client, where: Path, volume: str = "goap-training") -> tuple[str, str]:
-    """Build and prove the image from a copy of the source; what was said."""
-    code = (
-        "import threading\n"
-        "from training.modal_compute import ModalCompute\n"
-        "from training.modal_volume import ModalVolume\n"
-        f"compute = ModalCompute(ModalVolume({volume!r}), name='loopback')\n"
-        "print(compute.build_image(print, threading.Event()))"
-    )
-    return run(client, where, code, GOAP_MODAL_VOLUME=volume)
-
-
-@pytest.mark.parametrize(
-    "incident",
-    [
-        pytest.param(name, marks=[] if name.startswith(("07", "23")) else pytest.mark.slow)
-        for name in BROKEN
-    ],
-)
-def test_what_the_image_does_not_hold_is_met_before_a_gpu_is_asked_for(
-    client: Client, tmp_path: Path, incident: str
-) -> None:
-    lines, said = BROKEN[incident]
-    where = copy_of_the_source(tmp_path)
-    (where / "training" / "needs_more.py").write_text(f"{lines}\n", encoding="utf-8")
-    before = len(client.calls())
-    out, err = build(client, where, f"broken-{incident[:2]}")
-    assert "ImageError: the training image does not work" in err, err
-    assert said in err
-    assert "modules imported" not in out
-    assert not client.volume.__class__(f"broken-{incident[:2]}").exists("images")
-    assert len(client.calls()) == before
-
-
-def test_09_every_path_lies_below_the_volume(client: Client, trained: str) -> None:
-    top = set(client.volume.listdir(""))
-    assert top <= {"datasets", "checkpoints", "trainings", "images", "commits"}
-    assert "/data/" not in client.volume.read_bytes(f"trainings/{trained}/config.json").decode()
-
-
-@pytest.mark.slow
-def test_10_a_missing_artifact_fails_the_collection(client: Client) -> None:
-    key = client.launch(client.config(6))
-    assert client.follow(key) == "completed"
-    found = result(client, key)
-    assert found.checkpoint is not None
-    assert commit_training(client.volume, key).files
-    client.volume.remove(found.checkpoint.path)
-    with pytest.raises((CheckpointError, FileNotFoundError)):
-        commit_training(client.volume, key)
-
-
 SECRET = "as-of-a-test"  # noqa: S105 - of no account
 ASK = """
-from training.errors import TrainingError
+from training.errors import TrainingError, Unreachable
 from training.modal_auth import check_auth
 try: print(check_auth(needed_seconds=86400).valid)
 except TrainingError as error: print(error.code)
@@ -301,6 +198,28 @@ def test_12_and_16_two_kills_in_mid_training_lose_one_save_interval_and_no_bit(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("end", ["cancel", "preempted"])
+def test_12_a_container_that_is_told_to_end_loses_nothing(client: Client, end: str) -> None:
+    config = client.config(70 + len(end), **LONG)
+    key = client.launch(config)
+    until(lambda: len(checkpoints(client, key)) >= 1)
+    call = client.compute.status(key).owner
+    if end == "cancel":
+        assert client.compute.stop(key)
+        assert client.follow(key) == "interrupted"
+        assert client.compute.stop(key) is False
+        found = result(client, key)
+        assert checkpoints(client, key)[-1] == f"step-{found.step:08}"  # saved where it stopped
+        client.compute.launch(key, config, client.manifest.name, Execution())
+    else:
+        client.plane.do("kill", fate=end, call=call)
+    assert client.follow(key) == "completed"
+    resumed = re.findall(r"Resuming at step (\d+)", log(client, key))
+    stopped = re.findall(r"Training interrupted at step (\d+)", log(client, key))
+    assert resumed == stopped != []
+
+
+@pytest.mark.slow
 def test_13_a_retry_resumes_and_is_never_paid_three_times(client: Client) -> None:
     config = client.config(7, **LONG)
     key = client.key(config)
@@ -313,6 +232,22 @@ def test_13_a_retry_resumes_and_is_never_paid_three_times(client: Client) -> Non
     assert (call["starts"], call["retries"]) == (2, 1)
     assert log(client, key).count("Starting at step 0") == 1
     assert "Resuming at step" in log(client, key)
+
+
+@pytest.mark.slow
+def test_13_a_container_that_dies_again_and_again_is_given_up(client: Client) -> None:
+    config = client.config(60, steps=100_000, save_every=50_000)
+    key = client.launch(config)
+    for number in range(1, MOST_STARTS + 1):
+        until(lambda number=number: starts(client, key) == number)
+        client.plane.do("kill", fate="out_of_memory", call=newest_call(client)["call"])
+    assert client.follow(key) == "interrupted"
+    status = client.compute.status(key)
+    assert f"died {MOST_STARTS} times without a new checkpoint" in status.said
+    # a person who launches it again, with more memory, begins to count anew
+    client.compute.launch(key, config, client.manifest.name, Execution(deadline_seconds=1))
+    client.follow(key)
+    assert result(client, key).step > 0
 
 
 @pytest.mark.slow
@@ -338,79 +273,3 @@ def test_15_a_signal_before_the_first_step_is_a_clean_end(client: Client) -> Non
     client.plane.do("kill", fate="preempted", call=newest_call(client)["call"])
     assert client.follow(key) == "completed"
     assert newest_call(client)["starts"] == 2
-
-
-def test_17_only_last_best_and_kept_checkpoints_stay(client: Client, trained: str) -> None:
-    config = client.config(1, **LONG)
-    left = checkpoints(client, trained)
-    assert left[-1] == "step-00000060"
-    assert len(left) <= config.keep_last + 2  # and the best, and the one just saved
-    assert len(left) < config.steps // config.save_every
-
-
-@pytest.mark.slow
-def test_19_a_change_of_source_builds_nothing_and_a_change_of_a_pin_builds_once(
-    client: Client, tmp_path: Path
-) -> None:
-    where = copy_of_the_source(tmp_path)
-    assert "modules imported" in build(client, where)[0]
-    builds = client.plane.do("state")["builds"]
-    touched = where / "training" / "quality.py"
-    touched.write_text(touched.read_text(encoding="utf-8") + "# touched\n", encoding="utf-8")
-    assert "modules imported" in build(client, where)[0]
-    assert client.plane.do("state")["builds"] == builds
-    app = where / "training" / "modal_app.py"
-    text = app.read_text(encoding="utf-8")
-    app.write_text(text.replace('    "mpmath",\n', ""), encoding="utf-8")
-    build(client, where)
-    changed = client.plane.do("state")["builds"] - builds
-    assert changed >= 1  # one layer, and the environment that lies on it
-    build(client, where)
-    assert client.plane.do("state")["builds"] - builds == changed
-
-
-@pytest.mark.slow
-def test_21_a_call_that_returns_early_is_not_trained(client: Client) -> None:
-    config = client.config(10, steps=100_000)
-    key = client.key(config)
-    client.compute.launch(key, config, client.manifest.name, Execution(deadline_seconds=2))
-    client.follow(key)
-    returned = modal.FunctionCall.from_id(newest_call(client)["call"]).get(timeout=5)
-    assert returned["step"] < returned["target"]
-    assert client.compute.status(key).state == "interrupted"
-    assert result(client, key).status == "interrupted"
-
-
-@pytest.mark.slow
-def test_22_a_run_shorter_than_a_save_interval_has_a_finite_loss(client: Client) -> None:
-    key = client.launch(client.config(11, steps=1, save_every=50))
-    assert client.follow(key) == "completed"
-    assert math.isfinite(result(client, key).metrics["loss_final"])
-
-
-def test_24_a_price_that_nobody_knows_is_unknown() -> None:
-    from actions.training_cost import price
-    from goals.parameters import training_parameters
-
-    parameters = training_parameters("dit")
-    assert price(parameters(compute="modal")) is None
-    assert price(parameters(compute="loopback")) == 0
-
-
-@pytest.mark.slow
-def test_26_state_that_expired_is_rebuilt_from_the_volume(client: Client) -> None:
-    config = client.config(12)
-    key = client.launch(config)
-    assert client.follow(key) == "completed"
-    call = newest_call(client)["call"]
-    client.plane.do("expire", call=call)
-    assert client.compute.status(key).state == "completed"
-    claims = modal.Dict.from_name("goap-training-claims")
-    for number in range(3):
-        claims.pop(f"{key}/{number}", None)
-    assert client.compute.status(key).state == "completed"
-    client.volume.remove(f"trainings/{key}")
-    assert client.compute.status(key).state == "absent"
-    client.compute.launch(key, config, client.manifest.name, Execution())
-    assert client.follow(key) == "completed"
-    assert json.loads(client.volume.read_bytes(f"trainings/{key}/attempts.json"))["count"] == 1

@@ -1,10 +1,22 @@
 """A training is launched once, whoever dies where."""
 
 import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import modal
 import pytest
-from conftest import LAUNCH, Client, python, until
+from conftest import LAUNCH, ROOT, Client, python, until
+
+from training.config import Execution
+from training.loopback.client import find
 
 slow = pytest.mark.slow
 pytestmark = pytest.mark.xdist_group("modal")
@@ -24,8 +36,6 @@ def launcher(client: Client, config: Any) -> Any:
 
 def spawned_for(client: Client, key: str) -> list[str]:
     """The calls that said they train `key`, plus those that did not start yet."""
-    import modal
-
     claims = modal.Dict.from_name("goap-training-claims")
     until(lambda: all(c["starts"] for c in client.calls()))
     until(lambda: all(claims.get(f"call/{c['call']}") for c in client.calls()))
@@ -83,7 +93,35 @@ def test_25_paid_twice_a_lost_answer_to_spawn_makes_one_call(client: Client) -> 
     assert len(spawned_for(client, key)) == 1
 
 
-@pytest.mark.slow
+@slow
+def test_25_paid_twice_a_call_that_starts_and_ends_while_it_is_looked_for_is_found(
+    client: Client,
+) -> None:
+    config = client.config(202, steps=1)
+    key = client.key(config)
+    client.plane.do("fault", rpc="FunctionGetInputs", kind="late", seconds=3)
+    assert killed_at(client, config, {"rpc": "FunctionMap", "kind": "mute"})
+    client.plane.do("fault", rpc="FunctionCallFetch", kind="late", seconds=20)
+    compute = type(client.compute)(
+        client.volume, clock=lambda: datetime.now(UTC) + timedelta(hours=1), name="loopback"
+    )
+    found = compute.launch(key, config, client.manifest.name, Execution())
+    assert spawned_for(client, key) == [found.call_id]
+
+
+@slow
+def test_25_paid_twice_a_request_that_arrives_an_hour_late_is_a_call_that_does_nothing(
+    client: Client,
+) -> None:
+    config = client.config(203, steps=40)
+    key = client.launch(config)
+    (owner,) = spawned_for(client, key)
+    late = modal.Function.from_name("goap-training", "train").spawn(key, [])
+    assert late.get(timeout=60) == {"duplicate_of": owner}
+    assert client.follow(key) == "completed"
+
+
+@slow
 @pytest.mark.parametrize("kind", ["hang", "mute"])
 def test_25_paid_twice_kill_at_every_rpc_of_a_launch(client: Client, kind: str) -> None:
     client.follow(client.launch(client.config(299, steps=1)))  # everything is uploaded and built
@@ -100,3 +138,85 @@ def test_25_paid_twice_kill_at_every_rpc_of_a_launch(client: Client, kind: str) 
     print(json.dumps({"kind": kind, "points": point, "duplicates": duplicates, "lost": lost}))
     assert (duplicates, lost) == (0, 0)
     assert point > 20
+
+
+@slow
+def test_25_paid_twice_launchers_killed_at_random_while_others_launch_the_same(
+    client: Client,
+) -> None:
+    chance = random.Random(25)
+    client.follow(client.launch(client.config(399, steps=1)))  # everything is uploaded and built
+    duplicates = lost = killed = 0
+    for seed in range(400, 408):
+        config = client.config(seed, steps=1)
+        processes = [launcher(client, config) for _ in range(3)]
+        victims = chance.sample(processes, chance.randint(1, 3))
+        for victim in victims:
+            with suppress(subprocess.TimeoutExpired):
+                victim.wait(chance.uniform(0.3, 2.5))
+            killed += victim.poll() is None
+            victim.kill()
+        for process in processes:
+            process.communicate()
+        call = again(client, config)
+        calls = spawned_for(client, client.key(config))
+        duplicates += len(calls) > 1
+        lost += call not in calls
+    print(json.dumps({"killed": killed, "of": 24, "duplicates": duplicates, "lost": lost}))
+    assert (duplicates, lost) == (0, 0)
+    assert killed > 5
+
+
+ENDED = (0, 1)
+"""Exit codes of a run that came to its end; a seed may fail a gate after so few steps."""
+
+KILLED = """
+import os, signal, sys
+from agents.ledger import Ledger
+left, append = int(sys.argv.pop(1)), Ledger.append
+def counted(self, event):
+    global left
+    left -= 1
+    if left < 0: os.kill(os.getpid(), signal.SIGKILL)
+    return append(self, event)
+Ledger.append = counted
+from agents.__main__ import main
+sys.exit(main())
+"""
+
+
+@slow
+@pytest.mark.parametrize("first", [0, 10, 20])
+def test_25_paid_twice_kill_at_every_ledger_write_of_a_run(tmp_path: Path, first: int) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+
+    def run(seed: int, writes: int) -> int:
+        words = ["run", "goal=trained_dit", "compute=loopback", "preset=smoke"]
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(writes), *words, f"seed={seed}"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode
+
+    assert run(0, 10**6) in ENDED
+    plane = find(tmp_path / ".goap" / "loopback")
+    assert plane is not None
+    calls, points = len(plane.do("state")["calls"]), 0
+    duplicates = lost = 0
+    for point in range(first, first + 10):
+        ended = run(1 + point, point)
+        assert ended in (*ENDED, -signal.SIGKILL)
+        if ended in ENDED:
+            break  # there was no write left to be killed at
+        assert run(1 + point, 10**6) in ENDED
+        now = len(plane.do("state")["calls"])
+        duplicates += now - calls > 1
+        lost += now == calls
+        calls, points = now, points + 1
+    plane.do("stop")
+    print(json.dumps({"ledger writes": points, "duplicates": duplicates, "lost": lost}))
+    assert (duplicates, lost) == (0, 0)
+    assert points == 10 or first == 20

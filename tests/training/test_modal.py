@@ -199,7 +199,7 @@ def test_a_token_that_ends_before_the_training_is_refused_here(tmp_path: Path) -
     assert "ends in 1.0 h, the training needs 24.0 h" in found["said"]
 
 
-def test_no_module_named_torch_the_app_needs_the_standard_library_and_modal(tmp_path: Path) -> None:
+def test_06_the_app_needs_the_standard_library_and_modal_and_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "hidden = ('torch', 'numpy', 'pydantic', 'PIL', 'safetensors')\n"

@@ -8,9 +8,25 @@ from pathlib import Path
 from training.errors import TrainingError
 from training.loopback.client import find
 
+WORDS = (
+    *("clear", "expire", "fault", "forget", "image_fails", "kill", "limits", "rates", "revoke"),
+    *("state", "stop", "token"),
+)
+DETAILS = (
+    *("after", "call", "expires", "fate", "identity", "kind", "message", "rpc", "seconds"),
+    *("secret", "status", "times", "why"),
+    *("caller", "client", "containers", "grace", "idle", "retry_scale"),
+)
+"""What `do` takes; prices are named as `modal billing rates` names them: ``…_hour_cost…``."""
+
 
 def main() -> int:
     """Parse the command line and do it; returns the exit code."""
+    arguments = _parser().parse_args()
+    return _serve(arguments) if arguments.command == "serve" else _do(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.loopback", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     server = commands.add_parser("serve", help="serve until stopped")
@@ -19,12 +35,20 @@ def main() -> int:
     server.add_argument("--containers", type=int, default=4, help="how many at once")
     server.add_argument("--idle", type=float, default=1800.0, help="end after so many idle seconds")
     action = commands.add_parser("do", help="state, fault, kill, expire, token, revoke, stop …")
-    action.add_argument("what")
-    action.add_argument("details", nargs="*", help="name=value, the value as JSON or as text")
+    action.add_argument("what", choices=WORDS)
+    action.add_argument(
+        "details", nargs="*", type=_detail, help="name=value, the value as JSON or as text"
+    )
     for each in (server, action):
         each.add_argument("--state", type=Path, required=True, help="its directory")
-    arguments = parser.parse_args()
-    return _serve(arguments) if arguments.command == "serve" else _do(arguments)
+    return parser
+
+
+def _detail(word: str) -> str:
+    name, equals, _ = word.partition("=")
+    if not equals or (name not in DETAILS and "_hour_cost" not in name):
+        raise argparse.ArgumentTypeError(f"{word!r} is not NAME=VALUE with one of {DETAILS}")
+    return word
 
 
 def _serve(arguments: argparse.Namespace) -> int:

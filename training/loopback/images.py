@@ -90,6 +90,10 @@ class Images:
             raise not_found(f"Image {name!r} does not exist")
         return str(known)
 
+    def names(self) -> list[str]:
+        """The names that were published."""
+        return [name for name, _ in self._store.items("image name")]
+
     def site(self, image: Image) -> Path:
         """A directory to import from: the image's distributions and nothing else."""
         target = self._root / image.identity

@@ -83,6 +83,9 @@ class _Web:
     async def do_revoke(self, identity: str) -> None:
         self._world.tokens.revoke(identity)
 
+    async def do_rates(self, **rates: float) -> None:
+        self._world.rates = {name: str(value) for name, value in rates.items()}
+
     async def do_image_fails(self, why: str) -> None:
         self._world.images.fail_next(why)
 
@@ -125,6 +128,7 @@ class _Web:
             "containers": containers,
             "containers_started": self._world.containers.started,
             "builds": self._world.images.builds,
+            "images": sorted(self._world.images.names()),
             "faults_met": self._world.faults.met,
         }
 

@@ -1,7 +1,7 @@
 """Everything one control plane holds."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.loopback.apps import Apps
@@ -29,7 +29,12 @@ class Peer:
 
 @dataclass
 class World:
-    """The parts of a control plane; `files` is the address bytes are put to and fetched from."""
+    """The parts of a control plane.
+
+    Attributes:
+        files: The address bytes are put to and fetched from.
+        rates: Dollars by name, as they are listed; made up by whoever rehearses.
+    """
 
     store: Store
     blobs: Blobs
@@ -43,6 +48,7 @@ class World:
     calls: Calls
     containers: Containers
     files: str = ""
+    rates: dict[str, str] = field(default_factory=dict)
 
 
 def make_world(

@@ -1,0 +1,161 @@
+"""Launching a training once and following it: progress for the person, its log for the ledger.
+
+The training is a process or a call of its own that outlives this one. Following it means reading
+what it writes to the volume; being interrupted means letting it go on.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from actions.job import Job, training_params
+from actions.ports import Ports, ports_of, translated
+from agents.actions import Context, Progress
+from agents.errors import Interrupted
+from agents.events import Event
+from training.adjustments import adjustments_of
+from training.compute import TrainingStatus
+
+__all__ = ["LOG_LINE", "launch_and_follow"]
+
+POLL_SECONDS = {"modal": 5.0}
+"""How often the status is asked for, where asking takes requests; elsewhere every half second."""
+
+LOG_SECONDS = {"modal": 30.0}
+"""How often the log is read there; elsewhere every two seconds."""
+
+LOG_LINE = " | "
+"""In every line that a training writes while it is well."""
+
+_STEP = re.compile(r"\| Step \d+")
+
+
+def launch_and_follow(context: Context, job: Job) -> TrainingStatus:
+    """Launch a training, or attach to it, and follow it until it ends.
+
+    Raises:
+        Interrupted: The run is to stop; the training goes on.
+        GoapError: It could not be launched, or nobody answers.
+    """
+    ports = ports_of(context)
+    log = _Log(context, job, LOG_SECONDS.get(ports.compute.name, 2.0), _read_before(context, job))
+    _launch(context, ports, job)
+    poll = POLL_SECONDS.get(ports.compute.name, 0.5)
+    while True:
+        with translated():
+            status = ports.compute.status(job.key)
+            log.follow(last=status.state != "running")
+        _tell(context, status)
+        if status.state != "running":
+            return status
+        if context.cancelled.wait(poll):
+            if context.broke.is_set():
+                _stop(ports, job)
+            raise Interrupted(
+                f"training {job.key} goes on without us ({status.owner}); "
+                f"to stop it: {stop_command(context, job.key)}",
+                fix="the same command re-attaches",
+            )
+
+
+def stop_command(context: Context, key: str) -> str:
+    """The command that asks a training to save and end."""
+    params, state = training_params(context), context.state
+    if params.compute == "local":
+        return f"python -m training stop --key {key} --volume {params.volume or state / 'volume'}"
+    where = f" --state {state / 'loopback'}" if params.compute == "loopback" else ""
+    return f"python -m training stop --key {key} --compute {params.compute}{where}"
+
+
+def _launch(context: Context, ports: Ports, job: Job) -> None:
+    # the intent is durable before the launch: a crash between the two is seen by the next run
+    context.note({"training": job.key, "launch": "intended"})
+    execution = training_params(context).execution()
+    adjusted = adjustments_of(job.volume, job.key, execution)
+    # it ends by itself before the cap is passed, also when nobody is left to stop it; after a
+    # preemption its time begins anew, so that it is we who stop it then
+    limits = [s for s in (adjusted.deadline_seconds, context.paid_seconds) if s is not None]
+    adjusted = adjusted.model_copy(update={"deadline_seconds": min(limits, default=None)})
+    with translated():
+        launch = ports.compute.launch(job.key, job.config, job.dataset.name, adjusted)
+    word = "re-attached to" if launch.attached else "launched"
+    context.note(
+        {
+            "training": job.key,
+            "launch": "attached" if launch.attached else "launched",
+            "owner": launch.owner,
+            "call_id": launch.call_id,
+            "text": f"{word} training {job.key} ({launch.owner})",
+        }
+    )
+
+
+def _stop(ports: Ports, job: Job) -> None:
+    """End the training: it saves, and whoever has more money resumes it."""
+    with translated():
+        ports.compute.stop(job.key)
+    raise Interrupted(
+        f"training {job.key} was told to save and end",
+        fix="run the same command with a higher max_cost=: it resumes from the newest checkpoint",
+    )
+
+
+def _tell(context: Context, status: TrainingStatus) -> None:
+    if status.step is None or not status.target:
+        return
+    parts = []
+    if status.loss is not None:
+        parts.append(f"loss {status.loss:.4f}")
+    eta = None
+    if status.images_per_second:
+        parts.append(f"{status.images_per_second:,.0f} images/s")
+    if status.steps_per_second:
+        eta = (status.target - status.step) / status.steps_per_second
+    context.progress(Progress(status.step, status.target, " · ".join(parts), eta))
+
+
+def _read_before(context: Context, job: Job) -> int:
+    """How many bytes of the log are in the ledger."""
+    return next(_marks(context.history(), job.key), 0)
+
+
+def _marks(events: Sequence[Event], key: str) -> Iterator[int]:
+    for event in reversed(events):
+        if event.data.get("training") == key and "log_at" in event.data:
+            yield int(event.data["log_at"])
+
+
+@dataclass
+class _Log:
+    """What a training's log says, noted once; the lines of its steps are progress, not notes."""
+
+    context: Context
+    job: Job
+    every: float
+    at: int
+    _next: float = field(default=0.0)
+
+    def follow(self, *, last: bool) -> None:
+        """Note the lines that are new, when it is time to look or this is the last look."""
+        now = time.monotonic()
+        if now < self._next and not last:
+            return
+        self._next = now + self.every
+        path = f"{self.job.directory}/training.log"
+        if not self.job.volume.exists(path):
+            return
+        content = self.job.volume.read_bytes(path)
+        if len(content) < self.at:
+            self.at = 0  # the volume was emptied, and the log began anew
+        whole = content[self.at : content.rfind(b"\n") + 1]
+        self.at += len(whole)
+        lines = [
+            line
+            for line in whole.decode(errors="replace").splitlines()
+            if line.strip() and not _STEP.search(line)
+        ]
+        if lines:
+            self.context.note(
+                {"training": self.job.key, "log": "\n".join(lines), "log_at": self.at}
+            )

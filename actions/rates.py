@@ -1,0 +1,39 @@
+"""What an hour costs, written down where estimates read it, with its source and its date."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from agents.rates import RATES_NAME, read_rates
+from training.compute import Compute
+from training.durable import write_whole
+from training.modal_rates import COMMAND
+
+__all__ = ["note_rate"]
+
+
+def note_rate(state: Path, compute: Compute) -> str:
+    """Write the compute's rate of today, unless a person wrote one; what was written, in words.
+
+    A rate that the platform no longer lists is removed: an old price is no price.
+    """
+    known = dict(read_rates(state))
+    before = known.get(compute.name)
+    if before is not None and not before.source.startswith(COMMAND):
+        return ""
+    rate = compute.hourly_rate()
+    entries = {name: each.model_dump(mode="json") for name, each in known.items()}
+    entries.pop(compute.name, None)
+    if rate is not None:
+        said = asdict(rate)
+        entries[compute.name] = {
+            "usd_per_hour": {name: said[name] for name in ("low", "expected", "high")},
+            "source": rate.source,
+            "seen": rate.seen,
+            "until": rate.seen,  # asked again on another day
+        }
+    if entries != {} or (state / RATES_NAME).exists():
+        write_whole(state / RATES_NAME, json.dumps(entries, indent=2, sort_keys=True) + "\n")
+    if rate is None:
+        return f"the price of an hour on {compute.name} is unknown"
+    return f"${rate.expected:.2f} an hour on {compute.name} ({rate.source}, {rate.seen})"

@@ -1,0 +1,243 @@
+"""A sweep: several configurations at the same time, each a step; the best one is kept."""
+
+import hashlib
+import json
+import math
+
+from pydantic import ValidationError
+
+from actions.job import Job, job_with
+from actions.ports import ports_of, translated
+from actions.train import train_job
+from actions.training_cost import basis, price, training_seconds
+from actions.training_outcome import outcome_of
+from agents.actions import Action, Context, Cost, Sensor, action, sensor
+from agents.errors import ActionFailed, FailureClass
+from agents.facts import Condition, Reading
+from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking
+from goals.best_dit import SweepParameters
+from goals.world import MOST_CANDIDATES, F, candidate_fact
+from training.compute import Compute
+from training.config import TrainingConfig
+from training.result import Result
+from training.volume import commit_training
+
+__all__ = ["CANDIDATES", "JUDGED", "best_chosen", "choose_best"]
+
+JUDGED_BY = "validation_loss"
+OUT_OF_MEMORY = "out_of_memory"
+
+
+def _candidates(params: object) -> tuple[TrainingConfig, ...]:
+    return params.candidates() if isinstance(params, SweepParameters) else ()
+
+
+def _job(context: Context, number: int) -> Job | None:
+    """The training of the configuration of this number, from 1."""
+    config = _candidates(context.params)[number - 1]
+    job: Job | None = context.once(f"candidate {number}", lambda: job_with(context, config))
+    return job
+
+
+def _jobs(context: Context) -> list[Job]:
+    numbers = range(1, len(_candidates(context.params)) + 1)
+    found = [_job(context, number) for number in numbers]
+    return [job for job in found if job is not None]
+
+
+def _is_out(result: Result) -> bool:
+    """Whether a configuration lost by itself: it cannot learn, or does not fit."""
+    failure = result.failure
+    return (
+        result.status == "failed"
+        and failure is not None
+        and (str(failure.failure_class) == "numeric" or failure.name == OUT_OF_MEMORY)
+    )
+
+
+def _train_candidate(number: int) -> Action:
+    def run(context: Context) -> Outcome:
+        job = _job(context, number)
+        if job is None:
+            raise ActionFailed(
+                "the dataset is not on the volume, so there is nothing to train on",
+                failure_class=FailureClass.PERMANENT,
+                name="dataset_missing",
+            )
+        try:
+            found = train_job(context, job)
+        except ActionFailed:
+            result = job.result()
+            if result is None or not _is_out(result):
+                raise
+            return Outcome(summary=_out(result), provenance={"training_key": job.key})
+        # here a gate only says which configuration may win
+        return found.model_copy(update={"gates": (), "decision": None, "lesson": ""})
+
+    run.__name__ = f"train_candidate_{number}"
+    run.__doc__ = f"Train configuration {number} of the sweep to the end, whatever comes of it."
+
+    def cost(params: object) -> Cost:
+        seconds = training_seconds(params, _candidates(params)[number - 1])
+        return Cost(seconds, price(params), basis(params))
+
+    return action(
+        needs=(F.auth_valid, F.image_built, F.dataset_ready),
+        effect=(F[candidate_fact(number)] == True, ~F.documented),  # noqa: E712
+        cost=cost,
+        resources={"gpu": 1},
+        when=lambda params: number <= len(_candidates(params)),
+    )(run)
+
+
+def _judged(number: int) -> Sensor:
+    def look(context: Context) -> Reading:
+        if number > len(_candidates(context.params)):
+            return Reading(False, f"the sweep has no configuration {number}")
+        job = _job(context, number)
+        result = job.result() if job is not None else None
+        if job is None or result is None:
+            return Reading(False, "not trained yet")
+        if _is_out(result):
+            return Reading(True, _out(result))
+        if result.status != "completed" or not job.holds_checkpoint(result):
+            return Reading(False, f"{result.status} at step {result.step} of {result.target_step}")
+        return Reading(True, f"training {job.key}: {_score(result)}")
+
+    return sensor(F[candidate_fact(number)], needs=F.auth_valid, timeout=15)(look)
+
+
+CANDIDATES = tuple(_train_candidate(number) for number in range(1, MOST_CANDIDATES + 1))
+JUDGED = tuple(_judged(number) for number in range(1, MOST_CANDIDATES + 1))
+
+
+def _out(result: Result) -> str:
+    name = result.failure.name if result.failure is not None else result.status
+    return f"out: {name} at step {result.step}"
+
+
+def _score(result: Result) -> str:
+    failed = [gate.name for gate in result.gates if not gate.passed]
+    verdict = f"failed {', '.join(failed)}" if failed else "gates passed"
+    return f"validation loss {_loss(result):.4f}, {verdict}"
+
+
+def _loss(result: Result) -> float:
+    loss = result.metrics.get(JUDGED_BY, math.inf)
+    return math.inf if math.isnan(loss) else loss
+
+
+def _ranking_path(context: Context) -> str:
+    keys = "\n".join(job.key for job in _jobs(context))
+    return f"sweeps/{hashlib.sha256(keys.encode()).hexdigest()[:16]}.json"
+
+
+@sensor(F.best_chosen, needs=F.auth_valid, timeout=15)
+def best_chosen(context: Context) -> Reading:
+    """True when a ranking of these very configurations is on the volume, with its winner."""
+    jobs = {job.key: job for job in _jobs(context)}
+    volume, path = ports_of(context).volume, _ranking_path(context)
+    if not jobs or not volume.exists(path):
+        return Reading(False, "these configurations were not compared yet")
+    try:
+        key = str(json.loads(volume.read_bytes(path))["best"])
+        job, result = jobs[key], jobs[key].result()
+    except (ValueError, KeyError, ValidationError) as error:
+        return Reading(False, f"{path} cannot be read: {error}")
+    if result is None or not job.holds_checkpoint(result):
+        return Reading(False, f"the checkpoint of training {key} is gone from the volume")
+    return Reading(True, f"training {key} of {len(jobs)}: {_score(result)}")
+
+
+def _all_judged(params: object) -> tuple[Condition, ...]:
+    numbers = range(1, len(_candidates(params)) + 1)
+    return tuple(F[candidate_fact(number)] == True for number in numbers)  # noqa: E712
+
+
+@action(
+    needs=_all_judged,
+    effect=(F.best_chosen, ~F.documented),
+    seconds=2,
+    when=lambda params: bool(_candidates(params)),
+)
+def choose_best(context: Context) -> Outcome:
+    """Keep the configuration with the least validation loss among those that passed their gates."""
+    found = [(job, job.result()) for job in _jobs(context)]
+    ended = [(job, result) for job, result in found if result is not None]
+    able = [
+        (job, result) for job, result in ended if result.passed and job.holds_checkpoint(result)
+    ]
+    if not able:
+        raise ActionFailed(
+            "no configuration of the sweep passed its gates: "
+            + "; ".join(f"{job.key} {_told(result)}" for job, result in ended),
+            fix="train longer (steps=…), or vary other settings (sweep=…)",
+            failure_class=FailureClass.PERMANENT,
+            name="gate_failed",
+        )
+    job, result = min(able, key=lambda each: _loss(each[1]))
+    with translated():
+        commit_training(job.volume, job.key)
+    path = _ranking_path(context)
+    ranking = {each.key: _told(of_it) for each, of_it in ended}
+    text = json.dumps({"best": job.key, "ranking": ranking}, indent=2) + "\n"
+    job.volume.write_bytes(path, text.encode())
+    return _outcome(job, result, ended, path, ports_of(context).compute)
+
+
+def _told(result: Result) -> str:
+    return _out(result) if result.status == "failed" else _score(result)
+
+
+def _outcome(
+    job: Job, result: Result, ended: list[tuple[Job, Result]], path: str, compute: Compute
+) -> Outcome:
+    of_best = outcome_of(job, result, compute)
+    losses = tuple(
+        Measurement(
+            name=f"{JUDGED_BY}_{number}",
+            value=of_it.metrics[JUDGED_BY],
+            source=f"{each.directory}/result.json",
+        )
+        for number, (each, of_it) in enumerate(ended, start=1)
+        if JUDGED_BY in of_it.metrics
+    )
+    return of_best.model_copy(
+        update={
+            "summary": f"best of {len(ended)}: training {job.key}, {_score(result)}",
+            "measurements": (*losses, *of_best.measurements),
+            "artifacts": (Artifact(name="ranking", path=path), *of_best.artifacts),
+            "gates": tuple(Gate.model_validate(each.model_dump()) for each in result.gates),
+            "decision": _decision(job, of_best.decision),
+            "lesson": "",
+        }
+    )
+
+
+def _decision(job: Job, promoted: Decision | None) -> Decision | None:
+    """What stands of the winner's own promotion, as a choice among configurations."""
+    if promoted is None:
+        return None
+    changes = {
+        "key": f"best:{job.model}:{job.dataset.name}",
+        "title": f"Best {job.model} of a sweep on {job.dataset.name}: {job.key}",
+        "context": (
+            "Several configurations were trained at the same time on the same photos. Those that "
+            "passed every gate are compared by their loss on photos that none of them saw."
+        ),
+        "positive": (
+            "All were measured in the same way, on the same photos, to their last step.",
+            *promoted.positive,
+        ),
+        "negative": (
+            "One seed per configuration: a small difference may be chance.",
+            *promoted.negative,
+        ),
+        "neutral": (
+            "The others stay on the volume under their own training keys.",
+            *promoted.neutral,
+        ),
+        "alternatives": (("Compare training losses", "they say nothing about unseen photos"),),
+        "ranking": Ranking(measurement=JUDGED_BY, best="lowest"),
+    }
+    return promoted.model_copy(update=changes)

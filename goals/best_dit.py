@@ -1,0 +1,72 @@
+"""The goal: the best of several TinyDiTs, trained at the same time."""
+
+import itertools
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from agents.actions import Goal
+from goals.parameters import TrainingParameters, training_parameters
+from goals.world import MOST_CANDIDATES, F
+from training.config import TrainingConfig
+from training.errors import ConfigError
+
+__all__ = ["SweepParameters", "best_dit"]
+
+_SAME = ("model", "preset", "image_size")
+"""What the configurations of a sweep share: else they would not be compared on the same photos."""
+
+
+class SweepParameters(TrainingParameters):
+    """What to vary, and how many trainings may run at the same time."""
+
+    sweep: str = Field(
+        "learning_rate=1e-3,2e-3",
+        description="settings and their values: 'learning_rate=1e-3,2e-3 batch=16,32' is four "
+        "configurations",
+    )
+    at_once: int = Field(2, ge=1, le=MOST_CANDIDATES, description="trainings at the same time")
+
+    @model_validator(mode="after")
+    def _can_be_compared(self) -> Self:
+        self.candidates()
+        return self
+
+    def candidates(self) -> tuple[TrainingConfig, ...]:
+        """The configurations, in the order of the values.
+
+        Raises:
+            ValueError: They are none, too many, not valid, or two are the same.
+        """
+        varied = [_varied(word) for word in self.sweep.split()]
+        found: list[TrainingConfig] = []
+        for values in itertools.product(*(values for _, values in varied)):
+            settings = dict(zip((name for name, _ in varied), values, strict=True))
+            try:
+                found.append(self.model_copy(update={**settings, "sweep": ""}).config())
+            except ConfigError as error:
+                raise ValueError(f"sweep={self.sweep}: {error.message}") from error
+        if not 2 <= len(found) <= MOST_CANDIDATES:
+            raise ValueError(
+                f"sweep={self.sweep} is {len(found) if varied else 0} configurations; "
+                f"from 2 to {MOST_CANDIDATES} can be compared"
+            )
+        if len(set(map(str, found))) < len(found):
+            raise ValueError(f"sweep={self.sweep} names the same configuration twice")
+        return tuple(found)
+
+
+def _varied(word: str) -> tuple[str, list[str]]:
+    name, equals, values = word.partition("=")
+    if not equals or name not in TrainingConfig.model_fields or name in _SAME:
+        raise ValueError(f"sweep={word}: write SETTING=VALUE,VALUE with a setting of the preset")
+    return name, values.split(",")
+
+
+best_dit = Goal(
+    "best_dit",
+    "The best of several TinyDiTs by validation loss, trained at once, durable, documented",
+    lambda _: (F.best_chosen, F.documented),
+    training_parameters("dit", SweepParameters),
+    capacity=lambda params: {"gpu": params.at_once},
+)

@@ -1,0 +1,86 @@
+"""Prices come from the platform, with source and date, or are unknown; budgets are kept."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from programs import goap
+
+from training.loopback.client import ControlPlane
+
+pytestmark = pytest.mark.xdist_group("modal")
+
+WORDS = ("run", "goal=trained_dit", "compute=modal", "preset=smoke", "seed=240", "state=state")
+RATES: dict[str, Any] = {"gpu_hour_cost_a10g": 10, "cpu_hour_cost": 1, "mem_gib_hour_cost": 0.5}
+
+
+def test_24_a_price_that_nobody_knows_is_unknown() -> None:
+    from actions.training_cost import price
+    from goals.parameters import training_parameters
+
+    parameters = training_parameters("dit")
+    assert price(parameters(compute="modal")) is None
+    assert price(parameters(compute="loopback")) == 0
+
+
+def rates(where: Path) -> Any:
+    return json.loads((where / "state" / "rates.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_02_and_24_a_plan_over_the_budget_is_refused_at_the_prices_of_today(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    def trainings() -> int:
+        return sum(call["function"] == "train" for call in plane.do("state")["calls"])
+
+    before = trainings()
+    plane.do("rates")
+    ended = goap(plane, tmp_path, *WORDS, "max_cost=5")
+    assert ended.code == 5, ended.err
+    assert "is unknown, so max_cost=5 cannot be kept" in ended.err
+    assert not (tmp_path / "state" / "rates.json").exists()
+
+    plane.do("rates", **RATES)
+    ended = goap(plane, tmp_path, *WORDS, "max_cost=0.0001")
+    assert ended.code == 5, ended.err
+    today = datetime.now(UTC).date().isoformat()
+    assert rates(tmp_path)["modal"] == {
+        "usd_per_hour": {"low": 10.0, "expected": 16.0, "high": 34.0},
+        "source": "modal billing rates --json: gpu_hour_cost_a10g",
+        "seen": today,
+        "until": today,
+    }
+
+    # a price holds for the day on which it was read
+    plane.do("rates", **{**RATES, "gpu_hour_cost_a10g": 20})
+    older = {"modal": {**rates(tmp_path)["modal"], "until": "2026-01-01"}}
+    (tmp_path / "state" / "rates.json").write_text(json.dumps(older), encoding="utf-8")
+    assert goap(plane, tmp_path, *WORDS, "max_cost=0.0001").code == 5
+    assert rates(tmp_path)["modal"]["usd_per_hour"]["low"] == 20
+    assert trainings() == before
+
+    by_hand = {"modal": {**rates(tmp_path)["modal"], "source": "our contract", "until": ""}}
+    (tmp_path / "state" / "rates.json").write_text(json.dumps(by_hand), encoding="utf-8")
+    assert goap(plane, tmp_path, *WORDS, "max_cost=0.0001").code == 5
+    assert rates(tmp_path) == by_hand
+
+    plane.do("rates")
+    (tmp_path / "state" / "rates.json").write_text(json.dumps(older), encoding="utf-8")
+    ended = goap(plane, tmp_path, *WORDS, "max_cost=5")
+    assert (ended.code, "is unknown" in ended.err) == (5, True), ended.err
+    assert rates(tmp_path) == {}  # no longer listed: an old price is no price
+
+
+def test_the_rate_of_a_gpu_that_is_not_listed_is_no_rate() -> None:
+    from training.modal_rates import hourly_rate
+
+    listed = {name: str(value) for name, value in RATES.items()}
+    day = datetime(2026, 1, 2, tzinfo=UTC)
+    found = hourly_rate("A10G:2", listed, lambda: day)
+    assert found is not None
+    assert (found.low, found.expected, found.high, found.seen) == (20, 26, 44, "2026-01-02")
+    assert hourly_rate("H100", listed, lambda: day) is None
+    assert hourly_rate("A10G", {**listed, "cpu_hour_cost": "?"}, lambda: day) is None
