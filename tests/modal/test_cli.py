@@ -122,8 +122,8 @@ def test_25_is_in_the_ledger_intent_before_launch_and_a_killed_run_re_attaches(d
 
 
 def test_21_slices_go_on_until_the_target_whatever_a_call_returns(desk: Path) -> None:
-    # each call may train for 3 seconds: it returns early, in peace, and nothing is trained yet
-    words = (*SMOKE, "steps=2500", "save_every=2000", "slice_seconds=3")
+    # each call may train for 8 seconds: it returns early, in peace, and nothing is trained yet
+    words = (*SMOKE, "steps=2500", "save_every=2000", "slice_seconds=8")
     ended = goap(None, desk, "run", *words)
     assert ended.code == 0, ended.err
     assert len(calls(desk)) > 1

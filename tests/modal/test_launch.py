@@ -63,7 +63,8 @@ def again(client: Client, config: Any) -> str:
         assert out or "run the same command" in err or "another launcher" in err or "waits" in err
         return out.strip() or None
 
-    found: str = until(once)
+    # a client before 1.6 cannot list calls, and waits two minutes for one that may not exist
+    found: str = until(once, 180)
     return found
 
 
