@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """`mallopt` parameters of glibc's malloc.h."""
 
 
@@ -85,8 +85,8 @@ def keep_freed_memory() -> None:
     """
     with suppress(OSError, AttributeError):  # not glibc: nothing to tell
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
-        mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+        mallopt(M_MMAP_THRESHOLD, 1 << 30)
+        mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def has_fast_bf16(device: torch.device) -> bool:

@@ -1,5 +1,6 @@
 """Files that are whole or absent: written aside, synced, renamed; and their checksums."""
 
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -16,10 +17,12 @@ __all__ = [
     "IF_FREE",
     "NO_ROOM",
     "TEMPORARY",
+    "begin_to_sync",
     "directory_lock",
     "disk_errors",
     "remove_abandoned",
     "replace_directory",
+    "reserve_room",
     "sha256_of",
     "sync_directory",
     "temporary_directory",
@@ -88,6 +91,38 @@ def write_whole(path: Path, content: bytes | str) -> None:
             aside.unlink(missing_ok=True)
             raise
         sync_directory(path.parent)
+
+
+def reserve_room(descriptor: int, size: int) -> None:
+    """Take the room for a new file of `size` bytes at once, where the file system can do that.
+
+    A full disk is then found before anything is written, and writing waits less for the disk.
+
+    Raises:
+        OSError: There is no room.
+    """
+    if _call("fallocate", descriptor, ctypes.c_int(0), ctypes.c_int64(0), ctypes.c_int64(size)):
+        number = ctypes.get_errno()
+        if number in NO_ROOM:
+            raise OSError(number, os.strerror(number))
+
+
+def begin_to_sync(descriptor: int, start: int, size: int) -> None:
+    """Let the disk begin with these bytes of a file while more are written; syncing waits less."""
+    _call("sync_file_range", descriptor, ctypes.c_int64(start), ctypes.c_int64(size), _WRITE)
+
+
+_WRITE = ctypes.c_uint(2)
+"""SYNC_FILE_RANGE_WRITE: start, do not wait."""
+
+
+def _call(name: str, descriptor: int, *arguments: object) -> int:
+    """What Linux's function answers; 0 where there is none."""
+    try:
+        function = getattr(ctypes.CDLL(None, use_errno=True), name)
+    except (OSError, AttributeError):
+        return 0
+    return int(function(descriptor, *arguments))
 
 
 def sha256_of(path: Path) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.durable import begin_to_sync, reserve_room
 from training.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -84,10 +85,21 @@ def hash_pieces(pieces: Sequence[memoryview]) -> str:
 
 
 def write_pieces(path: Path, pieces: Sequence[memoryview]) -> None:
-    """Write a new file of these pieces and wait until the disk has it."""
+    """Write a new file of these pieces and wait until the disk has it.
+
+    Raises:
+        OSError: There is no room, or the disk fails.
+    """
     with path.open("xb", buffering=_BUFFER) as file:
+        reserve_room(file.fileno(), sum(piece.nbytes for piece in pieces))
+        begun = written = 0
         for piece in pieces:
             file.write(piece)
+            written += piece.nbytes
+            if written - begun >= _BUFFER:
+                file.flush()
+                begin_to_sync(file.fileno(), begun, written - begun)
+                begun = written
         file.flush()
         os.fsync(file.fileno())
 
