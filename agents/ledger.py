@@ -65,10 +65,11 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Close the file; closing twice is fine."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Close the file, when nobody writes into it any more; closing twice is fine."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     def append(self, event: Event) -> Event:
         """Make the event durable, without secrets, and return it as it was stored.
