@@ -9,7 +9,7 @@ WORKERS ?= 2
 .PHONY: run test test-slow test-modal test-faults check format schemas venv clean
 
 run: $(INSTALLED)
-	$(BIN)/python -m agents run goal=trained_dit steps=600
+	$(BIN)/python -m agents run goal=trained_dit steps=800
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup

@@ -210,7 +210,7 @@ class LocalCompute:
             return subprocess.Popen(
                 command,
                 cwd=self._root,
-                env={**os.environ, "OMP_WAIT_POLICY": "passive", "PYTHONPATH": path},
+                env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
