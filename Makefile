@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # one worker per core; each worker's torch uses one thread, so that they do not fight
 WORKERS ?= 2
 
-.PHONY: run test test-slow test-modal test-faults check format schemas venv clean
+.PHONY: run test test-slow test-modal test-faults test-kills check format schemas venv clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m agents run goal=trained_dit steps=800
@@ -29,6 +29,10 @@ test-faults: $(INSTALLED)
 	$(BIN)/python -m pytest -q -s -m "slow or not slow" tests/faults tests/agents/test_secrets.py tests/agents/test_webhook.py \
 		tests/agents/test_watch.py tests/agents/test_money.py tests/actions/test_incidents.py \
 		tests/e2e/test_interrupted.py tests/e2e/test_five_failures.py
+
+# kill -9 of a training, 200 times
+test-kills: $(INSTALLED)
+	$(BIN)/python -m pytest -q -s -m slow tests/training/test_kill.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
