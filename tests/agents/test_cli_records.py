@@ -132,7 +132,8 @@ def test_verifying_without_the_ledger_of_the_records_is_no_success(call, kit, tm
 
 def test_archived_learnings_are_verified_too(call, repo):
     call("learnings", "archive", "before=9999-01-01")
-    assert "0 numbers" not in call("learnings", "verify").out
+    recomputed, word, *_ = call("learnings", "verify").out.split()
+    assert (int(recomputed) > 0, word) == (True, "numbers")
     archive = repo / "agents-docs" / "learnings-archive.md"
     archive.write_text(archive.read_text(encoding="utf-8").replace("0.9", "0.8"), encoding="utf-8")
     assert "0.8 where the ledger says 0.9" in call("learnings", "verify", code=1).out
