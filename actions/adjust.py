@@ -4,9 +4,9 @@ import re
 
 from actions.job import Job, job_of, training_params
 from actions.ports import translated
-from agents.actions import Context, action
+from agents.declare.actions import Context, action
+from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass
-from agents.outcome import Outcome
 from goals.world import F
 from training.adjustments import adjust, adjustments_of
 from training.result import Result

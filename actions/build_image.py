@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from actions.ports import ports_of, translated
 from actions.training_cost import basis, price
-from agents.actions import Context, Cost, action, sensor
-from agents.events import Event
-from agents.facts import Reading
-from agents.outcome import Artifact, Outcome
+from agents.declare.actions import Context, Cost, action, sensor
+from agents.declare.facts import Reading
+from agents.declare.outcome import Artifact, Outcome
+from agents.ledger.events import Event
 from goals.world import F
 
 __all__ = ["build_image", "image_built"]

@@ -2,10 +2,10 @@
 
 from actions.job import Job, job_of
 from actions.ports import translated
-from agents.actions import Context, action, sensor
+from agents.declare.actions import Context, action, sensor
+from agents.declare.facts import Condition, Reading
+from agents.declare.outcome import Artifact, Measurement, Outcome
 from agents.errors import ActionFailed, FailureClass
-from agents.facts import Condition, Reading
-from agents.outcome import Artifact, Measurement, Outcome
 from goals.world import F
 from training.checkpoint_entry import MANIFEST_FILE
 from training.errors import CheckpointError

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from actions.job import Job, training_params
 from actions.ports import Ports, ports_of, translated
-from agents.actions import Context, Progress
+from agents.declare.actions import Context, Progress
 from agents.errors import Interrupted
-from agents.events import Event
+from agents.ledger.events import Event
 from training.adjustments import adjustments_of
 from training.compute import TrainingStatus
 

@@ -7,10 +7,10 @@ from actions.job import training_params
 from actions.ports import ports_of
 from actions.prune_checkpoints import prune_stores
 from actions.training_cost import disk_mb
-from agents.actions import Context, action, sensor
+from agents.declare.actions import Context, action, sensor
+from agents.declare.facts import Reading
+from agents.declare.outcome import Measurement, Outcome
 from agents.errors import ActionFailed, FailureClass
-from agents.facts import Reading
-from agents.outcome import Measurement, Outcome
 from goals.world import F
 from training.retention import AnyOf, KeepBest, KeepLast
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from actions.ports import ports_of
-from agents.actions import Context
+from agents.declare.actions import Context
 from agents.errors import ActionFailed, FailureClass
 from goals.parameters import TrainingParameters
 from training.checkpoint_entry import MANIFEST_FILE

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from agents.actions import Context
+from agents.declare.actions import Context
 from agents.errors import (
     ActionFailed,
     FailureClass,

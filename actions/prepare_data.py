@@ -2,10 +2,10 @@
 
 from actions.job import is_current, manifest_of, training_params
 from actions.ports import ports_of, translated
-from agents.actions import Context, Progress, action, sensor
+from agents.declare.actions import Context, Progress, action, sensor
+from agents.declare.facts import Reading
+from agents.declare.outcome import Artifact, Measurement, Outcome
 from agents.errors import Interrupted
-from agents.facts import Reading
-from agents.outcome import Artifact, Measurement, Outcome
 from goals.world import F
 from training.data.origin import origin_of
 from training.data.prepare import prepare

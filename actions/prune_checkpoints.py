@@ -5,9 +5,9 @@ from pathlib import Path
 
 from actions.job import job_of, training_params
 from actions.ports import ports_of, translated
-from agents.actions import Context, action, sensor
-from agents.facts import Condition, Reading
-from agents.outcome import Measurement, Outcome
+from agents.declare.actions import Context, action, sensor
+from agents.declare.facts import Condition, Reading
+from agents.declare.outcome import Measurement, Outcome
 from goals.world import F
 from training.checkpoints import CheckpointStore
 from training.retention import Policy, PrunePlan, execute, plan_prune, policy_of

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from agents.rates import RATES_NAME, read_rates
+from agents.declare.rates import RATES_NAME, read_rates
 from training.compute import Compute
 from training.durable import write_whole
 from training.modal_rates import COMMAND

@@ -11,10 +11,10 @@ from actions.ports import ports_of, translated
 from actions.train import train_job
 from actions.training_cost import basis, price, training_seconds
 from actions.training_outcome import outcome_of
-from agents.actions import Action, Context, Cost, Sensor, action, sensor
+from agents.declare.actions import Action, Context, Cost, Sensor, action, sensor
+from agents.declare.facts import Condition, Reading
+from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking
 from agents.errors import ActionFailed, FailureClass
-from agents.facts import Condition, Reading
-from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking
 from goals.best_dit import SweepParameters
 from goals.world import MOST_CANDIDATES, F, candidate_fact
 from training.compute import Compute

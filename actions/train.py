@@ -8,10 +8,10 @@ from actions.job import Job, job_of
 from actions.ports import ports_of
 from actions.training_cost import basis, disk_mb, price, training_seconds
 from actions.training_outcome import outcome_of
-from agents.actions import Context, Cost, action
+from agents.declare.actions import Context, Cost, action
+from agents.declare.facts import Condition, Fact
+from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass
-from agents.facts import Condition, Fact
-from agents.outcome import Outcome
 from goals.world import F
 from training.compute import TrainingStatus
 from training.result import Result

@@ -2,8 +2,8 @@
 
 from actions.job import Job, job_of
 from actions.ports import ports_of
-from agents.actions import Context, Sensor, sensor
-from agents.facts import Fact, Reading
+from agents.declare.actions import Context, Sensor, sensor
+from agents.declare.facts import Fact, Reading
 from goals.world import F
 from training.adjustments import adjustments_of
 from training.result import Result

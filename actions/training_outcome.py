@@ -3,7 +3,7 @@
 import json
 
 from actions.job import Job
-from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking, Series
+from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking, Series
 from training.checkpoint_entry import MANIFEST_FILE
 from training.compute import Compute
 from training.result import CheckpointRef, Result

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from agents.actions import Context, action, sensor
-from agents.events import Event
-from agents.facts import Reading
-from agents.outcome import Artifact, Outcome
+from agents.declare.actions import Context, action, sensor
+from agents.declare.facts import Reading
+from agents.declare.outcome import Artifact, Outcome
+from agents.ledger.events import Event
 from agents.records import inputs_digest, outdated, uncommitted, write_records
 from goals.parameters import DocumentParameters
 from goals.world import F

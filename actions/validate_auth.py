@@ -3,9 +3,9 @@
 from actions.ports import ports_of, translated
 from actions.rates import note_rate
 from actions.training_cost import training_seconds
-from agents.actions import Context, action, sensor
-from agents.facts import UNKNOWN, Reading
-from agents.outcome import Outcome
+from agents.declare.actions import Context, action, sensor
+from agents.declare.facts import UNKNOWN, Reading
+from agents.declare.outcome import Outcome
 from goals.world import F
 from training.errors import AuthenticationError
 

@@ -10,7 +10,7 @@ from agents.cli.main import Composition, invoke
 if TYPE_CHECKING:
     import argparse
 
-    from agents.catalogue import Catalogue
+    from agents.declare.catalogue import Catalogue
 
 __all__ = ["ROOT", "load_catalogue", "load_programs", "main"]
 
@@ -18,7 +18,7 @@ __all__ = ["ROOT", "load_catalogue", "load_programs", "main"]
 def load_catalogue() -> "Catalogue":
     """This project's declarations; late, so that ``--help`` loads none of them."""
     from actions import ACTIONS, SENSORS, connect  # noqa: PLC0415
-    from agents.catalogue import Catalogue  # noqa: PLC0415
+    from agents.declare.catalogue import Catalogue  # noqa: PLC0415
     from goals import GOALS, F  # noqa: PLC0415
 
     return Catalogue(F, SENSORS, ACTIONS, GOALS, connect)

@@ -37,10 +37,10 @@ from agents.planning import Limits, PlanResult, Status, catalogue_of, plan, stil
 from agents.planning import actions as declared
 from agents.planning import catalogue as catalogues
 from agents.planning.compile import compile_task
-from agents.planning.improve import improvements
 from agents.planning.limits import Budget, Stopped
-from agents.planning.lookahead import first_plan
-from agents.planning.search import Ties
+from agents.planning.search.improve import improvements
+from agents.planning.search.lookahead import first_plan
+from agents.planning.search.stages import Ties
 
 PATIENCE_WITH_OTHERS = 30.0
 

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from agents.actions import Goal
+from agents.declare.actions import Goal
 from goals.parameters import TrainingParameters, training_parameters
 from goals.world import MOST_CANDIDATES, F
 from training.config import TrainingConfig

@@ -1,7 +1,7 @@
 """The goal: records that match the ledger."""
 
-from agents.actions import Goal
-from agents.triggers import on
+from agents.declare.actions import Goal
+from agents.declare.triggers import on
 from goals.parameters import DocumentParameters
 from goals.world import F
 

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from agents.facts import nearest
+from agents.declare.facts import nearest
 from training.config import Execution, TrainingConfig, resolve
 from training.errors import ConfigError
 from training.presets import PRESETS

@@ -1,6 +1,6 @@
 """The goal: a classifier that tells cat breeds apart."""
 
-from agents.actions import Goal
+from agents.declare.actions import Goal
 from goals.parameters import training_parameters
 from goals.world import F
 

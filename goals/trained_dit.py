@@ -1,7 +1,7 @@
 """The goal: a TinyDiT that draws cats."""
 
-from agents.actions import Goal
-from agents.triggers import on
+from agents.declare.actions import Goal
+from agents.declare.triggers import on
 from goals.parameters import training_parameters
 from goals.world import F
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from agents.facts import facts
+from agents.declare.facts import facts
 
 __all__ = ["MOST_CANDIDATES", "F", "World", "candidate_fact"]
 

@@ -4,13 +4,13 @@ import getpass
 
 import click
 
-from agents.approval import APPROVED
 from agents.cli.output import emit, json_option, money
 from agents.cli.words import LEDGER_NAME, dollars, parse_words, state_directory
 from agents.errors import UsageError
-from agents.events import new_event
-from agents.history import RunHistory, find_run, run_histories
-from agents.ledger import Ledger
+from agents.ledger.events import new_event
+from agents.ledger.history import RunHistory, find_run, run_histories
+from agents.ledger.store import Ledger
+from agents.run.approval import APPROVED
 
 __all__ = ["approve_command"]
 

@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from agents.cli.main import Composition, cli
+from agents.cli.our_program import OurProgram
 from agents.cli.output import emit, json_option, paint
-from agents.docs import Project, Report, check_pages, find_pages
-from agents.docs.modal_program import ModalProgram
-from agents.docs.our_program import OurProgram
-from agents.docs.programs import Make, ParserProgram, Program
+from agents.documents import Project, Report, check_pages, find_pages
+from agents.documents.modal_program import ModalProgram
+from agents.documents.programs import Make, ParserProgram, Program
 from agents.errors import UsageError
 
 __all__ = ["docs_command", "programs_of", "project_of"]

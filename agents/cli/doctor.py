@@ -13,7 +13,7 @@ import click
 from agents.cli.output import emit, json_option, paint
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
 from agents.errors import LedgerDamaged, UsageError
-from agents.ledger import Ledger
+from agents.ledger.store import Ledger
 
 __all__ = ["Finding", "doctor_command"]
 

@@ -9,8 +9,8 @@ import click
 from agents.cli.output import emit, json_option
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
 from agents.errors import UsageError
-from agents.events import new_event, new_id
-from agents.ledger import Ledger
+from agents.ledger.events import new_event, new_id
+from agents.ledger.store import Ledger
 
 __all__ = ["emit_command"]
 

@@ -5,17 +5,17 @@ from typing import Any
 
 import click
 
-from agents.actions import Grounded
-from agents.catalogue import Catalogue
 from agents.cli.listing import offered
 from agents.cli.output import duration, emit, json_option, money, paint
 from agents.cli.plan_view import plan_data
 from agents.cli.words import Request, catalogue_of, request
-from agents.deliberate import Deliberation, deliberate
+from agents.declare.actions import Grounded
+from agents.declare.catalogue import Catalogue
+from agents.declare.facts import UNKNOWN, Condition, nearest, show_value
 from agents.errors import UsageError
-from agents.facts import UNKNOWN, Condition, nearest, show_value
-from agents.observe import observe
 from agents.planning import PlanResult, explain_missing, runner_up, why_not
+from agents.run.decide import Deliberation, deliberate
+from agents.run.observe import observe
 
 __all__ = ["explain_command"]
 

@@ -10,15 +10,15 @@ import click
 from agents.cli.diff_view import diff_text
 from agents.cli.live import describe
 from agents.cli.output import duration, emit, json_option, money, paint
+from agents.cli.report import report_html
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
-from agents.comparison import compare_runs
+from agents.declare.facts import nearest
+from agents.declare.schedule import every
 from agents.errors import UsageError
-from agents.events import Event, timestamp, utc_now
-from agents.facts import nearest
-from agents.history import RunHistory, find_run, run_histories
-from agents.ledger import Ledger
-from agents.report import report_html
-from agents.schedule import every
+from agents.ledger.comparison import compare_runs
+from agents.ledger.events import Event, timestamp, utc_now
+from agents.ledger.history import RunHistory, find_run, run_histories
+from agents.ledger.store import Ledger
 
 __all__ = ["report_command", "runs_command", "show_command"]
 

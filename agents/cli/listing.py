@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from agents.catalogue import Catalogue
 from agents.cli.output import duration, emit, json_option, money, paint
 from agents.cli.words import catalogue_of
-from agents.facts import Condition
+from agents.declare.catalogue import Catalogue
+from agents.declare.facts import Condition
 
 __all__ = ["actions_command", "facts_command", "goals_command", "offered"]
 

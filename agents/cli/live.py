@@ -8,10 +8,10 @@ from typing import Any, TextIO
 
 import click
 
-from agents.actions import Progress
 from agents.cli.output import duration, money, paint, say
-from agents.events import Event
-from agents.reporter import Reporter
+from agents.declare.actions import Progress
+from agents.ledger.events import Event
+from agents.run.reporter import Reporter
 
 __all__ = ["PlainReporter", "describe", "progress_text", "reporter_for"]
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from agents.errors import GoapError, UsageError
-from agents.failpoints import arm
-from agents.redaction import redact, redacted
+from agents.ledger.failpoints import arm
+from agents.ledger.redaction import redact, redacted
 
 if TYPE_CHECKING:
     import argparse
 
-    from agents.catalogue import Catalogue
+    from agents.declare.catalogue import Catalogue
 
 __all__ = ["COMMANDS", "Composition", "cli", "error_document", "invoke"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from agents.errors import GoapError
-from agents.redaction import redact, redacted
+from agents.ledger.redaction import redact, redacted
 
 __all__ = ["as_json", "duration", "emit", "json_option", "money", "paint", "say", "write"]
 

@@ -7,10 +7,10 @@ import click
 from agents.cli.output import emit, json_option, write
 from agents.cli.plan_view import plan_data, plan_text
 from agents.cli.words import request
-from agents.deliberate import Deliberation, deliberate
 from agents.errors import UsageError
-from agents.observe import observe
 from agents.planning import Status
+from agents.run.decide import Deliberation, deliberate
+from agents.run.observe import observe
 
 __all__ = ["plan_command"]
 

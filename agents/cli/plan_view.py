@@ -3,10 +3,10 @@
 from typing import Any
 
 from agents.cli.output import duration, money, paint
-from agents.deliberate import Deliberation
-from agents.estimates import total
-from agents.facts import UNKNOWN, Condition, show_value
+from agents.declare.facts import UNKNOWN, Condition, show_value
+from agents.money.estimates import total
 from agents.planning import Step
+from agents.run.decide import Deliberation
 
 __all__ = ["plan_data", "plan_text"]
 

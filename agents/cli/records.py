@@ -10,10 +10,10 @@ import click
 
 from agents.cli.output import emit, json_option, paint
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
+from agents.declare.facts import nearest
 from agents.errors import ActionFailed, FailureClass, UsageError
-from agents.events import Event
-from agents.facts import nearest
-from agents.ledger import Ledger
+from agents.ledger.events import Event
+from agents.ledger.store import Ledger
 from agents.records import outdated, write_records
 from agents.records.check import Finding, check_adrs
 from agents.records.commands import (

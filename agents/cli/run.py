@@ -15,12 +15,12 @@ from agents.cli.output import duration, emit, json_option, say
 from agents.cli.plan import plan_command
 from agents.cli.words import Request, request
 from agents.errors import Locked
-from agents.ledger import Ledger
-from agents.lock import exclusive
-from agents.observe import observe
-from agents.pursue import Pursuit
+from agents.ledger.store import Ledger
 from agents.records import repository_state
-from agents.runs import RunResult, close_lost_runs, new_run_id, open_runs
+from agents.run.identity import RunResult, close_lost_runs, new_run_id, open_runs
+from agents.run.lock import exclusive
+from agents.run.observe import observe
+from agents.run.pursuit import Pursuit
 
 __all__ = ["pursue", "run_command", "stopping"]
 

@@ -6,8 +6,8 @@ import click
 
 from agents.cli.output import emit, json_option
 from agents.cli.words import catalogue_of, parse_words
+from agents.declare.facts import nearest
 from agents.errors import UsageError
-from agents.facts import nearest
 from agents.schemas import schemas, write_schemas
 from agents.schemas.export import schema_text
 

@@ -9,10 +9,10 @@ from agents.cli.output import emit, json_option, say
 from agents.cli.run import stopping
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
 from agents.errors import UsageError
-from agents.events import Event
-from agents.ledger import Ledger
-from agents.sources.webhook import DEFAULT_PORT as PORT
-from agents.sources.webhook import SECRET_VARIABLE, WebhookServer, secret_of
+from agents.ledger.events import Event
+from agents.ledger.store import Ledger
+from agents.watching.webhook import DEFAULT_PORT as PORT
+from agents.watching.webhook import SECRET_VARIABLE, WebhookServer, secret_of
 
 __all__ = ["listen", "serve_command"]
 

@@ -6,8 +6,8 @@ import click
 
 from agents.cli.output import emit, json_option, paint
 from agents.cli.words import catalogue_of, request
-from agents.facts import UNKNOWN, show_value
-from agents.observe import observe
+from agents.declare.facts import UNKNOWN, show_value
+from agents.run.observe import observe
 
 __all__ = ["status_command"]
 

@@ -11,11 +11,11 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from agents.actions import Progress
 from agents.cli.live import describe, progress_text
 from agents.cli.output import duration
-from agents.events import Event
-from agents.redaction import redact
+from agents.declare.actions import Progress
+from agents.ledger.events import Event
+from agents.ledger.redaction import redact
 
 __all__ = ["TreeReporter"]
 

@@ -13,16 +13,16 @@ from agents.cli.program import Program
 from agents.cli.run import pursue, stopping
 from agents.cli.serve import DEFAULT_HOST, DEFAULT_PORT, listen
 from agents.cli.words import Request, catalogue_of, parse_words, request
+from agents.declare.triggers import COMMIT, FILE
 from agents.errors import GoapError, Interrupted, Locked, UsageError
-from agents.ledger import Ledger
-from agents.run_events import status_of
-from agents.sources.files import FileSource
-from agents.sources.git import GitSource
-from agents.sources.schedule import ScheduleSource
-from agents.sources.source import Source
-from agents.sources.webhook import WebhookServer
-from agents.triggers import COMMIT, FILE
-from agents.watch import Pursued, Watch
+from agents.ledger.store import Ledger
+from agents.run.payloads import status_of
+from agents.watching.clock import ScheduleSource
+from agents.watching.files import FileSource
+from agents.watching.git import GitSource
+from agents.watching.source import Source
+from agents.watching.watch import Pursued, Watch
+from agents.watching.webhook import WebhookServer
 
 __all__ = ["watch_command"]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 from pydantic import BaseModel
 
-from agents.actions import Context, Goal
-from agents.adopt import unfinished
-from agents.catalogue import Catalogue, require_text
+from agents.declare.actions import Context, Goal
+from agents.declare.catalogue import Catalogue, require_text
+from agents.declare.facts import nearest
 from agents.errors import UsageError
-from agents.estimates import Estimates, estimates_from
-from agents.events import Event
-from agents.facts import nearest
-from agents.ledger import Ledger
+from agents.ledger.events import Event
+from agents.ledger.store import Ledger
+from agents.money.estimates import Estimates, estimates_from
+from agents.run.recall import unfinished
 
 __all__ = ["Request", "catalogue_of", "dollars", "parse_words", "request", "state_directory"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.errors import ActionFailed, UsageError
-from agents.lock import LOCK_NAME
 from agents.mcp.door import Refused
+from agents.run.lock import LOCK_NAME
 
 __all__ = ["OUTPUT_NAME", "cancel", "launch"]
 

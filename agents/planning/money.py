@@ -10,10 +10,10 @@ from itertools import pairwise
 
 from agents.planning.compile import exact, scaled
 from agents.planning.limits import Budget, Stopped
-from agents.planning.lmcut import Landmark, LmCut
-from agents.planning.search import Found, search
-from agents.planning.space import StateSpace, lost_with
-from agents.planning.stubborn import StubbornSets
+from agents.planning.search.lmcut import Landmark, LmCut
+from agents.planning.search.space import StateSpace, lost_with
+from agents.planning.search.stages import Found, search
+from agents.planning.search.stubborn import StubbornSets
 from agents.planning.task import Task
 
 __all__ = ["Affordable", "search_within"]

@@ -7,7 +7,7 @@ from agents.planning.facts import Condition, World
 from agents.planning.limits import Budget
 from agents.planning.money import Affordable, search_within
 from agents.planning.result import PlanResult, Status
-from agents.planning.search import search
+from agents.planning.search.stages import search
 
 __all__ = ["solve"]
 

@@ -13,7 +13,7 @@ from agents.records.inputs import inputs_digest
 from agents.records.relevance import something_to_record
 
 if TYPE_CHECKING:
-    from agents.events import Event
+    from agents.ledger.events import Event
     from agents.records.git import RepositoryState
     from agents.records.merge import Edited
     from agents.records.write import Change

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from agents.errors import ActionFailed, FailureClass, UsageError
-from agents.events import Event, utc_now
+from agents.ledger.events import Event, utc_now
 from agents.records.adr import (
     FAILED_VERDICT,
     AdrLink,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.outcome import Decision
+from agents.declare.outcome import Decision
 
 __all__ = [
     "DecisionRecord",

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass
-from agents.events import Event
-from agents.outcome import Outcome
+from agents.ledger.events import Event
 from agents.records.evidence import RunFacts
 from agents.records.relevance import RECORDING_ACTIONS, RECORDING_PARAMETERS, something_to_record
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agents.records.relevance import RECORDING_ACTIONS, something_to_record
 
 if TYPE_CHECKING:
-    from agents.events import Event
+    from agents.ledger.events import Event
 
 __all__ = ["inputs_digest"]
 

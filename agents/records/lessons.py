@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from agents.events import Event
+from agents.ledger.events import Event
 from agents.records.evidence import Learning, Occurrence, Source, StepTaken
 from agents.records.history import Finished, RunLog, normalised
 from agents.records.measured import numbers_of, verdicts_of

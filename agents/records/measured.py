@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from agents.outcome import Decision, Ranking
+from agents.declare.outcome import Decision, Ranking
 from agents.records.evidence import (
     DecisionRecord,
     Evidence,

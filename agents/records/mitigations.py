@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agents.outcome import Decision
+from agents.declare.outcome import Decision
 from agents.records.history import Failed, Finished, RunLog
 from agents.records.recovery import GotPast, got_past
 

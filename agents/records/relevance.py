@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agents.events import Event
+    from agents.ledger.events import Event
 
 __all__ = ["RECORDING_ACTIONS", "RECORDING_PARAMETERS", "something_to_record"]
 

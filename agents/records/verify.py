@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.errors import ActionFailed
-from agents.events import Event
+from agents.ledger.events import Event
 from agents.records.check import Finding, region_findings
 from agents.records.documents import read_adrs
 from agents.records.evidence import Evidence, Number

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.errors import ActionFailed, FailureClass
-from agents.events import Event
+from agents.ledger.events import Event
 from agents.records.adr import NEW_ADR, AdrLink, AdrPlan, compose_adr
 from agents.records.documents import AdrDocument, adr_number, read_adrs, read_document
 from agents.records.git import changed_paths, check_committable, commit_paths

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agents.catalogue import Catalogue
+from agents.declare.catalogue import Catalogue
 from agents.schemas.models import ErrorData, EventData, PlanData, RunData, ShowData
 
 __all__ = ["schemas", "write_schemas"]

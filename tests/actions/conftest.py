@@ -17,12 +17,12 @@ from PIL import Image
 
 from actions import ACTIONS, SENSORS, Ports
 from actions.job import job_of
-from agents.actions import Context
-from agents.catalogue import Catalogue
-from agents.events import Event
-from agents.ledger import Ledger
-from agents.observe import observe
-from agents.pursue import Pursuit
+from agents.declare.actions import Context
+from agents.declare.catalogue import Catalogue
+from agents.ledger.events import Event
+from agents.ledger.store import Ledger
+from agents.run.observe import observe
+from agents.run.pursuit import Pursuit
 from goals import GOALS, F
 from training.checkpoints import CheckpointStore
 from training.compute import Auth, Launch, TrainingStatus

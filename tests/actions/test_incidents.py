@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from actions import ACTIONS, SENSORS, Ports
-from agents.catalogue import Catalogue
 from agents.cli.main import invoke
+from agents.declare.catalogue import Catalogue
 from agents.errors import ActionFailed, Interrupted, NotApproved, Unauthenticated
-from agents.ledger import Ledger
-from agents.pursue import Pursuit
-from agents.reporter import Silent
+from agents.ledger.store import Ledger
+from agents.run.pursuit import Pursuit
+from agents.run.reporter import Silent
 from goals import GOALS, F
 from training.compute import Auth
 from training.errors import AuthenticationError, Unreachable

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agents.declare.facts import UNKNOWN
 from agents.errors import ActionFailed, GoapError
-from agents.facts import UNKNOWN
 from training.volume import LocalVolume, verify_commit
 
 

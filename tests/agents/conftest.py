@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.actions import Action, Context, Goal, Sensor, action, sensor
-from agents.catalogue import Catalogue
-from agents.events import Event
-from agents.facts import Fact, Reading, facts
-from agents.ledger import Ledger
-from agents.outcome import Outcome
-from agents.pursue import Pursuit
+from agents.declare.actions import Action, Context, Goal, Sensor, action, sensor
+from agents.declare.catalogue import Catalogue
+from agents.declare.facts import Fact, Reading, facts
+from agents.declare.outcome import Outcome
+from agents.ledger.events import Event
+from agents.ledger.store import Ledger
+from agents.run.pursuit import Pursuit
 
 
 class Kitchen(BaseModel):

@@ -209,7 +209,7 @@ def test_doctor_finds_a_damaged_ledger_and_says_how_to_mend_it(kit, call):
 
 
 def test_secrets_of_the_environment_are_not_printed(kit, call, monkeypatch):
-    from agents.redaction import _secrets_of_process
+    from agents.ledger.redaction import _secrets_of_process
 
     monkeypatch.setenv("MODAL_TOKEN_SECRET", "as-hunter2-secret")
     _secrets_of_process.cache_clear()

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from agents.cli.main import invoke
+from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome
 from agents.errors import ActionFailed
-from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome
 from agents.records import write_records
 
 

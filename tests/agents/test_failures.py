@@ -2,10 +2,10 @@
 
 import errno
 
+from agents.declare.facts import UNKNOWN, Condition, Reading, WorldState
 from agents.errors import ActionFailed, FailureClass
-from agents.facts import UNKNOWN, Condition, Reading, WorldState
-from agents.failures import FailureMemory, StepFailure, classify
 from agents.planning import AtLeast
+from agents.run.failures import FailureMemory, StepFailure, classify
 
 ROOM = Condition("free_mb", AtLeast(100.0))
 READY = Condition("ready", value=True)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from agents.cli.main import invoke
+from agents.declare.outcome import Gate, Measurement, Outcome
 from agents.errors import ActionFailed
-from agents.outcome import Gate, Measurement, Outcome
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import threading
 import pytest
 
 from agents.errors import LedgerDamaged
-from agents.events import new_event
-from agents.ledger import Ledger
-from agents.migrations import MIGRATIONS
+from agents.ledger.events import new_event
+from agents.ledger.migrations import MIGRATIONS
+from agents.ledger.store import Ledger
 
 
 def event(n=1, run="r1"):
@@ -131,8 +131,8 @@ def test_threads_append_side_by_side(tmp_path):
 
 def test_processes_that_open_a_new_ledger_at_once_agree_on_its_schema(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from agents.ledger import Ledger;"
-        "from agents.events import new_event;"
+        "import sys; from pathlib import Path; from agents.ledger.store import Ledger;"
+        "from agents.ledger.events import new_event;"
         "Ledger(Path(sys.argv[1])).append(new_event('step.noted', {}, id=sys.argv[2]))"
     )
     path = tmp_path / "ledger.db"

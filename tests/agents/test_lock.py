@@ -5,7 +5,7 @@ import os
 import pytest
 
 from agents.errors import Locked, UsageError
-from agents.lock import exclusive
+from agents.run.lock import exclusive
 
 
 def test_the_holder_is_named_to_whoever_comes_second(tmp_path):

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agents.actions import Cost
 from agents.cli.main import invoke
+from agents.declare.actions import Cost
+from agents.declare.outcome import Measurement, Outcome
+from agents.declare.rates import read_rates
 from agents.errors import Interrupted, NotApproved, Transient, UsageError
-from agents.ledger import Ledger
-from agents.outcome import Measurement, Outcome
-from agents.rates import read_rates
-from agents.runs import close_lost_runs
+from agents.ledger.store import Ledger
+from agents.run.identity import close_lost_runs
 
 BASIS = "oven"
 

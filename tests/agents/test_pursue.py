@@ -10,7 +10,9 @@ import threading
 
 import pytest
 
-from agents.actions import Cost
+from agents.declare.actions import Cost
+from agents.declare.facts import Condition
+from agents.declare.outcome import Decision, Outcome
 from agents.errors import (
     ActionFailed,
     FailureClass,
@@ -22,12 +24,10 @@ from agents.errors import (
     Unauthenticated,
     Unreachable,
 )
-from agents.facts import Condition
-from agents.ledger import Ledger
-from agents.lock import exclusive
-from agents.outcome import Decision, Outcome
+from agents.ledger.store import Ledger
 from agents.records import write_records
-from agents.runs import close_lost_runs
+from agents.run.identity import close_lost_runs
+from agents.run.lock import exclusive
 
 
 def fault(error):
@@ -250,7 +250,7 @@ def test_a_killed_holder_leaves_no_lock_behind(tmp_path):
         """
         import sys, time
         from pathlib import Path
-        from agents.lock import exclusive
+        from agents.run.lock import exclusive
         with exclusive(Path(sys.argv[1]), {"run": "r1", "goal": "served"}):
             print("held", flush=True)
             time.sleep(60)

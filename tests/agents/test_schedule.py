@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.declare.schedule import cron, daily, every
 from agents.errors import UsageError
-from agents.schedule import cron, daily, every
 
 
 def at(text):

@@ -13,13 +13,13 @@ import urllib.parse
 import pytest
 from rich.console import Console
 
-from agents.actions import Progress
 from agents.cli.main import invoke
 from agents.cli.tree import TreeReporter
+from agents.declare.actions import Progress
+from agents.declare.outcome import Artifact, Decision, Measurement, Outcome
 from agents.errors import ActionFailed
-from agents.outcome import Artifact, Decision, Measurement, Outcome
+from agents.ledger.redaction import _secrets_of_process, redact, secret_values
 from agents.records import write_records
-from agents.redaction import _secrets_of_process, redact, secret_values
 
 SECRET = "as-\"Zü<&'7/+ kq\\9x-0123456789"  # noqa: S105 - made up
 SHAPES = {

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from git import Repo
 
+from agents.declare.schedule import daily
 from agents.errors import UsageError
-from agents.ledger import Ledger
-from agents.schedule import daily
-from agents.sources.files import FileSource
-from agents.sources.git import GitSource
-from agents.sources.schedule import ScheduleSource
+from agents.ledger.store import Ledger
+from agents.watching.clock import ScheduleSource
+from agents.watching.files import FileSource
+from agents.watching.git import GitSource
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 

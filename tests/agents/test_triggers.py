@@ -2,9 +2,9 @@
 
 import pytest
 
+from agents.declare.triggers import matches_path, on
 from agents.errors import UsageError
-from agents.events import new_event
-from agents.triggers import matches_path, on
+from agents.ledger.events import new_event
 
 
 def commit(*paths, branch="main"):

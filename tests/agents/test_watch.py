@@ -13,14 +13,14 @@ import pytest
 from git import Repo
 
 from agents.cli.main import invoke
+from agents.declare.schedule import every
+from agents.declare.triggers import on
 from agents.errors import Locked
-from agents.events import new_event
-from agents.ledger import Ledger
-from agents.schedule import every
-from agents.sources.git import GitSource
-from agents.sources.schedule import ScheduleSource
-from agents.triggers import on
-from agents.watch import Pursued, Watch
+from agents.ledger.events import new_event
+from agents.ledger.store import Ledger
+from agents.watching.clock import ScheduleSource
+from agents.watching.git import GitSource
+from agents.watching.watch import Pursued, Watch
 
 
 @pytest.fixture
@@ -246,12 +246,12 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from pydantic import BaseModel, Field
-from agents.actions import Goal, action, sensor
-from agents.catalogue import Catalogue
+from agents.declare.actions import Goal, action, sensor
+from agents.declare.catalogue import Catalogue
 from agents.cli.main import invoke
-from agents.facts import Reading, facts
-from agents.outcome import Outcome
-from agents.triggers import on
+from agents.declare.facts import Reading, facts
+from agents.declare.outcome import Outcome
+from agents.declare.triggers import on
 from recipe import STEPS
 
 class World(BaseModel):

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from agents.errors import UsageError
-from agents.ledger import Ledger
-from agents.sources.webhook import WebhookServer, secret_of, verified
+from agents.ledger.store import Ledger
+from agents.watching.webhook import WebhookServer, secret_of, verified
 
 SECRET = b"0123456789abcdef-secret"
 BODY = b'{"ref": "refs/heads/main", "nested": {"a": 1}}'

@@ -9,7 +9,7 @@ import pytest
 
 from agents.__main__ import ROOT as COMPOSITION
 from agents.cli.main import invoke
-from agents.docs.modal_program import TREE, command_tree
+from agents.documents.modal_program import TREE, command_tree
 
 PROJECT = Path(__file__).parents[2]
 

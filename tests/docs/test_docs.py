@@ -12,10 +12,10 @@ from agents.__main__ import ROOT as COMPOSITION
 from agents.__main__ import load_catalogue
 from agents.cli.docs import programs_of, project_of
 from agents.cli.main import cli, invoke
-from agents.docs import check_pages, find_pages
-from agents.docs.page import read_page
-from agents.docs.programs import Programs
-from agents.docs.shell import command_lines
+from agents.documents import check_pages, find_pages
+from agents.documents.page import read_page
+from agents.documents.programs import Programs
+from agents.documents.shell import command_lines
 from agents.errors import GoapError
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ import skills_ref
 from agents.__main__ import ROOT as COMPOSITION
 from agents.cli.docs import programs_of, project_of
 from agents.cli.main import cli
-from agents.docs.programs import Programs
-from agents.docs.shell import command_lines
+from agents.documents.programs import Programs
+from agents.documents.shell import command_lines
 
 ROOT = Path(__file__).parents[2]
 SKILLS = sorted((ROOT / ".agents" / "skills").iterdir())

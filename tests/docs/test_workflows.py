@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 from agents.__main__ import ROOT as COMPOSITION
 from agents.cli.docs import programs_of, project_of
 from agents.cli.main import cli
-from agents.docs.programs import Programs
-from agents.docs.shell import command_lines
+from agents.documents.programs import Programs
+from agents.documents.shell import command_lines
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

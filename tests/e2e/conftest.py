@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from agents.events import Event
-from agents.ledger import Ledger
+from agents.ledger.events import Event
+from agents.ledger.store import Ledger
 from training.compute import LocalCompute
 from training.data.synthetic import portraits
 

@@ -18,15 +18,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from agents.actions import Context, Cost, Goal, action, sensor
-from agents.catalogue import Catalogue
 from agents.cli import emit, history, run, watch  # noqa: F401 - loaded once, before all forks
 from agents.cli.main import invoke
+from agents.declare.actions import Context, Cost, Goal, action, sensor
+from agents.declare.catalogue import Catalogue
+from agents.declare.facts import Reading, facts
+from agents.declare.outcome import Decision, Outcome
+from agents.declare.triggers import on
 from agents.errors import ActionFailed, FailureClass
-from agents.facts import Reading, facts
-from agents.outcome import Decision, Outcome
 from agents.records import outdated, write_records
-from agents.triggers import on
 
 WORLD = "BAKERY"
 PATIENCE = 20.0

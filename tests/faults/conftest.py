@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.events import Event
-from agents.ledger import Ledger
+from agents.ledger.events import Event
+from agents.ledger.store import Ledger
 
 ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL

@@ -122,7 +122,7 @@ def test_every_kind_of_place_is_passed_by_the_sweep(new_bakery):
 def test_a_place_that_is_not_armed_costs_next_to_nothing():
     import timeit
 
-    from agents.failpoints import failpoint
+    from agents.ledger.failpoints import failpoint
 
     calls = 100_000
     assert min(timeit.repeat(lambda: failpoint("x"), number=calls, repeat=5)) / calls < 2e-6

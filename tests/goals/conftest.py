@@ -3,7 +3,7 @@
 import pytest
 
 from agents.__main__ import load_catalogue
-from agents.catalogue import Catalogue
+from agents.declare.catalogue import Catalogue
 
 
 @pytest.fixture(scope="module")

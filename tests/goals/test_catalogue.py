@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.facts import UNKNOWN
+from agents.declare.facts import UNKNOWN
 from agents.planning import plan
 from goals import GOALS
 

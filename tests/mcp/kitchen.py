@@ -7,16 +7,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.actions import Context, Goal, action, sensor
-from agents.catalogue import Catalogue
 from agents.cli.main import Composition, invoke
+from agents.declare.actions import Context, Goal, action, sensor
+from agents.declare.catalogue import Catalogue
+from agents.declare.facts import Reading, facts
+from agents.declare.outcome import Outcome
 from agents.errors import Interrupted
-from agents.facts import Reading, facts
 from agents.mcp.door import Door
 from agents.mcp.launch import launch
 from agents.mcp.server import make_server
 from agents.mcp.tools import Toolkit
-from agents.outcome import Outcome
 
 PROGRAM = (sys.executable, str(Path(__file__)))
 

@@ -173,7 +173,7 @@ ENDED = (0, 1)
 
 KILLED = """
 import os, signal, sys
-from agents.ledger import Ledger
+from agents.ledger.store import Ledger
 left, append = int(sys.argv.pop(1)), Ledger.append
 def counted(self, event):
     global left

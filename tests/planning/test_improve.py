@@ -7,12 +7,12 @@ import pytest
 from planning_problems import Problem, action
 
 from agents.planning.actions import declare_all
-from agents.planning.anneal import Annealing
 from agents.planning.catalogue import Catalogue
 from agents.planning.compile import compile_task
-from agents.planning.improve import improvements
 from agents.planning.limits import Budget, Limits
-from agents.planning.lookahead import first_plan, serving, without_waste
+from agents.planning.search.anneal import Annealing
+from agents.planning.search.improve import improvements
+from agents.planning.search.lookahead import first_plan, serving, without_waste
 from agents.planning.task import Task
 
 

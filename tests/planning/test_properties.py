@@ -13,8 +13,8 @@ from agents.planning import Limits, PlanResult, Status, explain_missing, plan
 from agents.planning.actions import declare_all
 from agents.planning.catalogue import Catalogue
 from agents.planning.compile import compile_task
-from agents.planning.landmarks import action_landmarks
-from agents.planning.lmcut import LmCut
+from agents.planning.search.landmarks import action_landmarks
+from agents.planning.search.lmcut import LmCut
 from agents.planning.task import Task
 
 SEEDS = st.integers(0, 10**9)

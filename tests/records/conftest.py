@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from agents.events import Event, new_event
-from agents.ledger import Ledger
-from agents.outcome import Artifact, Decision, Gate, Measurement, Outcome
+from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome
+from agents.ledger.events import Event, new_event
+from agents.ledger.store import Ledger
 
 START = datetime(2026, 2, 28, 12, 45, 30, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agents.events import new_event
+from agents.ledger.events import new_event
 from agents.records.inputs import inputs_digest
 
 NOW = datetime(2026, 2, 28, tzinfo=UTC)

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from agents.events import Event
-from agents.history import find_run, run_histories
-from agents.outcome import Decision, Outcome
+from agents.cli.report import report_html
+from agents.declare.outcome import Decision, Outcome
+from agents.ledger.events import Event
+from agents.ledger.history import find_run, run_histories
 from agents.records import outdated, write_records
 from agents.records.commands import list_adrs, madr_text
 from agents.records.markdown import code, number, prose, quoted, slug, text
 from agents.records.regions import parse
 from agents.records.verify import verify_records
-from agents.report import report_html
 
 HOSTILE = (
     "{{7*7}} {% raw %} {# x #}",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.declare.outcome import Outcome, Ranking
 from agents.errors import ActionFailed
-from agents.outcome import Outcome, Ranking
 from agents.records import outdated, write_records
 from agents.records.check import check_adrs
 from agents.records.commands import list_adrs

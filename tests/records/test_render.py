@@ -12,7 +12,7 @@ from agents.records.render import render
 RENDER = """
 import hashlib, sys
 from pathlib import Path
-from agents.ledger import Ledger
+from agents.ledger.store import Ledger
 from agents.records.write import draft
 events = Ledger(Path(sys.argv[1]), readonly=True).events()
 made = draft(events, Path(sys.argv[2]))

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from agents.outcome import Outcome
+from agents.declare.outcome import Outcome
 from agents.records import write_records
 from agents.records.commands import accept_adr
 from agents.records.regions import parse, region_text, replace

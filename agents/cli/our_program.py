@@ -1,0 +1,110 @@
+"""``python -m agents …`` command lines, against our command tree and the catalogue."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import click
+
+from agents.cli.words import ENGINE_KEYS, parse_words, request
+from agents.declare.catalogue import Catalogue
+from agents.documents.click_tree import Leaf, check_click, walk_click
+from agents.documents.findings import nearest_word
+from agents.documents.shell import PLACEHOLDER, is_placeholder
+from agents.errors import GoapError, UsageError
+from agents.schemas import schemas
+
+__all__ = ["OurProgram"]
+
+_RUN = re.compile(r"last(?:~\d+)?|\d[\w-]*|[\w-]*=.*")
+_KEY = re.compile(r"\b([a-z_]+)=")
+EVERYWHERE = ("repo", "state")
+ABOUT_A_GOAL = ("plan", "run", "status", "explain")
+
+
+class OurProgram:
+    """Checks ``python -m agents …``.
+
+    Args:
+        tree: The command tree.
+        catalogue: The goals, whose parameters are words too.
+    """
+
+    def __init__(self, tree: click.Group, catalogue: Callable[[], Catalogue]) -> None:
+        self.tree, self.catalogue = tree, catalogue
+
+    def check(self, words: Sequence[str], *, complete: bool) -> Iterator[str]:
+        """What is wrong with the words after ``python -m agents``."""
+        leaf = walk_click(self.tree, "python -m agents", words)
+        if isinstance(leaf, str):
+            yield leaf
+            return
+        problems = list(check_click(leaf, complete=complete))
+        yield from problems
+        if problems or isinstance(leaf.command, click.Group) or "--help" in leaf.rest:
+            return
+        parsed = leaf.command.make_parser(leaf.context).parse_args(list(leaf.rest))[0]
+        words_given = parsed.get("words")
+        given = words_given if isinstance(words_given, tuple | list) else ()
+        yield from self._check_arguments(leaf, parsed, given)
+        try:
+            if leaf.command.name in ABOUT_A_GOAL:
+                self._ask(leaf, parsed.get("name"), given, complete=complete)
+            else:
+                yield from self._check_keys(leaf, given)
+        except GoapError as error:
+            yield f"{leaf.context.command_path}: {error.message}"
+
+    def _check_arguments(
+        self, leaf: Leaf, parsed: Mapping[str, object], given: Sequence[str]
+    ) -> Iterator[str]:
+        """Runs and schemas, which are named without a key."""
+        path, run = leaf.context.command_path, parsed.get("run")
+        named = [run] if isinstance(run, str) else []
+        if leaf.command.name == "runs":
+            named += [word for word in given if word != "diff"]
+        for name in named:
+            if not (_RUN.fullmatch(name) or is_placeholder(name)):
+                yield f"{path}: {name!r} is no run: give an id, the beginning of one, or last"
+        if leaf.command.name == "schema":
+            known = schemas(self.catalogue())
+            for word in given:
+                if "=" not in word and word not in known and not is_placeholder(word):
+                    yield f"{path}: there is no schema {word!r}{nearest_word(word, known)}"
+
+    def _check_keys(self, leaf: Leaf, words: Sequence[str]) -> Iterator[str]:
+        """Keys a command does not name in its own help are not there."""
+        command, context = leaf.command, leaf.context
+        usage = " ".join(command.collect_usage_pieces(context)) + (command.help or "")
+        given = dict(word.split("=", 1) for word in words if _KEY.match(word))
+        known = {*_KEY.findall(usage), *EVERYWHERE}
+        if "key" in known and "goal" not in known:
+            return  # it takes any key=value
+        if "key" in known and not is_placeholder(given.get("goal", PLACEHOLDER)):
+            known |= set(self.catalogue().goal(given["goal"]).parameters.model_fields)
+        for key in given:
+            if key not in known:
+                yield f"{context.command_path}: unknown key {key!r}{nearest_word(key, known)}"
+
+    def _ask(self, leaf: Leaf, name: object, given: Sequence[str], *, complete: bool) -> None:
+        """Build the request of the words, which checks the goal and each parameter."""
+        catalogue = self.catalogue()
+        words = parse_words(given)
+        if isinstance(name, str):
+            _check_name(catalogue, name)
+        real = [f"{key}={value}" for key, value in words.items() if not is_placeholder(value)]
+        needed = leaf.command.name in ("plan", "run") and complete and "goal" not in words
+        context = click.Context(leaf.command, info_name=leaf.context.command_path)
+        context.obj = lambda: catalogue
+        default = "" if needed else next(iter(catalogue.goals))
+        asked = request(context, real, default_goal=default)
+        known = {*asked.goal.parameters.model_fields, *ENGINE_KEYS}
+        for key in words:
+            if key not in known:
+                raise UsageError(f"unknown key {key!r}{nearest_word(key, known)}")
+
+
+def _check_name(catalogue: Catalogue, given: str) -> None:
+    name = given.removeprefix("goal=")
+    known = [*catalogue.goals, *catalogue.actions, *catalogue.facts]
+    if name not in known and not is_placeholder(name):
+        raise UsageError(f"nothing is called {name!r}{nearest_word(name, known)}")

@@ -1,0 +1,356 @@
+"""Actions, sensors and goals: the declarations that a catalogue is made of.
+
+```
+@action(needs=[F.dataset_ready, F.image_built], effect=[F.dit_trained], seconds=600)
+def train(context: Context) -> Outcome:
+    \"\"\"Train until the step count is reached.\"\"\"
+
+@sensor(F.free_gb)
+def free_gb(context: Context) -> Reading: ...
+```
+
+``needs`` and ``effect`` may be functions of the goal's parameters, so that one action serves
+several models. Cost is paid in seconds and dollars, and may depend on the parameters too.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from agents.declare.facts import Condition, Fact, Reading, conditions
+from agents.declare.outcome import Outcome
+from agents.declare.triggers import Trigger
+from agents.errors import UsageError
+from agents.ledger.events import Event
+from agents.planning import SECONDS_PER_USD
+
+__all__ = [
+    "OBSERVE",
+    "Action",
+    "Context",
+    "Cost",
+    "Estimate",
+    "Goal",
+    "Grounded",
+    "NoParameters",
+    "Progress",
+    "Range",
+    "Sensor",
+    "action",
+    "sensor",
+]
+
+OBSERVE = "observe_"
+"""What the names of observation steps begin with."""
+
+OBSERVE_SECONDS = 0.5
+
+Given: TypeAlias = Fact | Condition | Iterable[Fact | Condition]
+ByParameters: TypeAlias = Callable[[Any], Given]
+
+
+class Cost(NamedTuple):
+    """What an action is expected to take; dollars are None where they depend on a rate.
+
+    Durations and rates are those of a ``basis``: where it runs, such as the compute.
+    """
+
+    seconds: float = 1.0
+    usd: float | None = 0.0
+    basis: str = ""
+
+
+class Range(NamedTuple):
+    """The least, the expected and the most."""
+
+    low: float
+    expected: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is expected of an action, from rates and history.
+
+    Attributes:
+        usd: None where nobody knows a price.
+        usd_per_second: The rate, where the price depends on the time.
+        rate: Where that rate was read, and when.
+        most_per_second: The most that rate may be.
+        declared: The duration it was declared with.
+        measured: How many measured durations went into it.
+        missed: By how many seconds earlier estimates were off, all together.
+        took: How many seconds that was measured on.
+    """
+
+    seconds: Range
+    usd: Range | None
+    usd_per_second: float | None = None
+    most_per_second: float | None = None
+    declared: float = 0.0
+    measured: int = 0
+    missed: float = 0.0
+    took: float = 0.0
+    rate: str = ""
+
+
+class Progress(NamedTuple):
+    """How far a running step is: ``done`` of ``total`` units, with what else is known."""
+
+    done: int
+    total: int
+    text: str = ""
+    eta_seconds: float | None = None
+    unit: str = "step"
+
+
+class NoParameters(BaseModel):
+    """The parameters of a goal that has none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _ignore(*_: object) -> None: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a sensor or an action is given.
+
+    Attributes:
+        params: The goal's typed parameters.
+        ports: What reaches the outside, made by the composition root from the parameters.
+        state: The state directory.
+        history: Events of the ledger, oldest first.
+        run: The run id; empty while only planning.
+        note: Append an event ``step.noted`` with this data to the ledger.
+        progress: Tell the person watching how far the step is.
+        cancelled: Set when the step should stop soon, leaving the world consistent.
+        broke: Set before ``cancelled`` when the money is used up: what costs money ends too.
+        paid_seconds: How long the money lasts for what goes on without us; None: no limit.
+    """
+
+    params: Any
+    ports: Any
+    state: Path
+    history: Callable[[], list[Event]] = list
+    run: str = ""
+    note: Callable[[dict[str, Any]], None] = _ignore
+    progress: Callable[[Progress], None] = _ignore
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    broke: threading.Event = field(default_factory=threading.Event)
+    paid_seconds: float | None = None
+    _seen: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    _seeing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
+
+    def anew(self) -> "Context":
+        """The same context with nothing seen yet."""
+        return replace(self, _seen={}, _seeing=threading.RLock())
+
+    def once(self, name: str, look: Callable[[], Any]) -> Any:
+        """What ``look`` returns, asked once for all sensors that share this context.
+
+        Sensors of one observation run side by side and often need the same thing first.
+        """
+        with self._seeing:
+            if name not in self._seen:
+                self._seen[name] = look()
+            return self._seen[name]
+
+
+@dataclass(frozen=True)
+class Grounded:
+    """An action for one set of parameters, in the form the planner reads.
+
+    An action that is not ``priced`` costs money, nobody knows how much; it is planned with 0.
+    """
+
+    name: str
+    needs: tuple[Condition, ...]
+    effect: tuple[Condition, ...]
+    seconds: float
+    usd: float
+    resources: Mapping[str, int]
+    priced: bool = True
+    basis: str = ""
+    estimate: Estimate | None = None
+
+    @property
+    def price(self) -> float | None:
+        """Dollars; None where nobody knows."""
+        return self.usd if self.priced else None
+
+    @property
+    def cost(self) -> float:
+        """Seconds plus dollars, one dollar weighing ``SECONDS_PER_USD`` seconds."""
+        return self.seconds + SECONDS_PER_USD * self.usd
+
+
+@dataclass(frozen=True)
+class Action:
+    """A typed step: what it requires, what it makes true, what it costs, how to do it."""
+
+    name: str
+    summary: str
+    run: Callable[[Context], Outcome]
+    needs: ByParameters
+    effect: ByParameters
+    cost: Callable[[Any], Cost]
+    resources: Mapping[str, int]
+    timeout: float | None
+    approval: bool
+    recovery: bool
+    attempts: int
+    when: Callable[[Any], bool]
+    recall: Callable[["Context"], Outcome | None] | None = None
+
+    def ground(self, params: object) -> Grounded:
+        """This action for these parameters."""
+        cost = self.cost(params)
+        return Grounded(
+            self.name,
+            conditions(self.needs(params)),
+            conditions(self.effect(params)),
+            cost.seconds,
+            cost.usd or 0.0,
+            self.resources,
+            cost.usd is not None,
+            cost.basis,
+        )
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """How one fact is read.
+
+    Attributes:
+        needs: Conditions without which the fact cannot be seen; it is unknown until they hold.
+        timeout: Seconds after which the fact counts as unknown.
+        hope: The value looking is expected to show; None: looking is never planned.
+    """
+
+    fact: str
+    look: Callable[[Context], Reading]
+    needs: tuple[Condition, ...]
+    timeout: float
+    hope: object | None = None
+
+    def observation(self) -> "Grounded":
+        """Looking, as a step that can be planned: it is hoped to show ``hope``."""
+        effect = (Condition(self.fact, self.hope),)
+        return Grounded(f"{OBSERVE}{self.fact}", self.needs, effect, OBSERVE_SECONDS, 0.0, {})
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Facts that should hold, the typed parameters a user may set, and what prompts a look.
+
+    ``capacity``: units of each resource for these parameters; 1 where one is not named.
+    """
+
+    name: str
+    summary: str
+    wants: ByParameters
+    parameters: type[BaseModel] = NoParameters
+    triggers: tuple[Trigger, ...] = ()
+    capacity: Callable[[Any], Mapping[str, int]] = lambda _: {}
+
+    def conditions(self, params: object) -> tuple[Condition, ...]:
+        """The conditions that should hold for these parameters."""
+        return conditions(self.wants(params))
+
+
+def action(  # noqa: PLR0913 - a declaration names everything once
+    *,
+    effect: Given | ByParameters,
+    needs: Given | ByParameters = (),
+    seconds: float = 1.0,
+    usd: float = 0.0,
+    cost: Callable[[Any], Cost] | None = None,
+    resources: Mapping[str, int] | None = None,
+    timeout: float | None = None,
+    approval: bool = False,
+    recovery: bool = False,
+    attempts: int = 3,
+    when: Callable[[Any], bool] = lambda _: True,
+    recall: Callable[[Context], Outcome | None] | None = None,
+) -> Callable[[Callable[[Context], Outcome]], Action]:
+    """Declare the function below as an action; its docstring's first line is the summary.
+
+    Args:
+        effect: What the action makes true; verified by observing when it has run.
+        needs: What must hold before.
+        seconds: Expected duration; ``cost`` instead when it depends on the parameters.
+        usd: Expected dollars.
+        cost: Expected cost as a function of the parameters.
+        resources: What it occupies while it runs, such as ``{"gpu": 1}``.
+        timeout: Seconds after which it is cancelled and counts as a transient failure.
+        approval: Whether a person must approve the plan first.
+        recovery: Whether it exists to repair a failure.
+        attempts: How often it may fail for a passing reason before the run gives up on it.
+        when: Whether the action is offered for these parameters at all.
+        recall: Tells the outcome of what was done while nobody looked; None when it was not done.
+
+    Raises:
+        UsageError: The declaration has no effect or no docstring.
+    """
+
+    def declare(run: Callable[[Context], Outcome]) -> Action:
+        return Action(
+            name=_name(run),
+            summary=_summary(run),
+            run=run,
+            needs=_by_parameters(needs),
+            effect=_by_parameters(effect),
+            cost=cost or (lambda _: Cost(seconds, usd)),
+            resources=dict(resources or {}),
+            timeout=timeout,
+            approval=approval,
+            recovery=recovery,
+            attempts=attempts,
+            when=when,
+            recall=recall,
+        )
+
+    return declare
+
+
+def sensor(
+    fact: Fact, *, needs: Given = (), timeout: float = 5.0, hope: object | None = None
+) -> Callable[[Callable[[Context], Reading]], Sensor]:
+    """Declare the function below as the sensor of ``fact``.
+
+    Args:
+        fact: What is seen.
+        needs: Without these nothing can be seen, and the fact is unknown.
+        timeout: Seconds after which the fact counts as unknown.
+        hope: The value that looking will probably show. With it, an unknown fact does not block
+            planning: looking becomes a step, and if it shows something else, planning starts anew.
+    """
+
+    def declare(look: Callable[[Context], Reading]) -> Sensor:
+        return Sensor(fact.name, look, conditions(needs), timeout, hope)
+
+    return declare
+
+
+def _by_parameters(given: Given | ByParameters) -> ByParameters:
+    if callable(given) and not isinstance(given, Fact):
+        return given
+    fixed = conditions(given)
+    return lambda _: fixed
+
+
+def _name(function: Callable[..., object]) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _summary(function: Callable[..., object]) -> str:
+    doc = (function.__doc__ or "").strip()
+    if not doc:
+        raise UsageError(f"the action {_name(function)} needs a docstring: its summary")
+    return doc.splitlines()[0]

@@ -1,0 +1,144 @@
+"""The catalogue: every fact, sensor, action and goal a toolkit is made of."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import networkx as nx
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from agents.declare.actions import Action, Goal, Grounded, Sensor
+from agents.declare.facts import Condition, Facts, nearest
+from agents.declare.rates import Rate, read_rates
+from agents.errors import UsageError
+
+__all__ = ["Catalogue", "require_text"]
+
+Declared = TypeVar("Declared")
+
+
+class Catalogue:
+    """Declarations, checked against each other once.
+
+    Args:
+        facts: Handles of the world.
+        sensors: One per fact that can be seen.
+        actions: In order of declaration, which breaks ties between equal plans.
+        goals: What a user can ask for.
+        ports: Makes what reaches the outside from (parameters, state directory).
+        rates: Reads what an hour costs where, from the state directory.
+
+    Raises:
+        UsageError: A name is declared twice, or a goal or an action names an unknown fact.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        sensors: tuple[Sensor, ...],
+        actions: tuple[Action, ...],
+        goals: tuple[Goal, ...],
+        ports: Callable[[BaseModel, Path], object] = lambda _params, _state: None,
+        rates: Callable[[Path], Mapping[str, Rate]] = read_rates,
+    ) -> None:
+        self.facts = facts
+        self.sensors = _by_name("sensor", [(each.fact, each) for each in sensors])
+        self.actions = _by_name("action", [(each.name, each) for each in actions])
+        self.goals = _by_name("goal", [(each.name, each) for each in goals])
+        self.ports = ports
+        self.rates = rates
+        for fact in self.sensors:
+            facts[fact]
+
+    def goal(self, name: str) -> Goal:
+        """The goal of this name.
+
+        Raises:
+            UsageError: There is none; the message has the nearest one.
+        """
+        if name not in self.goals:
+            raise UsageError(
+                f"no goal is called {name!r}{nearest(name, self.goals)}",
+                fix="python -m agents goals",
+            )
+        return self.goals[name]
+
+    def parameters(self, goal: Goal, words: Mapping[str, str]) -> BaseModel:
+        """The goal's parameters from ``key=value`` words.
+
+        Raises:
+            UsageError: A key the goal does not have, or a value of the wrong type.
+        """
+        fields = goal.parameters.model_fields
+        for key in words:
+            if key not in fields:
+                raise UsageError(
+                    f"the goal {goal.name} has no parameter {key!r}{nearest(key, fields)}",
+                    fix=f"python -m agents explain {goal.name}",
+                )
+            require_text(key, words[key])
+        try:
+            return goal.parameters.model_validate(dict(words))
+        except ValidationError as error:
+            problems = "; ".join(_problem(each) for each in error.errors())
+            raise UsageError(problems, fix=f"python -m agents explain {goal.name}") from error
+
+    def grounded(self, params: object) -> tuple[Grounded, ...]:
+        """Every action offered for these parameters, in order of declaration."""
+        return tuple(each.ground(params) for each in self.actions.values() if each.when(params))
+
+    def relevant(self, goal: Goal, params: object) -> tuple[str, ...]:
+        """Facts that can matter to the goal, in the order the world declares them.
+
+        A search backwards from the goal: a fact matters when the goal wants it, or when an action
+        needs it that supplies a fact that matters.
+        """
+        graph = nx.DiGraph()
+        for grounded in self.grounded(params):
+            for supplied in grounded.effect:
+                graph.add_edge(("action", grounded.name), supplied.fact)
+            for needed in grounded.needs:
+                graph.add_edge(needed.fact, ("action", grounded.name))
+        wanted = [condition.fact for condition in goal.conditions(params)]
+        graph.add_edges_from((fact, "goal") for fact in wanted)
+        reached = nx.ancestors(graph, "goal")
+        reached |= {
+            need.fact for fact in reached if fact in self.sensors for need in self._seen(fact)
+        }
+        return tuple(fact for fact in self.facts if fact in reached)
+
+    def _seen(self, fact: str) -> tuple[Condition, ...]:
+        return self.sensors[fact].needs
+
+
+def require_text(key: str, value: str) -> None:
+    """What is no UTF-8 arrives as half characters, which neither ledger nor manifest can hold.
+
+    Raises:
+        UsageError: The value is such.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{key}={value!a} is not text in UTF-8",
+            fix="rename the file, or set a UTF-8 locale: export LC_ALL=C.UTF-8",
+        ) from None
+
+
+def _problem(found: ErrorDetails) -> str:
+    """One error of pydantic as a person reads it."""
+    said = found["msg"].removeprefix("Value error, ")
+    where = ".".join(str(part) for part in found["loc"])
+    # what concerns several parameters has no place, and its input is all of them
+    return f"{where}={found['input']!r}: {said}" if where else said
+
+
+def _by_name(kind: str, pairs: list[tuple[str, Declared]]) -> dict[str, Declared]:
+    found: dict[str, Declared] = {}
+    for name, each in pairs:
+        if name in found:
+            raise UsageError(f"two {kind}s are called {name!r}")
+        found[name] = each
+    return found

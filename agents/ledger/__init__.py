@@ -1,0 +1,1 @@
+"""The append-only file of events, and what is read from it."""

@@ -1,0 +1,1 @@
+"""What steps cost, what a run may spend, and what was spent."""

@@ -1,0 +1,149 @@
+"""Estimates: what a step will take, from what it was declared to take and what was measured.
+
+A declared duration may depend on the parameters; what history teaches is the factor by which such
+declarations are off. So a training of 800 steps improves the estimate of one with 20,000.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from agents.declare.actions import Estimate, Grounded, Range
+from agents.declare.rates import Rate
+from agents.ledger.events import Event
+
+__all__ = ["Estimates", "Total", "estimates_from", "total"]
+
+UNMEASURED = 3.0
+"""Before anything was measured a declared duration is an order of magnitude: a third to thrice."""
+
+MOST_SAMPLES = 20
+LEAST_SECONDS = 0.01
+
+
+class Sample(NamedTuple):
+    """One finished step: what was declared, what was expected of it then, what it took."""
+
+    declared: float
+    expected: float
+    took: float
+
+
+class Total(NamedTuple):
+    """What a whole plan takes; dollars are None where nobody knows a price.
+
+    ``error`` says by how much earlier estimates of its steps were off, as a part of what they took.
+    """
+
+    seconds: Range
+    usd: Range | None
+    measured: int
+    error: float | None
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What is known about durations and prices.
+
+    Attributes:
+        samples: By action and basis, oldest first.
+        rates: By basis.
+    """
+
+    samples: Mapping[tuple[str, str], tuple[Sample, ...]] = field(default_factory=dict)
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+
+    def applied(self, grounded: Grounded) -> Grounded:
+        """The action with what is expected of it now."""
+        estimate = self._estimate(grounded)
+        usd = estimate.usd
+        return replace(
+            grounded,
+            seconds=estimate.seconds.expected,
+            usd=usd.expected if usd is not None else 0.0,
+            priced=usd is not None,
+            estimate=estimate,
+        )
+
+    def _estimate(self, grounded: Grounded) -> Estimate:
+        samples = self.samples.get((grounded.name, grounded.basis), ())
+        rate = None if grounded.priced else self.rates.get(grounded.basis)
+        seconds = _seconds(grounded.seconds, samples)
+        if grounded.priced:
+            usd: Range | None = Range(grounded.usd, grounded.usd, grounded.usd)
+        else:
+            usd = rate.price(seconds) if rate is not None else None
+        return Estimate(
+            seconds=seconds,
+            usd=usd,
+            usd_per_second=rate.per_second.expected if rate is not None else None,
+            rate="" if rate is None else f"{rate.source}, seen {rate.seen}",
+            most_per_second=rate.per_second.high if rate is not None else None,
+            declared=grounded.seconds,
+            measured=len(samples),
+            missed=sum(abs(each.expected - each.took) for each in samples),
+            took=sum(each.took for each in samples),
+        )
+
+
+def estimates_from(events: Iterable[Event], rates: Mapping[str, Rate]) -> Estimates:
+    """Estimates from the ledger's finished steps and the rates of now."""
+    started: dict[tuple[str, str], dict[str, Any]] = {}
+    samples: defaultdict[tuple[str, str], list[Sample]] = defaultdict(list)
+    for event in events:
+        if event.type == "step.started" and "declared_seconds" in event.data:
+            started[event.run, event.subject] = event.data
+        elif event.type == "step.finished":
+            before = started.pop((event.run, event.subject), None)
+            if before is not None:
+                key = (str(before["action"]), str(before.get("basis", "")))
+                samples[key].append(
+                    Sample(before["declared_seconds"], before["expected_seconds"], _took(event))
+                )
+    return Estimates({key: tuple(each[-MOST_SAMPLES:]) for key, each in samples.items()}, rates)
+
+
+def total(steps: Iterable[Grounded]) -> Total:
+    """The sum over the steps of a plan."""
+    found = [each.estimate for each in steps if each.estimate is not None]
+    prices = [each.usd for each in found]
+    took = sum(each.took for each in found)
+    known = [price for price in prices if price is not None]
+    return Total(
+        _sum(each.seconds for each in found),
+        _sum(known) if len(known) == len(prices) else None,
+        sum(1 for each in found if each.measured),
+        sum(each.missed for each in found) / took if took else None,
+    )
+
+
+def _sum(ranges: Iterable[Range]) -> Range:
+    found = list(ranges)
+    return Range(*(sum(each[part] for each in found) for part in range(3)))
+
+
+def _took(event: Event) -> float:
+    """The time the step took; its own measurement when that is more: it counts earlier attempts."""
+    measured = event.data["outcome"].get("measurements", ())
+    own = [float(each["value"]) for each in measured if each["name"] == "seconds"]
+    return max(LEAST_SECONDS, float(event.data["seconds"]), *own)
+
+
+def _seconds(declared: float, samples: tuple[Sample, ...]) -> Range:
+    ratios = [each.took / each.declared for each in samples if each.declared > 0]
+    if not ratios:
+        return Range(declared / UNMEASURED, declared, declared * UNMEASURED)
+    # the more was measured, the less lies outside of what was seen
+    margin = 1 + 1 / len(ratios)
+    return Range(
+        _rounded(declared * min(ratios) / margin),
+        _rounded(declared * statistics.median(ratios)),
+        _rounded(declared * max(ratios) * margin),
+    )
+
+
+def _rounded(seconds: float) -> float:
+    """Two digits are all that an estimate is worth, and they keep the digest of a plan still."""
+    return float(f"{seconds:.2g}")

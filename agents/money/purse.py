@@ -1,0 +1,252 @@
+"""Money of a run: reserved before a paid step starts, settled when it ended, never over the cap.
+
+Every reservation and settlement is an event. A run that was killed leaves reservations that nobody
+settled: what it spent and reserved counts against the cap of the run that continues it.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from agents.declare.actions import Estimate, Grounded
+from agents.errors import NotApproved
+from agents.ledger.events import Event
+
+__all__ = ["Purse", "at_most", "carried_over"]
+
+
+STOPPING_SECONDS = 30.0
+STOPPING_SHARE = 0.05
+"""What a step may still cost while it stops: so many seconds, or this part of what it may take."""
+
+TOP_UP_SHARE = 0.1
+
+LEAST_SHARE = 0.1
+"""Of a step that took longer than was expected, at least this part is said to be left."""
+
+
+@dataclass(frozen=True)
+class Open:
+    """A reservation that is not settled: how many dollars at most, since when, at what rate."""
+
+    usd: float
+    since: str
+    by_time: bool
+    most_per_second: float = 0.0
+
+
+@dataclass
+class Purse:
+    """What one run may spend.
+
+    Attributes:
+        cap: The most dollars; None where none was given.
+        record: Appends an event: (type, subject, data).
+        clock: Tells when a step began and ended.
+        spent: Dollars that are settled, with those of the runs this one continues.
+        reserved: By action: what is not settled.
+    """
+
+    cap: float | None
+    record: Callable[[str, str, dict[str, Any]], object]
+    clock: Callable[[], datetime]
+    spent: float = 0.0
+    reserved: dict[str, Open] = field(default_factory=dict)
+
+    @property
+    def left(self) -> float | None:
+        """What a new plan may cost; None without a cap."""
+        if self.cap is None:
+            return None
+        return max(0.0, self.cap - self.spent - sum(each.usd for each in self.reserved.values()))
+
+    @property
+    def for_plans(self) -> float | None:
+        """What a new plan may cost: a step that is continued takes its reservation over."""
+        if self.cap is None:
+            return None
+        kept = sum(each.usd for each in self.reserved.values() if not each.by_time)
+        return max(0.0, self.cap - self.spent - kept)
+
+    def check(self, plan: Sequence[Grounded]) -> None:
+        """Whether a plan may begin at all.
+
+        A step whose price is unknown is stopped when its turn comes: what is free before it, such
+        as asking whether our credentials are accepted, may have more to say.
+
+        Raises:
+            NotApproved: It costs money and no cap was given.
+        """
+        usd = sum(grounded.usd for grounded in plan)
+        if usd and self.cap is None:
+            raise NotApproved(
+                f"the plan costs about ${at_most(usd)} and no cap was given",
+                fix=f"add max_cost={at_most(usd * 1.5)}",
+            )
+
+    def reserve(self, step: str, grounded: Grounded, rest: Iterable[Grounded]) -> None:
+        """Set aside the most the step may cost, before it starts; free steps need nothing.
+
+        Args:
+            step: The step's id.
+            grounded: Its action.
+            rest: The steps that are still to do, this one included.
+
+        Raises:
+            NotApproved: It does not fit under the cap, or has no price to compare with one; the
+                message says what the rest costs.
+        """
+        estimate = grounded.estimate
+        if estimate is None or grounded.price == 0:
+            return
+        before = self.reserved.pop(grounded.name, None)
+        if before is not None and not before.by_time:
+            self.spent += before.usd  # whether it was charged is not known: count it
+            before = None
+        if self.cap is not None:
+            self._check(grounded, estimate, rest, self.cap)
+        since = before.since if before is not None else self.clock().isoformat()
+        high = None if estimate.usd is None else estimate.usd.high
+        by_time, most = estimate.usd_per_second is not None, estimate.most_per_second or 0.0
+        self._set_aside(step, grounded, Open(high or 0.0, since, by_time, most), usd=high)
+
+    def _set_aside(self, step: str, grounded: Grounded, open_: Open, usd: float | None) -> None:
+        self.reserved[grounded.name] = open_
+        rate = None if grounded.estimate is None else grounded.estimate.usd_per_second
+        data = {"usd": usd, "since": open_.since, "usd_per_second": rate}
+        self.record("money.reserved", step, {"step": step, "action": grounded.name, **data})
+
+    def cover(self, step: str, grounded: Grounded, rest: Iterable[Grounded]) -> None:
+        """Pay on for a step that runs; one that outruns its reservation gets more, if any.
+
+        What it cost so far is counted at the highest rate, with the time that stopping it takes.
+
+        Args:
+            step: The step's id.
+            grounded: Its action.
+            rest: The steps that did not start yet.
+
+        Raises:
+            NotApproved: It has to stop now; the message says what the rest costs.
+        """
+        open_ = self.reserved.get(grounded.name)
+        if self.cap is None or open_ is None or not open_.most_per_second:
+            return
+        over = open_.most_per_second * (self._seconds(open_) + _stopping(open_)) - open_.usd
+        if over <= 0:
+            return
+        left = self.left or 0.0
+        if over > left:
+            raise self._used_up(grounded, open_, rest, self.cap)
+        usd = open_.usd + min(left, max(over, TOP_UP_SHARE * open_.usd))
+        self._set_aside(step, grounded, replace(open_, usd=usd), usd=usd)
+
+    def _used_up(
+        self, grounded: Grounded, open_: Open, rest: Iterable[Grounded], cap: float
+    ) -> NotApproved:
+        used = open_.most_per_second * self._seconds(open_)
+        (low, high), of_rest = _price([grounded]), _price(rest)
+        low, high = (max(LEAST_SHARE * each, each - used) for each in (low, high))
+        low, high = low + of_rest[0], high + of_rest[1]
+        return NotApproved(
+            f"{grounded.name} ran as long as ${cap:.2f} pay for: stopped; the rest costs about "
+            f"${low:.2f} to ${at_most(high)}",
+            fix=f"the same command with max_cost={at_most(high)} goes on",
+        )
+
+    def paid_seconds(self, grounded: Grounded) -> float | None:
+        """How long what is reserved, and all that is left, lasts from now; None without a limit."""
+        open_ = self.reserved.get(grounded.name)
+        if self.cap is None or open_ is None or not open_.most_per_second:
+            return None
+        lasts = (open_.usd + (self.left or 0.0)) / open_.most_per_second
+        return max(1.0, lasts - self._seconds(open_) - _stopping(open_))
+
+    def _seconds(self, open_: Open) -> float:
+        return max(0.0, (self.clock() - datetime.fromisoformat(open_.since)).total_seconds())
+
+    def settle(self, step: str, grounded: Grounded) -> None:
+        """Replace the reservation by what the step cost, whether it failed or not."""
+        open_ = self.reserved.pop(grounded.name, None)
+        estimate = grounded.estimate
+        if open_ is None or estimate is None:
+            return
+        usd: float | None = None
+        if estimate.usd_per_second is not None:
+            usd = estimate.usd_per_second * self._seconds(open_)
+        elif estimate.usd is not None:
+            usd = estimate.usd.expected
+        self.spent += usd or 0.0
+        told = {"step": step, "action": grounded.name, "usd": usd, "rate": estimate.rate}
+        self.record("money.settled", step, told)
+
+    def _check(
+        self, grounded: Grounded, estimate: Estimate, rest: Iterable[Grounded], cap: float
+    ) -> None:
+        if estimate.usd is None:
+            raise _unknown(grounded, cap)
+        if estimate.usd.high <= (self.left or 0.0):
+            return
+        low, high = _price(rest)
+        raise NotApproved(
+            f"${self.spent:.2f} of ${cap:.2f} is spent and {grounded.name} may cost "
+            f"${estimate.usd.high:.2f}: stopped before it; the rest costs ${low:.2f} to "
+            f"${at_most(high)}",
+            fix=f"the same command with max_cost={at_most(high)} does the rest",
+        )
+
+
+def _price(actions: Iterable[Grounded]) -> tuple[float, float]:
+    """Dollars at least and at most, of those whose price is known."""
+    prices = [each.estimate.usd for each in actions if each.estimate is not None]
+    known = [price for price in prices if price is not None]
+    return sum(each.low for each in known), sum(each.high for each in known)
+
+
+def _stopping(open_: Open) -> float:
+    return min(STOPPING_SECONDS, STOPPING_SHARE * open_.usd / open_.most_per_second)
+
+
+def _unknown(grounded: Grounded, cap: float) -> NotApproved:
+    return NotApproved(
+        f"the price of {grounded.name} is unknown, so max_cost={cap:g} cannot be kept",
+        fix=f"say what an hour of {grounded.basis or grounded.name} costs in rates.json of the "
+        "state directory, or leave max_cost= out",
+    )
+
+
+def at_most(usd: float) -> str:
+    """Dollars in cents, rounded up: as a cap they are enough.
+
+    >>> at_most(0.0004), at_most(4.5)
+    ('0.01', '4.50')
+    """
+    return f"{math.ceil(usd * 100 - 1e-9) / 100:.2f}"
+
+
+def carried_over(runs: Iterable[Sequence[Event]]) -> tuple[float, dict[str, Open]]:
+    """Dollars spent, and reservations open, in the runs that a new run continues, newest first."""
+    spent: float = 0.0
+    reserved: dict[str, Open] = {}
+    for of_run in runs:
+        settled, open_ = _account(of_run)
+        spent += settled
+        # a later run took the reservation over when it continued the step
+        reserved = {**open_, **reserved}
+    return spent, reserved
+
+
+def _account(events: Iterable[Event]) -> tuple[float, dict[str, Open]]:
+    spent: float = 0.0
+    open_: dict[str, Open] = {}
+    for event in events:
+        data = event.data
+        if event.type == "money.reserved":
+            by_time = data["usd_per_second"] is not None
+            open_[data["action"]] = Open(data["usd"] or 0.0, data["since"], by_time)
+        elif event.type == "money.settled":
+            open_.pop(data["action"], None)
+            spent += data["usd"] or 0.0
+    return spent, open_

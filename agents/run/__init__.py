@@ -1,0 +1,1 @@
+"""One run of one goal: observe, decide, act, verify, recover, record."""

@@ -1,0 +1,105 @@
+"""Approval: a person agrees to one plan, by its digest, up to one cap; it is used once."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.errors import NotApproved
+from agents.ledger.events import Event
+
+__all__ = ["APPROVED", "USED", "Approval", "Approvals", "find_approval"]
+
+APPROVED = "plan.approved"
+USED = "approval.used"
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What a person agreed to."""
+
+    id: str
+    digest: str
+    max_cost: float
+
+
+@dataclass
+class Approvals:
+    """What people agreed to for one run: actions, each to be done once, up to a cap.
+
+    Attributes:
+        run: The run's id.
+        events: Reads the ledger.
+        record: Appends ``approval.used`` with this data.
+        covered: Actions that somebody agreed to.
+        limit: The most dollars that was agreed to.
+    """
+
+    run: str
+    events: Callable[[], list[Event]]
+    record: Callable[[dict[str, Any]], object]
+    covered: set[str] = field(default_factory=set)
+    limit: float | None = None
+
+    def carry_over(self, runs: Iterable[Sequence[Event]]) -> None:
+        """What was agreed to and not done in the runs that this one continues, newest first."""
+        for event in (each for own in runs for each in reversed(own)):
+            if event.type == USED:
+                self.covered |= set(event.data["actions"])
+                self.limit = event.data["max_cost"] if self.limit is None else self.limit
+        done = {each.data["action"] for own in runs for each in own if each.type == "step.verified"}
+        self.covered -= done
+
+    def check(self, digest: str, asking: Iterable[str], cap: float | None) -> float | None:
+        """The cap of a plan whose actions ``asking`` need a person.
+
+        Raises:
+            NotApproved: Nobody agreed to this plan, or to less money than ``cap``.
+        """
+        wanted = set(asking)
+        if not wanted:
+            return cap
+        if not wanted <= self.covered:
+            approval = find_approval(self.events(), digest, self.run, wanted)
+            self._within(approval.max_cost, cap)
+            used = {"approval": approval.id, "actions": sorted(wanted)}
+            self.record({**used, "max_cost": approval.max_cost})
+            self.covered |= wanted
+            self.limit = approval.max_cost
+        self._within(self.limit, cap)
+        return self.limit if cap is None else cap
+
+    def _within(self, limit: float | None, cap: float | None) -> None:
+        if limit is not None and cap is not None and cap > limit:
+            raise NotApproved(
+                f"the plan is approved for at most ${limit:.2f}, not for ${cap:.2f}",
+                fix=f"max_cost={limit:g}, or python -m agents approve {self.run}",
+            )
+
+
+def find_approval(
+    events: Iterable[Event], digest: str, run: str, actions: Iterable[str]
+) -> Approval:
+    """The approval of this very plan that was not used yet.
+
+    Args:
+        events: The ledger.
+        digest: The plan's digest.
+        run: The run that asks, for the message.
+        actions: What needs an approval, for the message.
+
+    Raises:
+        NotApproved: There is none.
+    """
+    given: dict[str, Approval] = {}
+    for event in events:
+        if event.type == APPROVED and event.data["digest"] == digest:
+            given[event.id] = Approval(event.id, digest, float(event.data["max_cost"]))
+        elif event.type == USED:
+            given.pop(event.data["approval"], None)
+    if not given:
+        raise NotApproved(
+            f"a person must approve {', '.join(sorted(set(actions)))} in plan {digest[:12]}",
+            fix=f"python -m agents show {run}\npython -m agents approve {run}\n"
+            "then the same command again",
+        )
+    return list(given.values())[-1]

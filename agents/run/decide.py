@@ -1,0 +1,147 @@
+"""Planning for one goal of a catalogue, from what was observed."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import BaseModel
+
+from agents.declare.actions import Goal, Grounded
+from agents.declare.catalogue import Catalogue
+from agents.declare.facts import UNKNOWN, Condition, WorldState, statements
+from agents.money.estimates import Estimates
+from agents.planning import AtLeast, Below, Limits, PlanResult, plan, rest_of
+from agents.planning.facts import apply_effect
+
+__all__ = ["Deliberation", "continued", "deliberate"]
+
+
+@dataclass(frozen=True)
+class Deliberation:
+    """One answer of the planner, with what it was asked.
+
+    Attributes:
+        world: The readings it started from.
+        result: What the planner answered.
+        grounded: The actions it could choose from, by name.
+        excluded: Actions left out because they failed with nothing changed since.
+    """
+
+    goal: Goal
+    params: BaseModel
+    world: WorldState
+    result: PlanResult
+    grounded: dict[str, Grounded] = field(default_factory=dict)
+    excluded: frozenset[str] = frozenset()
+
+    @property
+    def wants(self) -> tuple[Condition, ...]:
+        """The conditions of the goal."""
+        return self.goal.conditions(self.params)
+
+    def actions(self) -> list[Grounded]:
+        """The action of each step, in a valid order."""
+        return [self.grounded[step.action] for step in self.result.steps]
+
+    def will_be(self) -> dict[str, object]:
+        """Fact → value after the plan, for the facts the plan changes."""
+        after: dict[str, object] = {}
+        for step in self.result.steps:
+            after.update(dict(step.effect))
+        return {fact: value for fact, value in after.items() if self.world.get(fact) != value}
+
+
+def deliberate(
+    catalogue: Catalogue,
+    goal: Goal,
+    params: BaseModel,
+    world: WorldState,
+    *,
+    excluded: Collection[str] = (),
+    max_cost: float | None = None,
+    limits: Limits | None = None,
+    estimates: Estimates | None = None,
+) -> Deliberation:
+    """The cheapest plan from ``world`` to ``goal``.
+
+    Args:
+        catalogue: The actions to choose from.
+        goal: What should hold.
+        params: The goal's parameters.
+        world: What was observed.
+        excluded: Names of actions that must not be used.
+        max_cost: The most dollars the plan may cost.
+        limits: Time and expansions the search may take.
+        estimates: What is known about durations and prices; by default nothing is.
+    """
+    known = estimates or Estimates()
+    grounded = {each.name: known.applied(each) for each in catalogue.grounded(params)}
+    for fact, value in world.items():
+        sensor = catalogue.sensors.get(fact)
+        if value is UNKNOWN and sensor is not None and sensor.hope is not None:
+            observation = sensor.observation()
+            grounded[observation.name] = observation
+    usable = [each for name, each in grounded.items() if name not in excluded]
+    options: dict[str, Any] = {} if limits is None else {"limits": limits}
+    wants = goal.conditions(params)
+    start = _planned_from(world, usable, wants)
+    result = plan(start, wants, usable, max_usd=max_cost, **options)
+    return Deliberation(goal, params, world, result, grounded, frozenset(excluded))
+
+
+def continued(
+    last: Deliberation,
+    world: WorldState,
+    verified: Collection[str],
+    *,
+    excluded: Collection[str] = (),
+    max_cost: float | None = None,
+) -> Deliberation | None:
+    """What is left of a plan, when the world is exactly as that plan foresaw it; None otherwise.
+
+    Args:
+        last: The plan.
+        world: What was observed since.
+        verified: The ids of its steps that were done.
+        excluded: Names of actions that must not be used.
+        max_cost: The most dollars that what is left may cost.
+    """
+    foreseen: dict[str, object] = dict(last.world)
+    for step in last.result.steps:
+        if step.id in verified:
+            foreseen = apply_effect(foreseen, step.effect)
+    if statements(foreseen) != statements(world):
+        return None
+    left = rest_of(last.result, world, verified)
+    if left is None or (max_cost is not None and left.usd > max_cost):
+        return None
+    if {step.action for step in left.steps} & set(excluded):
+        return None
+    return replace(last, world=world, result=left, excluded=frozenset(excluded))
+
+
+def _planned_from(
+    world: WorldState, actions: Collection[Grounded], wants: Collection[Condition]
+) -> dict[str, object]:
+    """The values to plan from, with numbers reduced to the thresholds they reach.
+
+    Free space changes with every second; a plan, its digest and an approval of it change only
+    when a threshold is crossed that something asks for.
+    """
+    bounds: dict[str, set[float]] = {}
+    exact: set[str] = set()
+    for fact, value in [
+        *wants,
+        *(pair for each in actions for pair in (*each.needs, *each.effect)),
+    ]:
+        if isinstance(value, AtLeast | Below):
+            bounds.setdefault(fact, set()).add(value.bound)
+        else:
+            exact.add(fact)
+    reduced = dict(world)
+    for fact, thresholds in bounds.items():
+        value = reduced.get(fact)
+        if fact not in exact and isinstance(value, int | float) and not isinstance(value, bool):
+            reached = [each for each in thresholds if each <= value]
+            reduced[fact] = max(reached, default=min(thresholds) - 1)
+    return reduced

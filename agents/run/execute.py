@@ -1,0 +1,297 @@
+"""Executing a plan: every step whose predecessors are verified runs, several at a time."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agents.declare.actions import OBSERVE, Action, Context
+from agents.declare.outcome import Outcome
+from agents.errors import ActionFailed, FailureClass, Interrupted, NotApproved, Transient
+from agents.ledger.failpoints import failpoint
+from agents.planning import PlanResult, Step
+from agents.run.failures import StepFailure, classify
+
+__all__ = ["Doing", "Executor", "Verify", "doings"]
+
+POLL_SECONDS = 0.1
+"""How quickly a request to stop is seen."""
+
+STOP_SECONDS = 15.0
+"""How long running steps get to stop before the run ends without them."""
+
+
+@dataclass(frozen=True)
+class Doing:
+    """How a step is done, and what it occupies meanwhile."""
+
+    run: Callable[[Context], Outcome]
+    resources: Mapping[str, int] = field(default_factory=dict)
+    timeout: float | None = None
+
+
+def doings(actions: Mapping[str, Action], planned: Iterable[str]) -> dict[str, Doing]:
+    """How each action is done, and each observation among the names that can be planned."""
+    known = {
+        name: Doing(action.run, action.resources, action.timeout)
+        for name, action in actions.items()
+    }
+    return known | {name: Doing(_looked) for name in planned if name.startswith(OBSERVE)}
+
+
+def _looked(_: Context) -> Outcome:
+    """An observation does nothing: verifying it is what looks."""
+    return Outcome(summary="looked")
+
+
+class Verify(Protocol):
+    """Observes what a step promised and returns the promises that were not kept."""
+
+    def __call__(self, step: Step, context: Context) -> list[str]:
+        """Promises of ``step`` that do not hold; empty when all do."""
+
+
+@dataclass
+class _Running:
+    step: Step
+    context: Context
+    started: float
+    deadline: float | None
+    timed_out: bool = False
+    refused: NotApproved | None = None
+
+
+@dataclass
+class Executor:
+    """Runs the steps of one plan; used once.
+
+    Attributes:
+        plan: The partial order to follow.
+        actions: How to do each step.
+        context: Makes the context of a step.
+        record: Appends an event: (type, subject, data).
+        verify: Observes the promises of a step.
+        capacity: Units of each resource; 1 where a resource is not named.
+        stop: Set by a signal; the run then ends as interrupted.
+        attempt: Which attempt of an action this would be.
+        sees_more: Asked after each verified step: whether facts that were unknown when the plan
+            was made can be seen now. Then nothing new is started, so that the plan can be made
+            anew from more knowledge.
+        before: Called before a step starts, with the steps that are to do; may refuse it.
+        after: Called when a step ended, however it did.
+        covered: Called again and again while a step runs, as ``before`` is; may refuse to pay on.
+        about: What else the ledger should say about a step that starts.
+    """
+
+    plan: PlanResult
+    actions: Mapping[str, Doing]
+    context: Callable[[Step], Context]
+    record: Callable[[str, str, dict[str, Any]], object]
+    verify: Verify
+    capacity: Mapping[str, int]
+    stop: threading.Event
+    attempt: Callable[[str], int] = lambda _: 1
+    sees_more: Callable[[], bool] = lambda: False
+    before: Callable[[Step, list[Step]], None] = lambda _step, _rest: None
+    after: Callable[[Step], None] = lambda _: None
+    covered: Callable[[Step, list[Step]], None] = lambda _step, _rest: None
+    about: Callable[[Step], dict[str, Any]] = lambda _: {}
+    _paused: bool = False
+    _refused: NotApproved | None = None
+    _done: set[str] = field(default_factory=set)
+    _failed: list[StepFailure] = field(default_factory=list)
+    _running: dict[str, _Running] = field(default_factory=dict)
+    _ended: "queue.SimpleQueue[tuple[Step, StepFailure | None]]" = field(
+        default_factory=queue.SimpleQueue
+    )
+
+    def run(self) -> list[StepFailure]:
+        """Run until everything is verified, a step fails, or more can be seen; return the failures.
+
+        After a failure no new step starts, and those running are waited for. A plan that is made
+        while a step runs could neither count on its effect nor leave it out: it would do it twice
+        or wait for it, and what runs beside the long step of a plan is short.
+
+        Raises:
+            Interrupted: ``stop`` was set.
+            NotApproved: A step was refused; those that ran have ended.
+        """
+        while True:
+            if self.stop.is_set():
+                self._stop_running()
+            if not self._failed and not self._paused and self._refused is None:
+                self._start_ready()
+            if not self._running:
+                if self._refused is not None and not self._failed:
+                    raise self._refused
+                return self._failed
+            try:
+                step, failure = self._ended.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                self._cancel_overdue()
+                self._cancel_unpaid()
+                continue
+            self._finish(step, failure)
+
+    def _start_ready(self) -> None:
+        for step in self.plan.steps:
+            if not self._to_do(step):
+                continue
+            if set(step.after) <= self._done and self._fits(self.actions[step.action]):
+                try:
+                    self.before(step, self._to_start())
+                except NotApproved as error:
+                    self._refused = error
+                    return
+                self._start(step)
+
+    def _to_start(self) -> list[Step]:
+        return [step for step in self.plan.steps if self._to_do(step)]
+
+    def _to_do(self, step: Step) -> bool:
+        return step.id not in self._done and step.id not in self._running
+
+    def _fits(self, action: Doing) -> bool:
+        used: dict[str, int] = {}
+        for id_ in self._running:
+            name = next(step.action for step in self.plan.steps if step.id == id_)
+            for resource, units in self.actions[name].resources.items():
+                used[resource] = used.get(resource, 0) + units
+        return all(
+            # a step that asks for more than there is runs alone rather than never
+            used.get(resource, 0) + units <= self.capacity.get(resource, 1) or not used
+            for resource, units in action.resources.items()
+        )
+
+    def _start(self, step: Step) -> None:
+        context, timeout = self.context(step), self.actions[step.action].timeout
+        now = time.monotonic()
+        self._running[step.id] = _Running(step, context, now, now + timeout if timeout else None)
+        started = {"step": step.id, "action": step.action, "attempt": self.attempt(step.action)}
+        self.record("step.started", step.id, started | self.about(step))
+        threading.Thread(
+            target=self._work, args=(step, context), name=f"step {step.id}", daemon=True
+        ).start()
+
+    def _work(self, step: Step, context: Context) -> None:
+        failure = None
+        try:
+            self._run_and_verify(step, context)
+        except Interrupted as error:
+            interrupted = ActionFailed(
+                error.message,
+                fix=error.fix,
+                failure_class=FailureClass.INTERRUPTED,
+                name="interrupted",
+            )
+            failure = StepFailure(step.id, step.action, interrupted)
+        except Exception as error:  # noqa: BLE001 - every failure becomes a fact to plan from
+            failure = StepFailure(step.id, step.action, classify(error))
+        self._ended.put((step, failure))
+
+    def _run_and_verify(self, step: Step, context: Context) -> None:
+        started = time.monotonic()
+        failpoint("step.before")
+        outcome = self.actions[step.action].run(context)
+        failpoint("step.after")
+        self.record(
+            "step.finished",
+            step.id,
+            {
+                "step": step.id,
+                "action": step.action,
+                "seconds": round(time.monotonic() - started, 3),
+                "outcome": outcome.model_dump(mode="json"),
+            },
+        )
+        _judge(step, outcome)
+        broken = self.verify(step, context)
+        if broken:
+            raise ActionFailed(
+                f"{step.action} ended, but observing again shows: {'; '.join(broken)}",
+                fix="python -m agents status shows what is true now",
+                failure_class=FailureClass.PERMANENT,
+                name="effect_not_seen",
+            )
+
+    def _finish(self, step: Step, failure: StepFailure | None) -> None:
+        running = self._running.pop(step.id)
+        self.after(step)
+        if failure is None:
+            self._done.add(step.id)
+            self._paused = self._paused or self.sees_more()
+            return
+        if running.refused is not None:
+            self._refused = running.refused
+            failure = StepFailure(step.id, step.action, _unpaid(step, failure))
+            self.record("step.failed", step.id, dict(failure.data()))
+            return
+        if running.timed_out:
+            timeout = self.actions[step.action].timeout
+            late = Transient(f"{step.action} was cancelled after {timeout:g} s", name="timeout")
+            failure = StepFailure(step.id, step.action, late)
+        self.record("step.failed", step.id, dict(failure.data()))
+        self._failed.append(failure)
+
+    def _cancel_overdue(self) -> None:
+        now = time.monotonic()
+        for running in self._running.values():
+            if running.deadline is not None and now > running.deadline:
+                running.timed_out = True
+                running.context.cancelled.set()
+
+    def _cancel_unpaid(self) -> None:
+        for running in self._running.values():
+            if running.refused is not None:
+                continue
+            try:
+                self.covered(running.step, self._to_start())
+            except NotApproved as error:
+                running.refused = error
+                running.context.broke.set()
+                running.context.cancelled.set()
+
+    def _stop_running(self) -> None:
+        for running in self._running.values():
+            running.context.cancelled.set()
+        limit = time.monotonic() + STOP_SECONDS
+        messages = []
+        while self._running and time.monotonic() < limit:
+            try:
+                step, failure = self._ended.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                continue
+            self._finish(step, failure)
+            if failure is not None:
+                messages.append(failure.error.message)
+        raise Interrupted(
+            "; ".join(["stopped on request", *messages]), fix="run the same command to continue"
+        )
+
+
+def _unpaid(step: Step, failure: StepFailure) -> ActionFailed:
+    return ActionFailed(
+        f"{step.action} was stopped before it cost more than the cap: {failure.error.message}",
+        fix=failure.error.fix,
+        failure_class=FailureClass.RESOURCE,
+        name="money_used_up",
+    )
+
+
+def _judge(step: Step, outcome: Outcome) -> None:
+    """A gate decides, never a sentence."""
+    failed = [gate for gate in outcome.gates if not gate.passed]
+    if failed:
+        verdicts = ", ".join(
+            f"{gate.name}: {gate.metric} is {gate.value:.4g}, must be {gate.direction} "
+            f"{gate.threshold:.4g}"
+            for gate in failed
+        )
+        raise ActionFailed(
+            f"{step.action} did not pass its gate ({verdicts})",
+            fix="train longer (steps=…) or with another configuration",
+            failure_class=FailureClass.PERMANENT,
+            name="gate_failed",
+        )

@@ -1,0 +1,50 @@
+"""Steps whose work was finished while nobody looked: what they measured is not lost.
+
+A step can have its effect although the run that started it was killed, or let go of it, before its
+outcome was written. The fact is true then, so nothing would be planned, and no record would ever
+tell what was measured. An action that can say its outcome afterwards declares ``recall``.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from agents.declare.actions import Action, Context
+from agents.declare.outcome import Outcome
+from agents.errors import FailureClass
+from agents.ledger.events import Event
+
+__all__ = ["recall", "unfinished"]
+
+_LET_GO = (str(FailureClass.INTERRUPTED), str(FailureClass.TRANSIENT))
+
+
+def unfinished(events: Iterable[Event], goal: str, params: dict[str, Any]) -> list[str]:
+    """Actions that runs of this goal and these parameters began, and of which no outcome is known.
+
+    Call it when no such run is going on.
+    """
+    runs: set[str] = set()
+    begun: dict[str, None] = {}
+    for event in events:
+        data = event.data
+        if event.type == "run.started" and (data["goal"], data["params"]) == (goal, params):
+            runs.add(event.run)
+        elif event.run not in runs:
+            continue
+        elif event.type == "step.started":
+            begun[data["action"]] = None
+        elif event.type == "step.finished" or (
+            event.type == "step.failed" and data["class"] not in _LET_GO
+        ):
+            begun.pop(data["action"], None)
+    return list(begun)
+
+
+def recall(action: Action, context: Context) -> Outcome | None:
+    """The outcome of an action that was done, without doing it; None when it was not."""
+    if action.recall is None:
+        return None
+    try:
+        return action.recall(context)
+    except Exception:  # noqa: BLE001 - what cannot be seen now is asked for again by the next run
+        return None

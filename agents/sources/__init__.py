@@ -1,1 +1,0 @@
-"""Where events come from: commits, files, schedules, webhooks; each only writes to the ledger."""

@@ -1,0 +1,1 @@
+"""Events as they arrive: where they come from, and what they prompt."""

@@ -1,0 +1,114 @@
+"""The source of ``git.commit``: commits on a branch, with the paths they touch."""
+
+from datetime import datetime
+from pathlib import Path
+
+from agents.declare.triggers import COMMIT
+from agents.errors import UsageError
+from agents.ledger.events import Event, new_event
+from agents.ledger.store import Ledger
+from agents.watching.source import last_event
+
+__all__ = ["GitSource"]
+
+SEEN = "git.seen"
+MOST_COMMITS = 200
+"""More than this at once is a merge of years; the newest say enough."""
+
+
+class GitSource:
+    """Commits on one branch of one repository.
+
+    Args:
+        folder: A folder inside the repository.
+        branch: The branch; empty means the one that is checked out.
+
+    Raises:
+        UsageError: There is no repository.
+    """
+
+    def __init__(self, folder: Path, branch: str = "") -> None:
+        from git import Repo  # noqa: PLC0415 - costs a tenth of a second
+        from git.exc import InvalidGitRepositoryError, NoSuchPathError  # noqa: PLC0415
+
+        try:
+            self._repo = Repo(folder, search_parent_directories=True)
+        except (InvalidGitRepositoryError, NoSuchPathError):
+            raise UsageError(
+                f"{folder.absolute()} is in no git repository, so no commit can be seen",
+                fix="git init, or watch a goal without a git.commit trigger: goal=G",
+            ) from None
+        self._branch = branch
+        self._last: dict[str, str] = {}
+
+    @property
+    def source(self) -> str:
+        """The identity of the repository in the ledger."""
+        return f"git:{self._repo.working_dir}"
+
+    def poll(self, ledger: Ledger, now: datetime) -> None:
+        """Append the commits since the last one the ledger has, oldest first."""
+        branch, head = self._head()
+        if not head:
+            return
+        if branch not in self._last:
+            self._last[branch] = self._remembered(ledger, branch, head, now)
+        if head == self._last[branch]:
+            return
+        for commit in self._commits(self._last[branch], head):
+            ledger.receive(self._event(COMMIT, branch, commit, now))
+        self._last[branch] = head
+
+    def waiting(self, now: datetime) -> str:  # noqa: ARG002 - commits have no due time
+        """The branch, and where it is."""
+        branch, head = self._head()
+        return f"commits on {branch} of {self._repo.working_dir} (now {head[:10] or 'none'})"
+
+    def close(self) -> None:
+        """End the processes of git that were kept for the next question."""
+        self._repo.close()
+
+    def _head(self) -> tuple[str, str]:
+        heads = {head.name: head for head in self._repo.heads}
+        name = self._branch
+        if not name and not self._repo.head.is_detached:
+            name = self._repo.head.reference.name
+        if not name:
+            return "HEAD", self._repo.head.commit.hexsha
+        return name, heads[name].commit.hexsha if name in heads else ""
+
+    def _remembered(self, ledger: Ledger, branch: str, head: str, now: datetime) -> str:
+        known = last_event(ledger, (COMMIT, SEEN), self.source, branch)
+        if known is not None:
+            return str(known.data["commit"])
+        ledger.append(self._event(SEEN, branch, head, now))
+        return head
+
+    def _commits(self, last: str, head: str) -> list[str]:
+        from git.exc import GitCommandError  # noqa: PLC0415
+
+        try:
+            found = self._repo.git.rev_list("--reverse", f"{last}..{head}", "--").split()
+        except GitCommandError:  # the last one is gone: the branch was rewritten
+            found = [head]
+        return [str(each) for each in found[-MOST_COMMITS:]]
+
+    def _event(self, type_: str, branch: str, commit: str, now: datetime) -> Event:
+        data = {"commit": commit, "branch": branch}
+        paths = {"paths": self._paths(commit)} if type_ == COMMIT else {}
+        return new_event(
+            type_,
+            data | paths,
+            source=self.source,
+            subject=branch,
+            id=f"{type_} {branch} {commit}",
+            clock=lambda: now,
+        )
+
+    def _paths(self, commit: str) -> list[str]:
+        parents = self._repo.commit(commit).parents
+        before = [parents[0].hexsha] if parents else ["--root"]
+        listed = self._repo.git.diff_tree(
+            "--no-commit-id", "--name-only", "-r", "-z", *before, commit
+        )
+        return [path for path in str(listed).split("\0") if path]

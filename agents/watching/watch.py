@@ -1,0 +1,250 @@
+"""Watching: events prompt a look at the goals whose triggers they fit, and pursue what is missing.
+
+What was handled is written to the ledger after the goal was pursued. Killed in between, the next
+watcher looks again: by then the goal holds, or is pursued to its end. Nothing else is remembered.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from agents.declare.actions import Goal
+from agents.declare.triggers import FINISHED, STARTED, Trigger
+from agents.errors import GoapError, Interrupted, Locked
+from agents.ledger.events import Event, new_event, utc_now
+from agents.ledger.store import Ledger
+from agents.watching.source import Source
+
+__all__ = ["Pursued", "Watch"]
+
+HANDLED = "trigger.handled"
+DEFERRED = "trigger.deferred"
+LONGEST_WAIT = 10
+"""A stream of events is debounced for at most so many times the debounce."""
+
+MOST_DEFERRALS = 5
+FIRST_DEFERRAL_SECONDS = 30.0
+LOCKED_SECONDS = 5.0
+UNREADY_SECONDS = 15.0
+MOST_IDS = 20
+TICK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Pursued:
+    """How looking at a goal ended: ``nothing to do``, ``done``, or the code of an error."""
+
+    goal: str
+    events: int
+    status: str
+    exit_code: int = 0
+    run: str = ""
+    message: str = ""
+
+
+@dataclass
+class _Pending:
+    """Events a goal was not looked at for, and the time in which it is not to be."""
+
+    events: list[tuple[Event, Trigger]] = field(default_factory=list)
+    put_off: tuple[datetime, datetime] | None = None
+    deferrals: int = 0
+
+
+Pursue = Callable[[Goal], Pursued]
+
+
+@dataclass
+class Watch:
+    """Reads the ledger as it grows and pursues goals, one at a time.
+
+    Attributes:
+        goals: Those with triggers.
+        ledger: The log all sources write to, of this process and of others.
+        sources: Asked at every tick.
+        pursue: Looks at a goal and pursues it; never raises for a run that failed, but
+            `Locked` and `Interrupted`.
+        ready: Asked before each look: whether this process can still tell what the goal is.
+        told: Called with what a person should know.
+        stop: Set to end.
+        wake: Set by sources that have something, so that nobody waits for the next tick.
+    """
+
+    goals: Sequence[Goal]
+    ledger: Ledger
+    sources: Sequence[Source]
+    pursue: Pursue
+    ready: Callable[[], bool] = lambda: True
+    told: Callable[[str], object] = lambda _: None
+    stop: threading.Event = field(default_factory=threading.Event)
+    wake: threading.Event = field(default_factory=threading.Event)
+    clock: Callable[[], datetime] = utc_now
+    _seen: int = 0
+    _pending: dict[str, _Pending] = field(default_factory=dict)
+    _problems: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Watch until ``stop`` is set."""
+        self._begin()
+        while not self.stop.is_set():
+            self.tick()
+            if self.wake.wait(TICK_SECONDS):
+                self.wake.clear()
+
+    def once(self) -> list[Pursued]:
+        """Look at everything that is pending now, without waiting for quiet."""
+        self._begin()
+        found: list[Pursued] = []
+        # a run that finishes may prompt another goal: each goal gets its turn after every other
+        for _ in self.goals:
+            pursued = self.tick(patient=False)
+            found += pursued
+            if not pursued:
+                break
+        return found
+
+    def tick(self, *, patient: bool = True) -> list[Pursued]:
+        """Ask the sources, read what is new, and pursue the goals that are due.
+
+        Args:
+            patient: Wait for the debounce of each trigger.
+        """
+        for source in self.sources:
+            self._poll(source)
+        self._read()
+        found = []
+        for goal in self.goals:
+            if not self.stop.is_set() and self._due(goal.name, patient=patient):
+                pursued = self._pursue(goal)
+                found += [pursued] if pursued is not None else []
+        return found
+
+    def _poll(self, source: Source) -> None:
+        """Ask a source; one that cannot look, as its repository is gone, keeps no other waiting."""
+        problem = ""
+        try:
+            source.poll(self.ledger, self.clock())
+        except GoapError:
+            raise  # the ledger itself: nothing can be watched without it
+        except Exception as error:  # noqa: BLE001 - whatever the outside has in store
+            problem = f"{type(error).__name__}: {error}"
+        if problem != self._problems.get(source.source, ""):
+            self.told(f"{source.source}: {problem or 'can be seen again'}")
+        self._problems[source.source] = problem
+
+    def waiting(self) -> list[dict[str, str]]:
+        """What is waited for: triggers with their goals, sources with their next moment."""
+        triggers = [
+            {"goal": goal.name, "trigger": str(trigger)}
+            for goal in self.goals
+            for trigger in goal.triggers
+        ]
+        now = self.clock()
+        return triggers + [{"goal": "", "trigger": source.waiting(now)} for source in self.sources]
+
+    def _begin(self) -> None:
+        self.ledger.append(new_event(STARTED, {"goals": self._names()}, clock=self.clock))
+
+    def _names(self) -> list[str]:
+        return [goal.name for goal in self.goals]
+
+    def _read(self) -> None:
+        for event in self.ledger.events(after=self._seen):
+            self._seen = event.sequence
+            if event.type == HANDLED:
+                self._forget(event.subject, int(event.data["through"]))
+            elif event.type == DEFERRED and event.subject in self._names():
+                pending = self._pending.setdefault(event.subject, _Pending())
+                pending.deferrals += 1
+            for goal in self.goals:
+                self._notice(goal, event)
+
+    def _notice(self, goal: Goal, event: Event) -> None:
+        if event.type == FINISHED and event.subject == goal.name:
+            return  # its own end is no news to it
+        trigger = next((each for each in goal.triggers if each.matches(event)), None)
+        if trigger is not None:
+            self._pending.setdefault(goal.name, _Pending()).events.append((event, trigger))
+
+    def _forget(self, goal: str, through: int) -> None:
+        pending = self._pending.pop(goal, _Pending())
+        left = [each for each in pending.events if each[0].sequence > through]
+        if left:
+            self._pending[goal] = _Pending(left)
+
+    def _due(self, goal: str, *, patient: bool) -> bool:
+        pending = self._pending.get(goal)
+        if pending is None or not pending.events:
+            return False
+        if not patient:
+            return True
+        now = self.clock()
+        # a clock that was set back leaves times behind that would be waited for too long
+        if pending.put_off is not None and pending.put_off[0] <= now < pending.put_off[1]:
+            return False
+        quiet = max(trigger.debounce for _, trigger in pending.events)
+        first, last = _time(pending.events[0][0]), _time(pending.events[-1][0])
+        return now < first or now >= min(
+            last + timedelta(seconds=quiet), first + timedelta(seconds=quiet * LONGEST_WAIT)
+        )
+
+    def _pursue(self, goal: Goal) -> Pursued | None:
+        pending = self._pending[goal.name]
+        if not self.ready():
+            self._put_off(pending, UNREADY_SECONDS)
+            return None
+        events = [event for event, _ in pending.events]
+        self.told(f"{goal.name}: {_described(pending.events)}")
+        try:
+            pursued = self.pursue(goal)
+        except Locked as error:
+            self.told(f"{goal.name} waits: {error.message}")
+            self._put_off(pending, LOCKED_SECONDS)
+            return Pursued(goal.name, len(events), error.code, error.exit_code, "", error.message)
+        except Interrupted:
+            return None  # the events stay pending for the next watcher
+        pursued = replace(pursued, events=len(events))
+        self._settle(pending, events, pursued)
+        return pursued
+
+    def _put_off(self, pending: _Pending, seconds: float) -> None:
+        now = self.clock()
+        pending.put_off = (now, now + timedelta(seconds=seconds))
+
+    def _settle(self, pending: _Pending, events: list[Event], pursued: Pursued) -> None:
+        data: dict[str, Any] = {
+            "through": events[-1].sequence,
+            "events": [event.id for event in events[:MOST_IDS]],
+            "count": len(events),
+            "run": pursued.run,
+            "status": pursued.status,
+            "exit_code": pursued.exit_code,
+        }
+        again = pursued.exit_code == _TRANSIENT and pending.deferrals < MOST_DEFERRALS
+        if again:
+            wait = FIRST_DEFERRAL_SECONDS * 2**pending.deferrals
+            self._put_off(pending, wait)
+            self.told(f"{pursued.goal}: {pursued.message}; again in {wait:g} s")
+        self.ledger.append(
+            new_event(DEFERRED if again else HANDLED, data, subject=pursued.goal, clock=self.clock)
+        )
+        if not again:
+            self._forget(pursued.goal, events[-1].sequence)
+            # said when it is durable: whoever reads it may kill us, and nothing is done twice
+            self.told(f"{pursued.goal}: {pursued.status}")
+
+
+_TRANSIENT = 3
+
+
+def _time(event: Event) -> datetime:
+    return datetime.fromisoformat(event.time)
+
+
+def _described(pending: Sequence[tuple[Event, Trigger]]) -> str:
+    counts: Mapping[str, int] = {
+        str(trigger): sum(1 for _, other in pending if other == trigger) for _, trigger in pending
+    }
+    return "; ".join(f"{count} x {text}" for text, count in counts.items())
