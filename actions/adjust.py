@@ -8,8 +8,8 @@ from agents.declare.actions import Context, action
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass
 from goals.world import F
-from training.adjustments import adjust, adjustments_of
-from training.result import Result
+from training.store.adjustments import adjust, adjustments_of
+from training.store.result import Result
 
 __all__ = ["halve_micro_batch", "roll_back"]
 

@@ -7,10 +7,10 @@ from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Measurement, Outcome
 from agents.errors import ActionFailed, FailureClass
 from goals.world import F
-from training.checkpoint_entry import MANIFEST_FILE
 from training.errors import CheckpointError
-from training.result import CheckpointRef
-from training.volume import Commit, commit_training, read_commit
+from training.store.manifest import MANIFEST_FILE
+from training.store.result import CheckpointRef
+from training.store.volume import Commit, commit_training, read_commit
 
 __all__ = ["commit_volume", "volume_committed"]
 

@@ -14,8 +14,8 @@ from actions.ports import Ports, ports_of, translated
 from agents.declare.actions import Context, Progress
 from agents.errors import Interrupted
 from agents.ledger.events import Event
-from training.adjustments import adjustments_of
-from training.compute import TrainingStatus
+from training.compute.local import TrainingStatus
+from training.store.adjustments import adjustments_of
 
 __all__ = ["LOG_LINE", "launch_and_follow"]
 

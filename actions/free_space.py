@@ -12,7 +12,7 @@ from agents.declare.facts import Reading
 from agents.declare.outcome import Measurement, Outcome
 from agents.errors import ActionFailed, FailureClass
 from goals.world import F
-from training.retention import AnyOf, KeepBest, KeepLast
+from training.store.retention import AnyOf, KeepBest, KeepLast
 
 __all__ = ["free_mb", "free_space"]
 

@@ -9,14 +9,14 @@ from actions.ports import ports_of
 from agents.declare.actions import Context
 from agents.errors import ActionFailed, FailureClass
 from goals.parameters import TrainingParameters
-from training.checkpoint_entry import MANIFEST_FILE
-from training.config import TrainingConfig
 from training.data.origin import dataset_name, origin_of
 from training.data.shard import DatasetManifest
 from training.errors import DatasetError
-from training.keys import source_digest, training_key
-from training.result import Result
-from training.volume import Volume
+from training.key import source_digest, training_key
+from training.learn.config import TrainingConfig
+from training.store.manifest import MANIFEST_FILE
+from training.store.result import Result
+from training.store.volume import Volume
 
 __all__ = ["Job", "is_current", "job_of", "job_with", "manifest_of", "training_params"]
 

@@ -21,11 +21,11 @@ from agents.errors import (
     UsageError,
 )
 from training import errors as training_errors
-from training.compute import Auth, Compute, LocalCompute
+from training.compute.local import Auth, Compute, LocalCompute
+from training.compute.modal.token import require_token
 from training.data.origin import origin_of
 from training.errors import TrainingError
-from training.modal_token import require_token
-from training.volume import LocalVolume, Volume
+from training.store.volume import LocalVolume, Volume
 
 __all__ = ["Ports", "connect", "ports_of", "translated"]
 
@@ -80,7 +80,7 @@ def _nothing() -> None:
 
 def _rehearse(state: Path) -> None:
     """Start the control plane of this state directory, and point the client at it alone."""
-    from training.loopback.client import ensure  # noqa: PLC0415 - only a rehearsal needs it
+    from training.compute.loopback.client import ensure  # noqa: PLC0415 - only a rehearsal needs it
 
     os.environ.update(ensure(state / "loopback").environment())
 
@@ -92,13 +92,13 @@ def _modal(name: str, state: Path, where: str, before: Callable[[], None]) -> Po
     def volume() -> Volume:
         _one_platform(where)
         before()
-        from training.modal_volume import ModalVolume  # noqa: PLC0415 - imports the modal client
+        from training.compute.modal.volume import ModalVolume  # noqa: PLC0415 - imports the modal client
 
         return ModalVolume(name)
 
     def compute() -> Compute:
-        from training.modal_compute import ModalCompute  # noqa: PLC0415 - likewise
-        from training.modal_volume import ModalVolume  # noqa: PLC0415
+        from training.compute.modal.compute import ModalCompute  # noqa: PLC0415 - likewise
+        from training.compute.modal.volume import ModalVolume  # noqa: PLC0415
 
         connected = volume()
         assert isinstance(connected, ModalVolume)  # noqa: S101 - made above

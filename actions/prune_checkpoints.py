@@ -9,8 +9,8 @@ from agents.declare.actions import Context, action, sensor
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Measurement, Outcome
 from goals.world import F
-from training.checkpoints import CheckpointStore
-from training.retention import Policy, PrunePlan, execute, plan_prune, policy_of
+from training.store.checkpoints import CheckpointStore
+from training.store.retention import Policy, PrunePlan, execute, plan_prune, policy_of
 
 __all__ = ["checkpoints_pruned", "prune_checkpoints", "prune_stores"]
 

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from agents.declare.rates import RATES_NAME, read_rates
-from training.compute import Compute
-from training.durable import write_whole
-from training.modal_rates import COMMAND
+from training.compute.local import Compute
+from training.compute.modal.rates import COMMAND
+from training.store.durable import write_whole
 
 __all__ = ["note_rate"]
 

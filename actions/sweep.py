@@ -17,10 +17,10 @@ from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcom
 from agents.errors import ActionFailed, FailureClass
 from goals.best_dit import SweepParameters
 from goals.world import MOST_CANDIDATES, F, candidate_fact
-from training.compute import Compute
-from training.config import TrainingConfig
-from training.result import Result
-from training.volume import commit_training
+from training.compute.local import Compute
+from training.learn.config import TrainingConfig
+from training.store.result import Result
+from training.store.volume import commit_training
 
 __all__ = ["CANDIDATES", "JUDGED", "best_chosen", "choose_best"]
 

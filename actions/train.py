@@ -13,8 +13,8 @@ from agents.declare.facts import Condition, Fact
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass
 from goals.world import F
-from training.compute import TrainingStatus
-from training.result import Result
+from training.compute.local import TrainingStatus
+from training.store.result import Result
 
 __all__ = ["train", "train_job"]
 

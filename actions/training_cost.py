@@ -4,7 +4,7 @@ Counted from the shape of the model, so that a preset nobody ran yet still gets 
 magnitude: 6 floating point operations per weight and token (Kaplan et al., arXiv 2001.08361).
 """
 
-from training.config import TrainingConfig
+from training.learn.config import TrainingConfig
 
 __all__ = ["basis", "disk_mb", "price", "training_seconds", "weights"]
 
@@ -23,7 +23,7 @@ BYTES_PER_WEIGHT = 4
 def weights(config: TrainingConfig) -> int:
     """About how many weights the model has.
 
-    >>> from training.config import resolve
+    >>> from training.learn.config import resolve
     >>> weights(resolve("dit", "tiny")) // 100_000
     28
     """

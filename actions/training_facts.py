@@ -5,8 +5,8 @@ from actions.ports import ports_of
 from agents.declare.actions import Context, Sensor, sensor
 from agents.declare.facts import Fact, Reading
 from goals.world import F
-from training.adjustments import adjustments_of
-from training.result import Result
+from training.store.adjustments import adjustments_of
+from training.store.result import Result
 
 __all__ = ["classifier_trained", "dit_trained", "fits_memory", "loss_finite", "objective_sound"]
 

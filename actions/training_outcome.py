@@ -4,9 +4,9 @@ import json
 
 from actions.job import Job
 from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking, Series
-from training.checkpoint_entry import MANIFEST_FILE
-from training.compute import Compute
-from training.result import CheckpointRef, Result
+from training.compute.local import Compute
+from training.store.manifest import MANIFEST_FILE
+from training.store.result import CheckpointRef, Result
 
 __all__ = ["outcome_of"]
 

@@ -27,9 +27,9 @@ def load_catalogue() -> "Catalogue":
 def load_programs() -> "Mapping[str, Callable[[], argparse.ArgumentParser]]":
     """The project's other command lines, which documents quote too: module → its parser."""
     from training.__main__ import _parser  # noqa: PLC0415
-    from training.loopback.__main__ import _parser as _loopback  # noqa: PLC0415
+    from training.compute.loopback.__main__ import _parser as _loopback  # noqa: PLC0415
 
-    return {"training": _parser, "training.loopback": _loopback}
+    return {"training": _parser, "training.compute.loopback": _loopback}
 
 
 ROOT = Composition(load_catalogue, load_programs)

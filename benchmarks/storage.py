@@ -24,17 +24,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from training.checkpoints import CheckpointStore, Entry
-from training.config import Execution, resolve
 from training.data.prepare import prepare
 from training.data.shard import is_current, load
-from training.device import choose_device
-from training.diffusion import DiffusionTask
-from training.learner import Learner
-from training.parallel import Group
-from training.photos import Photos
-from training.saver import Saver
-from training.task import Draws
+from training.learn.config import Execution, resolve
+from training.learn.device import choose_device
+from training.learn.diffusion import DiffusionTask
+from training.learn.learner import Learner
+from training.learn.parallel import Group
+from training.learn.photos import Photos
+from training.learn.task import Draws
+from training.runner.saver import Saver
+from training.store.checkpoints import CheckpointStore, Entry
 
 HERE = Path(__file__).resolve().parent
 SIZE = 128

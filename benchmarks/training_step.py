@@ -30,27 +30,27 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from training.checkpoints import CheckpointStore
-from training.config import Execution, TrainingConfig, resolve
 from training.data.prepare import prepare
 from training.data.shard import load
-from training.device import (
+from training.judge.quality import thumbnail_distance
+from training.judge.sampling import sample
+from training.key import source_digest, training_key
+from training.learn.config import Execution, TrainingConfig, resolve
+from training.learn.device import (
     M_MMAP_THRESHOLD,
     M_TRIM_THRESHOLD,
     Device,
     choose_device,
     keep_freed_memory,
 )
-from training.diffusion import DiffusionTask
-from training.flow import draw_time, flow_loss
-from training.keys import source_digest, training_key
-from training.learner import Learner
-from training.parallel import Group
-from training.quality import thumbnail_distance
-from training.randomness import generator
-from training.result import TrainingDirectory
-from training.sampling import sample
-from training.train import train
+from training.learn.diffusion import DiffusionTask
+from training.learn.flow import draw_time, flow_loss
+from training.learn.learner import Learner
+from training.learn.parallel import Group
+from training.learn.randomness import generator
+from training.runner.train import train
+from training.store.checkpoints import CheckpointStore
+from training.store.result import TrainingDirectory
 
 HERE = Path(__file__).resolve().parent
 BATCH = 16

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from agents.declare.actions import Goal
 from goals.parameters import TrainingParameters, training_parameters
 from goals.world import MOST_CANDIDATES, F
-from training.config import TrainingConfig
 from training.errors import ConfigError
+from training.learn.config import TrainingConfig
 
 __all__ = ["SweepParameters", "best_dit"]
 

@@ -14,10 +14,10 @@ from pydantic import (
 )
 
 from agents.declare.facts import nearest
-from training.config import Execution, TrainingConfig, resolve
 from training.errors import ConfigError
-from training.presets import PRESETS
-from training.tracking import require
+from training.learn.config import Execution, TrainingConfig, resolve
+from training.learn.presets import PRESETS
+from training.track.tracking import require
 
 __all__ = ["DocumentParameters", "TrainingParameters", "training_parameters"]
 

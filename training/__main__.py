@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.errors import TrainingError
-from training.inception import INCEPTION_SHA256, INCEPTION_URL
-from training.presets import PRESETS
-from training.tracking import TRACKERS
+from training.judge.inception import INCEPTION_SHA256, INCEPTION_URL
+from training.learn.presets import PRESETS
+from training.track.tracking import TRACKERS
 
 EXIT_FAILED = 1
 EXIT_RESOURCE = 3

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
-from training.adjustments import read_adjustments
-from training.checkpoints import CheckpointStore
-from training.compute import Compute, LocalCompute
-from training.config import TrainingConfig, resolve
+from training.compute.local import Compute, LocalCompute
 from training.data import shard
 from training.data.prepare import prepare
 from training.errors import CheckpointError, ConfigError, DatasetError, FailureClass
-from training.keys import source_digest, training_key
-from training.lock import holding
-from training.result import Result, TrainingDirectory
-from training.retention import execute, pin, pins, plan_prune, policy_of
-from training.tracking import require
+from training.key import source_digest, training_key
+from training.learn.config import TrainingConfig, resolve
+from training.store.adjustments import read_adjustments
+from training.store.checkpoints import CheckpointStore
+from training.store.lock import holding
+from training.store.result import Result, TrainingDirectory
+from training.store.retention import execute, pin, pins, plan_prune, policy_of
+from training.track.tracking import require
 
 EXIT_OK, EXIT_FAILED, EXIT_RESOURCE, EXIT_INTERRUPTED = 0, 1, 3, 75
 
@@ -37,7 +37,7 @@ def train_command(options: Namespace) -> int:
     # Only the first of several processes (torchrun) holds the lock.
     first = _rank() == 0
     with holding(directory, options.lock_fd) if first else nullcontext():
-        from training.train import train  # noqa: PLC0415 - imports torch
+        from training.runner.train import train  # noqa: PLC0415 - imports torch
 
         asked = {"deadline_seconds": options.deadline, "track": options.track}
         execution = read_adjustments(directory).model_copy(
@@ -154,7 +154,7 @@ def pin_command(options: Namespace) -> int:
 
 def fid_command(options: Namespace) -> int:
     """Measure how far a model's samples are from photos, by a network's features."""
-    from training.fid import fid, load_features  # noqa: PLC0415 - imports torch
+    from training.judge.fid import fid, load_features  # noqa: PLC0415 - imports torch
 
     directory = TrainingDirectory(options.volume, options.key)
     features = load_features(options.features, options.sha256)
@@ -187,15 +187,15 @@ def _compute(options: Namespace) -> Compute:
     if options.compute == "local":
         return LocalCompute(options.volume)
     if options.compute == "loopback":
-        from training.loopback.client import find  # noqa: PLC0415 - not in the image
+        from training.compute.loopback.client import find  # noqa: PLC0415 - not in the image
 
         if options.state is None or (plane := find(options.state.absolute())) is None:
             raise ConfigError(
                 f"no control plane serves {options.state}", fix="--state .goap/loopback"
             )
         os.environ.update(plane.environment())
-    from training.modal_compute import ModalCompute  # noqa: PLC0415 - imports the modal client
-    from training.modal_volume import ModalVolume  # noqa: PLC0415 - likewise
+    from training.compute.modal.compute import ModalCompute  # noqa: PLC0415 - imports the modal client
+    from training.compute.modal.volume import ModalVolume  # noqa: PLC0415 - likewise
 
     volume = os.environ.get("GOAP_MODAL_VOLUME", "goap-training")
     return ModalCompute(ModalVolume(volume), name=options.compute)
@@ -203,7 +203,7 @@ def _compute(options: Namespace) -> Compute:
 
 def export_command(options: Namespace) -> int:
     """Write the averaged weights of the newest checkpoint, with what is needed to use them."""
-    from training.export import export  # noqa: PLC0415 - imports torch
+    from training.judge.export import export  # noqa: PLC0415 - imports torch
 
     step = export(TrainingDirectory(options.volume, options.key), options.out, options.average)
     _say(f"{options.out}: {options.average} of step {step}")
@@ -212,7 +212,7 @@ def export_command(options: Namespace) -> int:
 
 def sample_command(options: Namespace) -> int:
     """Draw cats with the averaged weights of the newest checkpoint."""
-    from training.export import draw  # noqa: PLC0415 - imports torch
+    from training.judge.export import draw  # noqa: PLC0415 - imports torch
 
     directory = TrainingDirectory(options.volume, options.key)
     step = draw(

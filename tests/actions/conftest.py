@@ -1,6 +1,6 @@
 """A whole toolkit in a folder: our catalogue, a real volume, and a compute that does as it is told.
 
-`Machine` implements the port `training.compute.Compute`. What it leaves on the volume are the
+`Machine` implements the port `training.compute.local.Compute`. What it leaves on the volume are the
 files a training leaves, written by the code of `training/`; only nothing is learned.
 """
 
@@ -24,14 +24,21 @@ from agents.ledger.store import Ledger
 from agents.run.observe import observe
 from agents.run.pursuit import Pursuit
 from goals import GOALS, F
-from training.checkpoints import CheckpointStore
-from training.compute import Auth, Launch, TrainingStatus
-from training.config import Execution, TrainingConfig
-from training.durable import sha256_of
+from training.compute.local import Auth, Launch, TrainingStatus
 from training.errors import FailureClass
-from training.keys import config_digest, source_digest
-from training.result import CheckpointRef, DatasetRef, Failure, Gate, Result, TrainingDirectory
-from training.volume import LocalVolume
+from training.key import config_digest, source_digest
+from training.learn.config import Execution, TrainingConfig
+from training.store.checkpoints import CheckpointStore
+from training.store.durable import sha256_of
+from training.store.result import (
+    CheckpointRef,
+    DatasetRef,
+    Failure,
+    Gate,
+    Result,
+    TrainingDirectory,
+)
+from training.store.volume import LocalVolume
 
 End = Callable[["Machine", str], None]
 CLASSES = {

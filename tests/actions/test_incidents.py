@@ -14,9 +14,9 @@ from agents.ledger.store import Ledger
 from agents.run.pursuit import Pursuit
 from agents.run.reporter import Silent
 from goals import GOALS, F
-from training.compute import Auth
+from training.compute.local import Auth
 from training.errors import AuthenticationError, Unreachable
-from training.volume import LocalVolume
+from training.store.volume import LocalVolume
 
 OLD = "0123456789abcdef"
 

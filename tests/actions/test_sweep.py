@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agents.errors import ActionFailed
-from training.result import Gate, TrainingDirectory
+from training.store.result import Gate, TrainingDirectory
 
 SWEEP = {"sweep": "learning_rate=1e-3,2e-3,4e-3"}
 

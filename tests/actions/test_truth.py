@@ -8,7 +8,7 @@ from PIL import Image
 
 from agents.declare.facts import UNKNOWN
 from agents.errors import ActionFailed, GoapError
-from training.volume import LocalVolume, verify_commit
+from training.store.volume import LocalVolume, verify_commit
 
 
 def change_a_photo(kit):

@@ -14,7 +14,7 @@ def commit(*paths, branch="main"):
 @pytest.mark.parametrize(
     ("pattern", "path", "fits"),
     [
-        ("training/**", "training/model.py", True),
+        ("training/**", "training/learn/dit.py", True),
         ("training/**", "training/data/pets.py", True),
         ("training/**", "training.md", False),
         ("training/*.py", "training/data/pets.py", False),
@@ -33,9 +33,9 @@ def test_a_pattern_fits_the_paths_a_person_would_expect(pattern, path, fits):
 
 def test_a_commit_matches_by_path_and_branch():
     trigger = on("git.commit", paths=["training/**", "requirements.txt"], branch="main")
-    assert trigger.matches(commit("README.md", "training/model.py"))
+    assert trigger.matches(commit("README.md", "training/learn/dit.py"))
     assert not trigger.matches(commit("README.md"))
-    assert not trigger.matches(commit("training/model.py", branch="draft"))
+    assert not trigger.matches(commit("training/learn/dit.py", branch="draft"))
     assert not trigger.matches(commit())
     assert on("git.commit").matches(commit())
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from agents.ledger.events import Event
 from agents.ledger.store import Ledger
-from training.compute import LocalCompute
+from training.compute.local import LocalCompute
 from training.data.synthetic import portraits
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from training.checkpoints import CheckpointStore
+from training.store.checkpoints import CheckpointStore
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 

@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from agents.errors import UsageError
-from training.config import Execution, TrainingConfig
-from training.presets import PRESETS
+from training.learn.config import Execution, TrainingConfig
+from training.learn.presets import PRESETS
 
 OTHER = {
     "betas": "0.8,0.9",

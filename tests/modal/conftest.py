@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from training.config import Execution, TrainingConfig, resolve
+from training.compute.loopback.client import ControlPlane, ensure
 from training.data.prepare import prepare
-from training.keys import source_digest, training_key
-from training.loopback.client import ControlPlane, ensure
+from training.key import source_digest, training_key
+from training.learn.config import Execution, TrainingConfig, resolve
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -24,9 +24,9 @@ sys.path.insert(0, str(HERE))
 
 LAUNCH = """
 import json, sys
-from training.config import Execution, TrainingConfig
-from training.modal_compute import ModalCompute
-from training.modal_volume import ModalVolume
+from training.learn.config import Execution, TrainingConfig
+from training.compute.modal.compute import ModalCompute
+from training.compute.modal.volume import ModalVolume
 config = TrainingConfig.model_validate(json.loads(sys.argv[2]))
 compute = ModalCompute(ModalVolume("goap-training"), name="loopback")
 print(compute.launch(sys.argv[1], config, sys.argv[3], Execution()).call_id)
@@ -55,7 +55,7 @@ def plane(plane_of_all: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A few drawn cats as a dataset, and its manifest."""
-    from training.smoke import _photos
+    from training.compute.smoke import _photos
 
     root = tmp_path_factory.mktemp("photos")
     return root, prepare(_photos(root / "photos", 16), root, 16)
@@ -70,8 +70,8 @@ class Client:
     """What a launcher has: the compute, the volume, and a dataset on it."""
 
     def __init__(self, plane: ControlPlane, photos: Path, manifest: Any) -> None:
-        from training.modal_compute import ModalCompute
-        from training.modal_volume import ModalVolume
+        from training.compute.modal.compute import ModalCompute
+        from training.compute.modal.volume import ModalVolume
 
         self.plane, self.manifest = plane, manifest
         self.volume = ModalVolume("goap-training")

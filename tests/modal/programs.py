@@ -11,7 +11,7 @@ from typing import Any
 
 from conftest import ROOT, Client
 
-from training.loopback.client import ControlPlane
+from training.compute.loopback.client import ControlPlane
 
 
 def copy_of_the_source(tmp_path: Path) -> Path:
@@ -40,8 +40,8 @@ def build(client: Client, where: Path, volume: str = "goap-training") -> tuple[s
     """Build and prove the image from a copy of the source; what was said."""
     code = (
         "import threading\n"
-        "from training.modal_compute import ModalCompute\n"
-        "from training.modal_volume import ModalVolume\n"
+        "from training.compute.modal.compute import ModalCompute\n"
+        "from training.compute.modal.volume import ModalVolume\n"
         f"compute = ModalCompute(ModalVolume({volume!r}), name='loopback')\n"
         "print(compute.build_image(print, threading.Event()))"
     )

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, until
 from programs import goap, path_with
 
-from training.loopback.client import ControlPlane, find
+from training.compute.loopback.client import ControlPlane, find
 
 pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow]
 
@@ -56,7 +56,15 @@ def start(desk: Path, *words: str, **given: str) -> "subprocess.Popen[str]":
 def do(desk: Path, *words: str) -> dict[str, Any]:
     """Let something go wrong, in the words of the guide."""
     done = subprocess.run(
-        [sys.executable, "-m", "training.loopback", "do", *words, "--state", ".goap/loopback"],
+        [
+            sys.executable,
+            "-m",
+            "training.compute.loopback",
+            "do",
+            *words,
+            "--state",
+            ".goap/loopback",
+        ],
         cwd=desk,
         env={**os.environ, "PYTHONPATH": path_with(ROOT)},
         capture_output=True,

@@ -15,7 +15,7 @@ import modal.exception
 import pytest
 from conftest import python, until
 
-from training.loopback.client import ControlPlane
+from training.compute.loopback.client import ControlPlane
 
 pytestmark = pytest.mark.xdist_group("modal")
 
@@ -176,8 +176,8 @@ def test_a_request_that_is_repeated_is_done_once(plane: ControlPlane, probe: Any
 
 
 def test_the_command_line_takes_what_the_control_plane_does() -> None:
-    from training.loopback.__main__ import WORDS
-    from training.loopback.web import _Web
+    from training.compute.loopback.__main__ import WORDS
+    from training.compute.loopback.web import _Web
 
     assert {f"do_{word}" for word in WORDS} == {each for each in dir(_Web) if each[:3] == "do_"}
 
@@ -195,7 +195,7 @@ def test_the_control_plane_comes_back_with_what_it_had(
     import os
     import signal
 
-    from training.loopback.client import ensure, find
+    from training.compute.loopback.client import ensure, find
 
     first = ensure(tmp_path)
     code = (

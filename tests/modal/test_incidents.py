@@ -19,10 +19,10 @@ from conftest import LAUNCH, ROOT, Client, until
 from programs import copy_of_the_source, run
 from watching import LONG, checkpoints, kill, log, newest_call, result, starts
 
-from training.config import Execution
-from training.durable import sha256_of
+from training.compute.modal.app import MOST_STARTS
 from training.errors import TrainingError, Unreachable
-from training.modal_app import MOST_STARTS
+from training.learn.config import Execution
+from training.store.durable import sha256_of
 
 pytestmark = pytest.mark.xdist_group("modal")
 
@@ -131,7 +131,7 @@ def test_04_a_poller_that_is_killed_changes_nothing(client: Client) -> None:
 SECRET = "as-of-a-test"  # noqa: S105 - of no account
 ASK = """
 from training.errors import TrainingError, Unreachable
-from training.modal_auth import check_auth
+from training.compute.modal.auth import check_auth
 try: print(check_auth(needed_seconds=86400).valid)
 except TrainingError as error: print(error.code)
 """

@@ -15,8 +15,8 @@ import modal
 import pytest
 from conftest import LAUNCH, ROOT, Client, python, until
 
-from training.config import Execution
-from training.loopback.client import find
+from training.compute.loopback.client import find
+from training.learn.config import Execution
 
 slow = pytest.mark.slow
 pytestmark = pytest.mark.xdist_group("modal")

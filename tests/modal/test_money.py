@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from programs import goap
 
-from training.loopback.client import ControlPlane
+from training.compute.loopback.client import ControlPlane
 
 pytestmark = pytest.mark.xdist_group("modal")
 
@@ -75,7 +75,7 @@ def test_02_and_24_a_plan_over_the_budget_is_refused_at_the_prices_of_today(
 
 
 def test_the_rate_of_a_gpu_that_is_not_listed_is_no_rate() -> None:
-    from training.modal_rates import hourly_rate
+    from training.compute.modal.rates import hourly_rate
 
     listed = {name: str(value) for name, value in RATES.items()}
     day = datetime(2026, 1, 2, tzinfo=UTC)

@@ -8,9 +8,9 @@ import pytest
 from conftest import Client
 from watching import LONG, checkpoints, newest_call, result
 
-from training.config import Execution
 from training.errors import CheckpointError
-from training.volume import commit_training
+from training.learn.config import Execution
+from training.store.volume import commit_training
 
 pytestmark = pytest.mark.xdist_group("modal")
 

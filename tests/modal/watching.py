@@ -5,7 +5,7 @@ from typing import Any
 
 from conftest import Client, until
 
-from training.result import Result
+from training.store.result import Result
 
 LONG = {"steps": 60, "save_every": 5}
 """A training long enough to be disturbed."""

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import Execution, resolve
 from training.data.shard import (
     IMAGES_FILE,
     LABELS_FILE,
@@ -17,9 +16,10 @@ from training.data.shard import (
     dataset_directory,
 )
 from training.data.synthetic import portraits
-from training.durable import sha256_of
-from training.result import Result, TrainingDirectory
-from training.train import train
+from training.learn.config import Execution, resolve
+from training.runner.train import train
+from training.store.durable import sha256_of
+from training.store.result import Result, TrainingDirectory
 
 
 @dataclass(frozen=True)

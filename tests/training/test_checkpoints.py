@@ -17,10 +17,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from training.checkpoint_entry import CheckpointManifest, FileRecord
-from training.checkpoints import CheckpointStore, Entry
-from training.durable import sha256_of
 from training.errors import CheckpointError, DiskFull, FailureClass
+from training.store.checkpoints import CheckpointStore, Entry
+from training.store.durable import sha256_of
+from training.store.manifest import CheckpointManifest, FileRecord
 
 KINDS = (
     torch.float64,

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from training.classifier import BreedClassifier, ClassifierTask
-from training.config import resolve
-from training.task import Held
+from training.learn.classifier import BreedClassifier, ClassifierTask
+from training.learn.config import resolve
+from training.learn.task import Held
 
 
 def test_the_smoke_preset_tells_breeds_apart_on_cats_it_never_saw(bench: Any) -> None:
@@ -24,7 +24,7 @@ def test_the_smoke_preset_tells_breeds_apart_on_cats_it_never_saw(bench: Any) ->
 
 
 def test_a_resumed_classifier_ends_with_the_very_same_weights(bench: Any) -> None:
-    from training.checkpoints import CheckpointStore
+    from training.store.checkpoints import CheckpointStore
 
     settings = {"steps": 8, "save_every": 4, "log_every": 4, "model": "classifier"}
     whole, broken = bench.make("whole", **settings), bench.make("broken", **settings)

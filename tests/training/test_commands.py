@@ -13,8 +13,8 @@ from PIL import Image
 from safetensors import safe_open
 
 from training.__main__ import main
-from training.checkpoints import CheckpointStore
-from training.result import TrainingDirectory
+from training.store.checkpoints import CheckpointStore
+from training.store.result import TrainingDirectory
 
 QUICK = ("steps=4", "save_every=2", "log_every=2", "sample_steps=2", "validate_every=4")
 

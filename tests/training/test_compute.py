@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from training.compute import LocalCompute, TrainingStatus
-from training.config import Execution, TrainingConfig, resolve
+from training.compute.local import LocalCompute, TrainingStatus
 from training.data.prepare import prepare
 from training.data.synthetic import portraits
 from training.errors import CheckpointError, DiskFull
-from training.result import TrainingDirectory
-from training.volume import LocalVolume, commit_training, verify_commit
+from training.learn.config import Execution, TrainingConfig, resolve
+from training.store.result import TrainingDirectory
+from training.store.volume import LocalVolume, commit_training, verify_commit
 
 ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef"
@@ -30,8 +30,8 @@ PATIENCE = 60.0
 LAUNCH = """
 import sys
 from pathlib import Path
-from training.compute import LocalCompute
-from training.config import Execution, resolve
+from training.compute.local import LocalCompute
+from training.learn.config import Execution, resolve
 config = resolve("dit", "smoke", {"steps": sys.argv[4], "save_every": "20", "log_every": "5"})
 launch = LocalCompute(Path(sys.argv[1])).launch(sys.argv[2], config, sys.argv[3], Execution())
 print(launch.owner, launch.attached, flush=True)

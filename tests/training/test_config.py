@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from training.config import Execution, TrainingConfig, resolve
 from training.errors import CheckpointError, ConfigError, FailureClass, TrainingError
-from training.keys import config_digest, source_digest, training_key
-from training.presets import PRESETS
-from training.result import CheckpointRef, DatasetRef, Gate, Result, TrainingDirectory
+from training.key import config_digest, source_digest, training_key
+from training.learn.config import Execution, TrainingConfig, resolve
+from training.learn.presets import PRESETS
+from training.store.result import CheckpointRef, DatasetRef, Gate, Result, TrainingDirectory
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,7 +116,7 @@ def test_the_key_is_that_of_what_is_trained_and_of_nothing_else(tmp_path: Path) 
     assert config_digest(config) != config_digest(resolve("dit", "smoke", seed=1))
     assert set(Execution.model_fields).isdisjoint(TrainingConfig.model_fields)
     code = (
-        "from training.config import resolve\nfrom training.keys import training_key\n"
+        "from training.learn.config import resolve\nfrom training.key import training_key\n"
         "print(training_key(resolve('dit', 'smoke'), 'data', 'source'))"
     )
     run = [sys.executable, "-c", code]
@@ -126,7 +126,7 @@ def test_the_key_is_that_of_what_is_trained_and_of_nothing_else(tmp_path: Path) 
 
 
 def test_the_source_digest_is_that_of_names_and_bytes(tmp_path: Path) -> None:
-    for name in ("a.py", "data/b.py", "loopback/c.py", "notes.txt"):
+    for name in ("a.py", "data/b.py", "compute/loopback/c.py", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name, encoding="utf-8")
     digest = source_digest(tmp_path)

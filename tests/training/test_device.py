@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from training.config import resolve
-from training.device import choose_device, has_fast_bf16, plain_attention_is_faster
-from training.train import suited_threads
+from training.learn.config import resolve
+from training.learn.device import choose_device, has_fast_bf16, plain_attention_is_faster
+from training.runner.train import suited_threads
 
 CPU = torch.device("cpu")
 
@@ -46,10 +46,10 @@ def test_the_smallest_model_uses_one_thread_and_large_ones_what_there_is() -> No
 
 def test_bf16_trains_too() -> None:
     """The whole step in bf16, emulated where the processor has none: slow, and still right."""
-    from training.config import Execution
-    from training.diffusion import DiffusionTask
-    from training.learner import Learner
-    from training.parallel import Group
+    from training.learn.config import Execution
+    from training.learn.diffusion import DiffusionTask
+    from training.learn.learner import Learner
+    from training.learn.parallel import Group
 
     config = resolve("dit", "smoke", precision="bf16")
     device = choose_device("bf16", threads=1, device="cpu")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.ema import Averages, decay, gamma_of
+from training.learn.ema import Averages, decay, gamma_of
 
 
 def walk(

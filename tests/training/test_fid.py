@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from training.__main__ import main
 from training.errors import ConfigError
-from training.fid import fid, load_features
-from training.quality import thumbnail_distance
+from training.judge.fid import fid, load_features
+from training.judge.quality import thumbnail_distance
 
 
 class Thumbnails(nn.Module):
@@ -39,8 +39,8 @@ def saved(network: nn.Module, path: Path) -> str:
 
 
 def test_the_distance_is_that_of_the_networks_features(bench: Any, tmp_path: Path) -> None:
-    from training.augment import to_unit
     from training.data.shard import load
+    from training.learn.augment import to_unit
 
     directory = bench.make("drawn", steps=2, sample_steps=2, judged_samples=0)
     bench.run(directory)

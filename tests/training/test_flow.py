@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.config import resolve
-from training.diffusion import DiffusionTask
-from training.flow import (
+from training.learn.config import resolve
+from training.learn.diffusion import DiffusionTask
+from training.learn.flow import (
     EARLY_END,
     EARLY_SHARE,
     TIME_MEAN,
@@ -16,8 +16,8 @@ from training.flow import (
     interpolate,
     velocity,
 )
-from training.randomness import generator
-from training.task import Draws
+from training.learn.randomness import generator
+from training.learn.task import Draws
 
 CPU = torch.device("cpu")
 

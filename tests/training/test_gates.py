@@ -5,7 +5,7 @@ import math
 import pytest
 
 from training.errors import FailureClass, LossCollapsed, LossDiverged, LossNotFinite, TrainingError
-from training.gates import LossWatch, gate
+from training.judge.gates import LossWatch, gate
 
 
 def seen(*losses: float) -> LossWatch:

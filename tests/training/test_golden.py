@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from training.data.shard import load
-from training.device import cpu_capability
+from training.learn.device import cpu_capability
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from training import image
-from training.compute import LocalCompute
+from training.compute import image
+from training.compute.local import LocalCompute
 from training.errors import ImageError, Interrupted
 
 SOURCE = Path(image.__file__).parent

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-from training.adjustments import write_adjustments
-from training.checkpoints import CheckpointStore
-from training.config import Execution
-from training.result import TrainingDirectory
+from training.learn.config import Execution
+from training.store.adjustments import write_adjustments
+from training.store.checkpoints import CheckpointStore
+from training.store.result import TrainingDirectory
 
 SETTINGS = {
     "steps": 60,

@@ -24,16 +24,17 @@ from grpclib.const import Cardinality, Handler, Status
 from grpclib.server import Server, Stream
 from modal_proto import api_pb2
 
-from training import image, modal_app
+from training.compute import image
+from training.compute.modal import app as modal_app
 
 ROOT = Path(__file__).parents[2]
 TOKEN = {"MODAL_TOKEN_ID": "ak-test", "MODAL_TOKEN_SECRET": "as-test"}
 CHECK = """
 import json, time
 from training.errors import TrainingError
-from training.modal_compute import ModalCompute
-from training.modal_volume import ModalVolume
-import training.modal_auth as auth
+from training.compute.modal.compute import ModalCompute
+from training.compute.modal.volume import ModalVolume
+import training.compute.modal.auth as auth
 compute = ModalCompute(ModalVolume("goap-training"))
 began = time.monotonic()
 try:
@@ -204,7 +205,7 @@ def test_06_the_app_needs_the_standard_library_and_modal_and_no_torch(tmp_path: 
         "import sys\n"
         "hidden = ('torch', 'numpy', 'pydantic', 'PIL', 'safetensors')\n"
         "sys.modules.update(dict.fromkeys(hidden))\n"
-        "import training.modal_app as app\n"
+        "import training.compute.modal.app as app\n"
         "print(sorted(app.app.registered_functions))"
     )
     done = client(tmp_path, code)
@@ -246,7 +247,7 @@ def test_an_unknown_gpu_is_refused_before_anything_is_built(name: str) -> None:
 @pytest.mark.parametrize("path", ["/outputs/checkpoints/x", "../x", "a/../../x"])
 def test_a_volume_path_has_no_mount_prefix(tmp_path: Path, path: str) -> None:
     code = (
-        "import sys\nfrom training.modal_volume import ModalVolume\n"
+        "import sys\nfrom training.compute.modal.volume import ModalVolume\n"
         f"ModalVolume('goap-training').read_bytes({path!r})"
     )
     done = client(tmp_path, code, **TOKEN)
@@ -256,7 +257,7 @@ def test_a_volume_path_has_no_mount_prefix(tmp_path: Path, path: str) -> None:
 def test_a_volume_without_a_token_says_authentication(tmp_path: Path, closed_port: str) -> None:
     code = (
         "from training.errors import AuthenticationError\n"
-        "from training.modal_volume import ModalVolume\n"
+        "from training.compute.modal.volume import ModalVolume\n"
         "try: ModalVolume('goap-training').listdir('')\n"
         "except AuthenticationError as error: print(error.code)"
     )
@@ -267,8 +268,8 @@ def test_a_volume_without_a_token_says_authentication(tmp_path: Path, closed_por
 def test_compute_writes_to_the_volume_of_the_app(tmp_path: Path) -> None:
     code = (
         "from training.errors import ConfigError\n"
-        "from training.modal_compute import ModalCompute\n"
-        "from training.modal_volume import ModalVolume\n"
+        "from training.compute.modal.compute import ModalCompute\n"
+        "from training.compute.modal.volume import ModalVolume\n"
         "try: ModalCompute(ModalVolume('other'))\n"
         "except ConfigError as error: print(error.fix)"
     )

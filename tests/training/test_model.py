@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from training import model as model_module
-from training.model import (
+from training.learn import dit as model_module
+from training.learn.dit import (
     TIME_WAVES,
     TinyDiT,
     attention,

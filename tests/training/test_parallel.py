@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.checkpoints import CheckpointStore
-from training.config import Execution
-from training.diffusion import DiffusionTask
 from training.errors import ConfigError
-from training.parallel import Group, joined
-from training.result import TrainingDirectory
-from training.task import Draws
-from training.train import train
+from training.learn.config import Execution
+from training.learn.diffusion import DiffusionTask
+from training.learn.parallel import Group, joined
+from training.learn.task import Draws
+from training.runner.train import train
+from training.store.checkpoints import CheckpointStore
+from training.store.result import TrainingDirectory
 
 TOLERANCE = 1e-5
 """Largest relative difference of the losses of a step."""

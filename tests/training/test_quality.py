@@ -8,9 +8,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from training.augment import jitter, mirror, to_bytes, to_unit
-from training.pictures import FULL, confusion_picture
-from training.quality import (
+from training.judge.pictures import FULL, confusion_picture
+from training.judge.quality import (
     calibrated,
     calibration_error,
     confusion_matrix,
@@ -19,7 +18,8 @@ from training.quality import (
     neighbour_correlation,
     thumbnail_distance,
 )
-from training.randomness import generator
+from training.learn.augment import jitter, mirror, to_bytes, to_unit
+from training.learn.randomness import generator
 
 FACES = Path(__file__).parents[2] / ".." / "shared" / "data" / "catfaces64"
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training.randomness import batch_indices, generator
+from training.learn.randomness import batch_indices, generator
 
 
 def numbers(*place: object) -> list[float]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.checkpoints import CheckpointStore, Entry
-from training.config import resolve
 from training.errors import CheckpointError
-from training.retention import (
+from training.learn.config import resolve
+from training.store.checkpoints import CheckpointStore, Entry
+from training.store.retention import (
     AnyOf,
     KeepBest,
     KeepEvery,

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from training.quality import neighbour_correlation
-from training.sampling import grid_png, sample
+from training.judge.quality import neighbour_correlation
+from training.judge.sampling import grid_png, sample
 
 LABELS = torch.tensor([0, 1])
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from training.checkpoints import CheckpointStore, Entry
-from training.config import Execution, resolve
-from training.device import choose_device
-from training.diffusion import DiffusionTask
-from training.learner import Learner
-from training.parallel import Group
-from training.saver import Saver
+from training.learn.config import Execution, resolve
+from training.learn.device import choose_device
+from training.learn.diffusion import DiffusionTask
+from training.learn.learner import Learner
+from training.learn.parallel import Group
+from training.runner.saver import Saver
+from training.store.checkpoints import CheckpointStore, Entry
 
 
 class SlowDisk(CheckpointStore):

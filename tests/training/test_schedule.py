@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from training.schedule import learning_rate
+from training.learn.learning_rate import learning_rate
 
 SETTINGS = {"peak": 2e-3, "steps": 1_000, "warmup_steps": 50, "constant_until": 0.4}
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from torch import Tensor, nn
 
-from training.checkpoints import CheckpointStore
-from training.config import Execution
-from training.diffusion import DiffusionTask
-from training.result import Result, TrainingDirectory
-from training.signals import StopFlag
-from training.task import BatchLoss, Held
-from training.train import train
+from training.learn.config import Execution
+from training.learn.diffusion import DiffusionTask
+from training.learn.task import BatchLoss, Held
+from training.runner.signals import StopFlag
+from training.runner.train import train
+from training.store.checkpoints import CheckpointStore
+from training.store.result import Result, TrainingDirectory
 
 SETTINGS = {
     "steps": 100,

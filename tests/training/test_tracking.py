@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from training.adjustments import adjust, adjustments_of
-from training.config import Execution
 from training.errors import ConfigError
-from training.result import Result, TrainingDirectory
-from training.signals import StopFlag
-from training.tracking import Row, Tracking, require
-from training.train import train
-from training.volume import LocalVolume
+from training.learn.config import Execution
+from training.runner.signals import StopFlag
+from training.runner.train import train
+from training.store.adjustments import adjust, adjustments_of
+from training.store.result import Result, TrainingDirectory
+from training.store.volume import LocalVolume
+from training.track.tracking import Row, Tracking, require
 
 LITTLE = {"steps": 8, "save_every": 4, "log_every": 2, "sample_every": 4, "sample_steps": 1}
 

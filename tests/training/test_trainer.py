@@ -20,16 +20,16 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from training.checkpoints import CheckpointStore
-from training.config import Execution, TrainingConfig
 from training.data.shard import load
-from training.diffusion import DiffusionTask
 from training.errors import ConfigError, FailureClass
-from training.model import TinyDiT
-from training.result import Result, TrainingDirectory
-from training.signals import StopFlag
-from training.task import BatchLoss, Draws
-from training.train import train
+from training.learn.config import Execution, TrainingConfig
+from training.learn.diffusion import DiffusionTask
+from training.learn.dit import TinyDiT
+from training.learn.task import BatchLoss, Draws
+from training.runner.signals import StopFlag
+from training.runner.train import train
+from training.store.checkpoints import CheckpointStore
+from training.store.result import Result, TrainingDirectory
 
 LITTLE = {"steps": 12, "save_every": 4, "log_every": 3, "sample_steps": 2, "validate_every": 6}
 

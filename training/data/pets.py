@@ -14,8 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from training.data.archive import ARCHIVE, Archive
-from training.durable import NO_ROOM, disk_errors, replace_directory, sha256_of, temporary_directory
 from training.errors import DatasetError, FailureClass
+from training.store.durable import (
+    NO_ROOM,
+    disk_errors,
+    replace_directory,
+    sha256_of,
+    temporary_directory,
+)
 
 __all__ = ["fetch_cats"]
 

@@ -24,7 +24,8 @@ from training.data.shard import (
     dataset_directory,
     read_manifest,
 )
-from training.durable import (
+from training.errors import DatasetError
+from training.store.durable import (
     disk_errors,
     remove_abandoned,
     replace_directory,
@@ -32,7 +33,6 @@ from training.durable import (
     temporary_directory,
     write_whole,
 )
-from training.errors import DatasetError
 
 if TYPE_CHECKING:
     import numpy as np

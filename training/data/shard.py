@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.data.origin import Kind, origin_of
-from training.durable import sha256_of
 from training.errors import DatasetError
+from training.store.durable import sha256_of
 
 if TYPE_CHECKING:
     import numpy as np

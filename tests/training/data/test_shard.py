@@ -14,8 +14,8 @@ from training.data import synthetic
 from training.data.folder import listing
 from training.data.prepare import prepare
 from training.data.shard import Dataset, load
-from training.photos import Photos
-from training.task import Draws
+from training.learn.photos import Photos
+from training.learn.task import Draws
 
 
 def dataset(labels: list[int], digest: str = "00ff" * 16) -> Dataset:

@@ -1,0 +1,1 @@
+"""Where trainings run: here, on Modal, or on the rehearsal plane."""

@@ -1,0 +1,143 @@
+"""Plain HTTP beside gRPC: bytes of blobs, and the control of faults by a person or a test."""
+
+import asyncio
+import hashlib
+import hmac
+from typing import Any
+
+from aiohttp import web
+
+from training.compute.loopback.faults import Fault
+from training.compute.loopback.world import World
+
+__all__ = ["SECRET_HEADER", "application"]
+
+SECRET_HEADER = "X-Loopback-Secret"  # noqa: S105 - a header's name
+_MOST_BYTES = 4 << 30
+
+
+class _Web:
+    def __init__(self, world: World, secret: str, ended: asyncio.Event) -> None:
+        self._world = world
+        self._secret = secret
+        self._ended = ended
+
+    async def put(self, request: web.Request) -> web.Response:
+        """Bytes of a client; they have to be those that were announced."""
+        content = await request.read()
+        digest = await asyncio.to_thread(self._world.blobs.put, content)
+        if digest != request.match_info["digest"]:
+            return web.Response(status=400, text="these are other bytes than announced")
+        tag = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return web.Response(headers={"ETag": f'"{tag}"'})
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """Bytes, or a part of them."""
+        path = self._world.blobs.path(request.match_info["digest"])
+        if not path.exists():
+            return web.Response(status=404)
+        start, length = request.query.get("start"), request.query.get("length")
+        if start is None or length is None:
+            return web.FileResponse(path)
+        with path.open("rb") as file:
+            file.seek(int(start))
+            return web.Response(body=file.read(int(length)))
+
+    async def control(self, request: web.Request) -> web.Response:
+        """Do what ``do`` says; the state of now is the answer."""
+        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, ""), self._secret):
+            return web.Response(status=403, text="the secret is in server.json")
+        asked: dict[str, Any] = await request.json()
+        action = getattr(self, f"do_{asked.pop('do')}", None)
+        if action is None:
+            return web.Response(status=400, text="not known")
+        try:
+            await action(**asked)
+        except (TypeError, ValueError, KeyError) as error:
+            return web.Response(status=400, text=f"{type(error).__name__}: {error}")
+        return web.json_response(self._state())
+
+    async def do_state(self) -> None:
+        """Only look."""
+
+    async def do_fault(self, **fault: Any) -> None:
+        self._world.faults.add(Fault(**fault))
+
+    async def do_forget(self) -> None:
+        self._world.faults.unimplemented.clear()
+
+    async def do_clear(self) -> None:
+        self._world.faults.clear()
+
+    async def do_kill(self, fate: Any = "crashed", call: str = "") -> None:
+        for container in list(self._world.containers.running.values()):
+            if not call or (container.call is not None and container.call.identity == call):
+                self._world.containers.kill(container, fate)
+
+    async def do_expire(self, call: str) -> None:
+        self._world.calls.expire(self._world.calls.get(call))
+
+    async def do_token(self, identity: str, secret: str, expires: float = 0.0) -> None:
+        self._world.tokens.accept(identity, secret, expires)
+
+    async def do_revoke(self, identity: str) -> None:
+        self._world.tokens.revoke(identity)
+
+    async def do_rates(self, **rates: float) -> None:
+        self._world.rates = {name: str(value) for name, value in rates.items()}
+
+    async def do_image_fails(self, why: str) -> None:
+        self._world.images.fail_next(why)
+
+    async def do_limits(self, retry_scale: float | None = None, **limits: float) -> None:
+        if retry_scale is not None:
+            self._world.calls.retry_scale = retry_scale
+        for name, value in limits.items():
+            if not hasattr(self._world.containers.limits, name):
+                raise ValueError(name)
+            setattr(self._world.containers.limits, name, value)
+
+    async def do_stop(self) -> None:
+        self._ended.set()
+
+    def _state(self) -> dict[str, Any]:
+        calls = [
+            {
+                "call": call.identity,
+                "function": self._world.apps.definition(call.function).function_name,
+                "state": call.state,
+                "spawned": call.spawned,
+                "starts": call.starts,
+                "retries": call.retry,
+                "created": call.created,
+            }
+            for call in sorted(self._world.calls.all.values(), key=lambda each: each.created)
+        ]
+        containers = {
+            task: {
+                "call": container.call.identity if container.call else "",
+                "process": container.process.pid if container.process else 0,
+                "root": str(container.root),
+            }
+            for task, container in self._world.containers.running.items()
+        }
+        return {
+            "called": dict(self._world.faults.called),
+            "unimplemented": dict(self._world.faults.unimplemented),
+            "calls": calls,
+            "containers": containers,
+            "containers_started": self._world.containers.started,
+            "builds": self._world.images.builds,
+            "images": sorted(self._world.images.names()),
+            "faults_met": self._world.faults.met,
+        }
+
+
+def application(world: World, secret: str, ended: asyncio.Event) -> web.Application:
+    """The HTTP side of a control plane; `ended` is set when it is told to stop."""
+    handlers = _Web(world, secret, ended)
+    app = web.Application(client_max_size=_MOST_BYTES)
+    app.router.add_put("/blob/{digest}", handlers.put)
+    app.router.add_get("/blob/{digest}", handlers.get)
+    app.router.add_post("/control", handlers.control)
+    return app

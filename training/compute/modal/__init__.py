@@ -1,0 +1,1 @@
+"""Modal: the app, authentication, launching once, status, prices, the volume."""

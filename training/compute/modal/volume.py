@@ -1,0 +1,151 @@
+"""A Modal Volume behind the `Volume` port, through the real client."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import modal
+import modal.exception
+
+from training.compute.modal.auth import forget
+from training.compute.modal.token import LOG_IN
+from training.errors import AuthenticationError, DiskFull, Unreachable
+
+__all__ = ["ModalVolume", "modal_errors"]
+
+
+@contextmanager
+def modal_errors(what: str) -> Iterator[None]:
+    """Say what the client raises in this project's words.
+
+    Raises:
+        AuthenticationError: The token is missing or refused.
+        Unreachable: No answer, or one that says to try later. Never a statement about what is
+            there: unknown is not absent.
+        DiskFull: The volume takes no more.
+    """
+    try:
+        yield
+    except modal.exception.AuthError as error:
+        forget()
+        code = "no_token" if "missing" in str(error).lower() else "token_refused"
+        raise AuthenticationError(f"{what}: {error}", fix=LOG_IN, code=code) from error
+    except modal.exception.ResourceExhaustedError as error:
+        raise DiskFull(f"{what}: {error}", fix="prune checkpoints, or another volume=") from error
+    except (
+        modal.exception.ConnectionError,
+        modal.exception.ServiceError,
+        modal.exception.InternalError,
+        modal.exception.VolumeUploadTimeoutError,
+        modal.exception.ClientClosed,
+    ) as error:
+        raise Unreachable(
+            f"{what}: {error}", fix="run the same command again", code="modal_unreachable"
+        ) from error
+
+
+class ModalVolume:
+    """A volume of the workspace, seen from a client; made when it is first used.
+
+    A client sees what was committed and nothing else, and each of its writes is a commit.
+
+    Args:
+        name: The volume's name.
+        environment: The workspace's environment; the default one when None.
+    """
+
+    def __init__(self, name: str, environment: str | None = None) -> None:
+        self._name = name
+        self._volume = modal.Volume.from_name(
+            name, environment_name=environment, create_if_missing=True
+        )
+
+    @property
+    def name(self) -> str:
+        """The volume's name."""
+        return self._name
+
+    @property
+    def local_root(self) -> Path | None:
+        """None: it is not on this machine."""
+        return None
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or directory is there."""
+        parent, _, name = _checked(path).rpartition("/")
+        return name in self.listdir(parent)
+
+    def read_bytes(self, path: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        with modal_errors(f"reading {path} from volume {self._name}"):
+            return b"".join(self._pieces(path))
+
+    def write_bytes(self, path: str, content: bytes) -> None:
+        """Replace a file in one step."""
+        with (
+            modal_errors(f"writing {path} to volume {self._name}"),
+            self._volume.batch_upload(force=True) as batch,
+        ):
+            batch.put_file(io.BytesIO(content), "/" + _checked(path))
+
+    def listdir(self, path: str) -> list[str]:
+        """Names inside a directory, sorted; empty where there is none."""
+        with modal_errors(f"listing {path or '/'} of volume {self._name}"):
+            try:
+                found = self._volume.listdir("/" + _checked(path))
+            except (FileNotFoundError, modal.exception.NotFoundError, NotADirectoryError):
+                return []
+        return sorted(entry.path.rstrip("/").rsplit("/", 1)[-1] for entry in found)
+
+    def remove(self, path: str) -> None:
+        """Delete a file or a directory; nothing when it is not there."""
+        with modal_errors(f"deleting {path} from volume {self._name}"):
+            try:
+                self._volume.remove_file("/" + _checked(path), recursive=True)
+            except (FileNotFoundError, modal.exception.NotFoundError):
+                return
+
+    def upload(self, source: Path, path: str) -> None:
+        """Copy the file or directory ``source / path`` of this machine to ``path``."""
+        local = source / _checked(path)
+        with (
+            modal_errors(f"uploading {local} to volume {self._name}"),
+            self._volume.batch_upload(force=True) as batch,
+        ):
+            if local.is_dir():
+                batch.put_directory(local, "/" + path)
+            else:
+                batch.put_file(local, "/" + path)
+
+    def commit(self) -> None:
+        """Nothing to do: a client's write is committed when it returns."""
+
+    def reload(self) -> None:
+        """Nothing to do: a client always sees the newest commit."""
+
+    def sha256(self, path: str) -> str:
+        """Hex digest of a file, downloaded in pieces."""
+        digest = hashlib.sha256()
+        with modal_errors(f"reading {path} from volume {self._name}"):
+            for piece in self._pieces(path):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def _pieces(self, path: str) -> Iterator[bytes]:
+        try:
+            yield from self._volume.read_file(_checked(path))
+        except modal.exception.NotFoundError as error:
+            raise FileNotFoundError(path) from error
+
+
+def _checked(path: str) -> str:
+    """A path without a mount prefix and without a way out."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"{path!r} leaves the volume")
+    return path

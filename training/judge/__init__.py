@@ -1,0 +1,1 @@
+"""What a finished training is worth: gates, quality, samples, what is exported."""

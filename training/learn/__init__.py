@@ -1,0 +1,1 @@
+"""What is learned from: models, loss, optimizer, averages. All of it is part of the key."""

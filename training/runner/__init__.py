@@ -1,0 +1,1 @@
+"""Carries one training: restores, steps, saves, says how it ended."""

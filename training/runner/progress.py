@@ -1,0 +1,87 @@
+"""What the log says: means over exactly the steps since the last line, and the time they took."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from training.learn.learner import StepReport
+from training.learn.parallel import Group
+
+
+class Window:
+    """The steps since the last line of metrics.
+
+    Numbers are summed where they were computed; they are read once a line, because reading them
+    waits for the GPU.
+
+    Args:
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._clear(clock())
+
+    @property
+    def began(self) -> float:
+        """When the last line was closed, by the clock."""
+        return self._began
+
+    def _clear(self, now: float) -> None:
+        self._sums: torch.Tensor | None = None
+        self._steps = 0
+        self._images = 0
+        self._rate = 0.0
+        self._began = now
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def add(self, report: StepReport) -> None:
+        """Take in one step."""
+        self._sums = report.numbers if self._sums is None else self._sums + report.numbers
+        self._steps += 1
+        self._images += report.images
+        self._rate = report.rate
+
+    def totals(self) -> tuple[float, float, float]:
+        """Return the mean loss, gradient norm and signal so far; NaN without a step."""
+        if self._sums is None:
+            return (float("nan"),) * 3
+        loss, norm, signal = (self._sums[:3] / self._steps).tolist()
+        return loss, norm, signal
+
+    def close(self, group: Group) -> dict[str, float]:
+        """Return the means over the window and all processes, and begin the next window.
+
+        Returns:
+            `loss`, `loss_q1` to `loss_q4` (where a quarter of the noise scale was met), `lr` of the
+            last step, `grad_norm`, `window` (steps), `images_per_second`, `steps_per_second`.
+        """
+        if self._sums is not None:
+            self._sums = group.mean(self._sums)
+        loss, norm, _ = self.totals()
+        now = self._clock()
+        seconds = max(now - self._began, 1e-9)
+        row = {
+            "loss": loss,
+            **self._quarters(),
+            "lr": self._rate,
+            "grad_norm": norm,
+            "window": self._steps,
+        }
+        row["images_per_second"] = self._images / seconds
+        row["steps_per_second"] = self._steps / seconds
+        self._clear(now)
+        return row
+
+    def _quarters(self) -> dict[str, float]:
+        if self._sums is None:
+            return {}
+        losses, counts = self._sums[3:7].tolist(), self._sums[7:11].tolist()
+        return {
+            f"loss_q{index}": total / count
+            for index, (total, count) in enumerate(zip(losses, counts, strict=True), 1)
+            if count
+        }

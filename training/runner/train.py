@@ -1,0 +1,246 @@
+"""One attempt at a training, from what is on the volume to a result on the volume."""
+
+import gc
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+
+from training.data.shard import Dataset, load
+from training.errors import ConfigError, DiskFull, FailureClass, OutOfMemory, TrainingError
+from training.key import config_digest, source_digest
+from training.learn.classifier import ClassifierTask
+from training.learn.config import Execution, TrainingConfig
+from training.learn.device import choose_device
+from training.learn.diffusion import DiffusionTask
+from training.learn.learner import is_out_of_memory, out_of_memory
+from training.learn.parallel import joined
+from training.learn.task import Task
+from training.runner.attempt import Attempt, Run
+from training.runner.journal import Journal
+from training.runner.signals import StopFlag
+from training.runner.trainer import Trainer
+from training.store.adjustments import read_adjustments
+from training.store.checkpoints import MANIFEST_FILE
+from training.store.durable import sha256_of
+from training.store.result import CheckpointRef, DatasetRef, Failure, Result, TrainingDirectory
+
+TASKS: Mapping[str, Callable[[TrainingConfig, int], Task]] = MappingProxyType(
+    {"dit": DiffusionTask, "classifier": ClassifierTask}
+)
+"""Model name to the task that trains it, made from the configuration and the number of classes."""
+
+SMALL_STEP = 2_000_000
+"""Batch times pixels times width, below which a step is one thread's work."""
+
+
+def train(
+    volume_root: Path,
+    key: str,
+    *,
+    execution: Execution | None = None,
+    stop: StopFlag | None = None,
+    after_save: Callable[[], None] | None = None,
+    tasks: Mapping[str, Callable[[TrainingConfig, int], Task]] = TASKS,
+) -> Result:
+    """Run the training `key` until its target, a stop, or a failure, and return its result.
+
+    The result is on the volume when this returns; a failure is a result with status `failed`.
+
+    Args:
+        volume_root: The directory that holds `trainings`, `datasets` and `checkpoints`.
+        key: The training, whose `config.json` is on the volume.
+        execution: How to run this attempt; by default what `adjustments.json` says.
+        stop: Raised by the caller to end early; by default only the deadline of `execution` does.
+        after_save: Called when a checkpoint is durable, before older ones are deleted.
+        tasks: The models known.
+
+    Raises:
+        ConfigError: There is no such training on the volume.
+        DatasetError: Its dataset is missing or damaged.
+        BaseException: Whatever was thrown into the process from outside (`KeyboardInterrupt`, a
+        cancellation by Modal)
+            is raised again after the state is saved and the result written.
+    """
+    directory = TrainingDirectory(volume_root, key)
+    config, dataset = _what_to_train(directory)
+    execution = execution or read_adjustments(directory)
+    done = directory.read_result()
+    if done is not None and done.status == "completed":
+        return done
+    with joined() as group:
+        flag = stop or StopFlag(execution.deadline_seconds)
+        threads = execution.threads or suited_threads(config)
+        device = choose_device(config.precision, threads, execution.device)
+        task = tasks[config.model](config, len(dataset.classes))
+        log = Journal(
+            directory,
+            quiet=not group.is_first,
+            memory=device.memory,
+            track=execution.track,
+            course=f"lr_scale {execution.lr_scale:g}",
+        )
+        run = Run(directory, config, dataset, task, execution, device, group, log, after_save)
+        return _attempt(run, flag)
+
+
+def suited_threads(config: TrainingConfig) -> int | None:
+    """Return how many CPU threads suit a training; None for as many as torch would take."""
+    # A second thread costs more than it saves on small tensors: 14 ms and 25 ms a step of `smoke`.
+    return 1 if config.batch * config.image_size**2 * config.dim < SMALL_STEP else None
+
+
+def _what_to_train(directory: TrainingDirectory) -> tuple[TrainingConfig, Dataset]:
+    config, name = directory.read_config(), directory.read_dataset_name()
+    if config is None or name is None:
+        raise ConfigError(
+            f"no training {directory.key} in {directory.volume_root}",
+            fix=f"python -m training list --volume {directory.volume_root}",
+            code="training_missing",
+        )
+    dataset = load(directory.volume_root, name)
+    if dataset.image_size != config.image_size:
+        raise ConfigError(
+            f"dataset {name} has {dataset.image_size} px, the training {config.image_size} px",
+            fix=f"python -m training prepare --image-size {config.image_size}",
+        )
+    return config, dataset
+
+
+def _attempt(run: Run, stop: StopFlag) -> Result:
+    """Train, and write a result whatever happens."""
+    began = _now()
+    if run.group.is_first:
+        run.directory.begin_attempt()
+    attempt = Attempt()
+    failure: TrainingError | None = None
+    thrown: BaseException | None = None
+    trainer: Trainer | None = None
+    try:
+        with stop.listening():
+            trainer = Trainer(run, attempt)
+            trainer.train(stop)
+    except TrainingError as error:
+        failure = error
+    except Exception as error:  # noqa: BLE001 - the top of a training: recorded, and raised again below
+        failure, thrown = _as_training_error(run, error), error
+    except BaseException as error:  # noqa: BLE001 - thrown in from outside: save, record, let it go on
+        attempt.stopped, thrown = type(error).__name__, error
+        try:
+            if trainer is not None:
+                trainer.save_if_whole()
+        except TrainingError as unsaved:
+            run.log.warning(f"could not save before ending: {unsaved}")
+    finally:
+        if trainer is not None:
+            trainer.close()
+        del trainer
+        _forget_frames(failure)
+        _free_memory()
+    result = _result(run, attempt, failure, began)
+    _finish(run, result)
+    if thrown is not None and not isinstance(failure, OutOfMemory):
+        raise thrown
+    return result
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error: their frames keep the model and its memory alive."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
+def _as_training_error(run: Run, error: Exception) -> TrainingError:
+    if is_out_of_memory(error):
+        return out_of_memory(run.execution.micro_batch or run.config.batch)
+    return TrainingError(f"{type(error).__name__}: {error}", code="unexpected")
+
+
+def _result(run: Run, attempt: Attempt, error: TrainingError | None, began: str) -> Result:
+    earlier = run.directory.read_result()
+    dataset = run.dataset
+    return Result(
+        training_key=run.directory.key,
+        model=run.config.model,
+        preset=run.config.preset,
+        dataset=DatasetRef(
+            name=dataset.name,
+            kind=dataset.kind,
+            digest=dataset.digest,
+            images=len(dataset),
+            classes=len(dataset.classes),
+            skipped=dataset.skipped,
+        ),
+        status="failed" if error else "interrupted" if attempt.stopped else "completed",
+        step=attempt.step,
+        target_step=run.config.steps,
+        failure=_failure(attempt, error),
+        metrics=attempt.metrics,
+        gates=attempt.gates,
+        checkpoint=_checkpoint(run, attempt),
+        samples=attempt.sample,
+        seconds=attempt.seconds,
+        images_per_second=attempt.images / attempt.loop_seconds if attempt.loop_seconds else 0.0,
+        device=run.device.name,
+        dtype=run.device.dtype_name,
+        threads=run.device.threads,
+        attempts=run.directory.attempts,
+        started=earlier.started if earlier else began,
+        ended=_now(),
+        config_digest=config_digest(run.config),
+        source_digest=source_digest(),
+        torch=torch.__version__,
+    )
+
+
+def _failure(attempt: Attempt, error: TrainingError | None) -> Failure | None:
+    if error is not None:
+        return Failure(
+            failure_class=error.failure_class,
+            name=error.code,
+            message=str(error),
+            step=attempt.step,
+        )
+    if attempt.stopped is not None:
+        return Failure(
+            failure_class=FailureClass.INTERRUPTED,
+            name="interrupted",
+            message=f"stopped by {attempt.stopped}; the next attempt goes on from the checkpoint",
+            step=attempt.step,
+        )
+    return None
+
+
+def _checkpoint(run: Run, attempt: Attempt) -> CheckpointRef | None:
+    entry = attempt.checkpoint
+    if entry is None:
+        return None
+    return CheckpointRef(
+        path=entry.path.relative_to(run.directory.volume_root).as_posix(),
+        step=entry.step,
+        sha256=sha256_of(entry.path / MANIFEST_FILE),
+    )
+
+
+def _finish(run: Run, result: Result) -> None:
+    """Write the result; on a full disk say so and leave the exit code to tell the rest."""
+    if not run.group.is_first:
+        return
+    try:
+        run.directory.write_result(result)
+    except DiskFull as error:
+        run.log.warning(str(error))
+    run.log.ended(result)
+
+
+def _free_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

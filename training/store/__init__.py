@@ -1,0 +1,1 @@
+"""The volume and what lies on it: directories, checkpoints, retention."""

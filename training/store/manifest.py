@@ -1,0 +1,153 @@
+"""One checkpoint on disk: its manifest, and the proof that its bytes are as written."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from training.errors import CheckpointError
+from training.store.tensorfile import file_sha256
+
+__all__ = [
+    "MANIFEST_FILE",
+    "STATE_FILE",
+    "CheckpointManifest",
+    "Entry",
+    "FileRecord",
+    "invalid",
+    "read_entry",
+    "step_name",
+    "verify_files",
+]
+
+MANIFEST_FILE = "manifest.json"
+STATE_FILE = "state.json"
+# Reading waits for the disk while hashing uses a core; more threads than this only add switches.
+_THREADS = 4
+
+
+class FileRecord(BaseModel):
+    """Checksum and length of one file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str
+    bytes: int
+
+
+class CheckpointManifest(BaseModel):
+    """What a checkpoint holds; without a valid one it does not exist.
+
+    `seal` is the sha256 of everything else in it, so that a damaged manifest is not believed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    format: Literal[1] = 1
+    step: int
+    metrics: dict[str, float]
+    files: dict[str, FileRecord]
+    created: str
+    torch: str
+    dtype: str
+    threads: int
+    seal: str = ""
+
+    def sealed(self) -> "CheckpointManifest":
+        """The same manifest with the right seal."""
+        content = self.model_dump(mode="json", exclude={"seal"})
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return self.model_copy(update={"seal": hashlib.sha256(text.encode()).hexdigest()})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One checkpoint in a store."""
+
+    path: Path
+    manifest: CheckpointManifest
+
+    @property
+    def step(self) -> int:
+        """The step, as the manifest says it."""
+        return self.manifest.step
+
+    @property
+    def bytes(self) -> int:
+        """Room that its files take."""
+        return sum(record.bytes for record in self.manifest.files.values())
+
+    @property
+    def sha256(self) -> str:
+        """Checksum of the manifest, which holds the checksums of all the rest."""
+        return file_sha256(self.path / MANIFEST_FILE)[0]
+
+
+def step_name(step: int) -> str:
+    """The directory name of a step's checkpoint; names sort as steps do."""
+    return f"step-{step:08d}"
+
+
+def read_entry(path: Path) -> Entry:
+    """The checkpoint in a directory, its manifest checked and nothing else read.
+
+    Raises:
+        CheckpointError: The manifest is missing, damaged, or speaks of another place.
+    """
+    try:
+        manifest = CheckpointManifest.model_validate_json((path / MANIFEST_FILE).read_bytes())
+    except OSError as error:
+        raise invalid(path, f"no {MANIFEST_FILE}: {error.strerror}") from error
+    except ValidationError as error:
+        raise invalid(path, f"{MANIFEST_FILE}: {error.errors()[0]['msg']}") from error
+    if manifest != manifest.sealed():
+        raise invalid(path, f"{MANIFEST_FILE} was changed after it was written")
+    if path.name != step_name(manifest.step):
+        raise invalid(path, f"it is a copy of step {manifest.step} under another name")
+    if STATE_FILE not in manifest.files:
+        raise invalid(path, f"{MANIFEST_FILE} names no {STATE_FILE}")
+    foreign = [name for name in manifest.files if Path(name).name != name]
+    if foreign:
+        raise invalid(path, f"{MANIFEST_FILE} names a file outside: {foreign[0]}")
+    return Entry(path, manifest)
+
+
+def verify_files(entry: Entry, names: Collection[str]) -> None:
+    """Return when these files of `entry` are as written, byte for byte.
+
+    Raises:
+        CheckpointError: One is missing, has another length or another checksum.
+    """
+    order = sorted(names, key=lambda name: (-entry.manifest.files[name].bytes, name))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for _ in pool.map(lambda name: _verify_file(entry, name), order):
+            pass
+
+
+def _verify_file(entry: Entry, name: str) -> None:
+    expected = entry.manifest.files[name]
+    try:
+        length = (entry.path / name).lstat().st_size
+        if length != expected.bytes:
+            raise invalid(entry.path, f"{name} has {length:,} bytes, not {expected.bytes:,}")
+        found, _ = file_sha256(entry.path / name)
+    except OSError as error:
+        raise invalid(entry.path, f"{name}: {error.strerror}") from error
+    if found != expected.sha256:
+        raise invalid(
+            entry.path, f"{name} has sha256 {found[:12]}, written was {expected.sha256[:12]}"
+        )
+
+
+def invalid(path: Path, why: str) -> CheckpointError:
+    """The error that says why a checkpoint is not believed."""
+    return CheckpointError(
+        f"checkpoint {path.name} is not valid: {why}",
+        fix="nothing: the newest valid one is used; python -m training verify lists them all",
+        code="checkpoint_invalid",
+    )
