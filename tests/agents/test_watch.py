@@ -282,10 +282,10 @@ sys.exit(invoke(lambda: catalogue, sys.argv[1:]))
 
 def test_a_commit_that_touches_the_source_leads_to_exactly_one_run(tmp_path):
     with Repo.init(tmp_path, initial_branch="main") as repo:
-        files = {"README.md": "first", "training/learn/dit.py": "first", "recipe.py": "STEPS = 1"}
+        files = {"README.md": "first", "training/model.py": "first", "recipe.py": "STEPS = 1"}
         for name, text in files.items():
             path = tmp_path / name
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True, parents=True)
             path.write_text(f"{text}\n", encoding="utf-8")
         repo.index.add(list(files))
         repo.index.commit("first")
@@ -302,14 +302,14 @@ def test_a_commit_that_touches_the_source_leads_to_exactly_one_run(tmp_path):
         with watching(tmp_path) as watcher:
             wait_for(watcher, "watching")
             change("README.md")
-            first = change("training/learn/dit.py")
+            first = change("training/model.py")
             wait_for(watcher, "fresh: done")
             # what this process has loaded is not what was committed any more
-            second = change("training/learn/dit.py", "recipe.py")
+            second = change("training/model.py", "recipe.py")
             wait_for(watcher, "the program changed: starting again")
             wait_for(watcher, "fresh: done")
             watcher.send_signal(signal.SIGKILL)
-        third = change("training/learn/dit.py")
+        third = change("training/model.py")
         with watching(tmp_path) as watcher:
             wait_for(watcher, "fresh: done")
             watcher.send_signal(signal.SIGTERM)

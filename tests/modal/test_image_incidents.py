@@ -16,7 +16,7 @@ def is_met_before_a_gpu_is_asked_for(
     where = copy_of_the_source(tmp_path)
     (where / "training" / "needs_more.py").write_text(f"{lines}\n", encoding="utf-8")
     # a recipe of its own, so that no image of another test has its name
-    app = where / "training" / "modal_app.py"
+    app = where / "training" / "compute" / "modal" / "app.py"
     text = app.read_text(encoding="utf-8")
     recipe = '_RECIPE: Final = "debian_slim/uv_pip_install/1"'
     assert recipe in text
@@ -59,11 +59,11 @@ def test_19_a_change_of_source_builds_nothing_and_a_change_of_a_pin_builds_once(
     where = copy_of_the_source(tmp_path)
     assert "modules imported" in build(client, where)[0]
     builds = client.plane.do("state")["builds"]
-    touched = where / "training" / "quality.py"
+    touched = where / "training" / "judge" / "quality.py"
     touched.write_text(touched.read_text(encoding="utf-8") + "# touched\n", encoding="utf-8")
     assert "modules imported" in build(client, where)[0]
     assert client.plane.do("state")["builds"] == builds
-    app = where / "training" / "modal_app.py"
+    app = where / "training" / "compute" / "modal" / "app.py"
     text = app.read_text(encoding="utf-8")
     app.write_text(text.replace('    "mpmath",\n', ""), encoding="utf-8")
     build(client, where)
@@ -91,7 +91,7 @@ def test_a_build_that_fails_says_why_and_is_tried_again_by_the_next(
     client: Client, tmp_path: Path
 ) -> None:
     where = copy_of_the_source(tmp_path)
-    app = where / "training" / "modal_app.py"
+    app = where / "training" / "compute" / "modal" / "app.py"
     text = app.read_text(encoding="utf-8")
     app.write_text(text.replace('"PYTHONUNBUFFERED": "1"', '"CATS": "1"'), encoding="utf-8")
     client.plane.do("image_fails", why="no space left on the builder")

@@ -31,7 +31,7 @@ def test_01_loss_0_for_hours_stops_by_step_50_and_is_not_retried(
     client: Client, tmp_path: Path
 ) -> None:
     where = copy_of_the_source(tmp_path)
-    broken = where / "training" / "diffusion.py"
+    broken = where / "training" / "learn" / "diffusion.py"
     text = broken.read_text(encoding="utf-8")
     assert "BatchLoss(found.per_image," in text
     nothing = text.replace("BatchLoss(found.per_image,", "BatchLoss(found.per_image * 0,")
@@ -66,7 +66,7 @@ def test_02_more_work_than_the_slot_holds_is_done_in_slices_by_the_wall_clock(
 @pytest.mark.slow
 def test_02_slow_steps_are_told_by_the_wall_clock(client: Client, tmp_path: Path) -> None:
     where = copy_of_the_source(tmp_path)
-    slowed = where / "training" / "diffusion.py"
+    slowed = where / "training" / "learn" / "diffusion.py"
     text = slowed.read_text(encoding="utf-8")
     text = text.replace("BatchLoss(found.per_image,", "BatchLoss(_late(found.per_image),")
     late = "\n\ndef _late(loss):\n    import time\n    time.sleep(0.1)\n    return loss\n"

@@ -127,10 +127,10 @@ def test_the_key_is_that_of_what_is_trained_and_of_nothing_else(tmp_path: Path) 
 
 def test_the_source_digest_is_that_of_names_and_bytes(tmp_path: Path) -> None:
     for name in ("a.py", "data/b.py", "compute/loopback/c.py", "notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(name, encoding="utf-8")
     digest = source_digest(tmp_path)
-    (tmp_path / "loopback" / "c.py").write_text("other", encoding="utf-8")
+    (tmp_path / "compute" / "loopback" / "c.py").write_text("other", encoding="utf-8")
     (tmp_path / "notes.txt").write_text("other", encoding="utf-8")
     (tmp_path / "a.py").touch()
     assert source_digest(tmp_path) == digest

@@ -11,7 +11,7 @@ from training.compute import image
 from training.compute.local import LocalCompute
 from training.errors import ImageError, Interrupted
 
-SOURCE = Path(image.__file__).parent
+SOURCE = Path(image.__file__).parents[1]
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def not_shipped(source: Path) -> None:
 
 
 def late(source: Path) -> None:
-    smoke = source / "smoke.py"
+    smoke = source / "compute" / "smoke.py"
     text = smoke.read_text(encoding="utf-8")
     spoiled = text.replace("    root = Path(volume)\n", "    import git\n    root = Path(volume)\n")
     assert spoiled != text

@@ -84,18 +84,18 @@ def test_a_changed_file_is_noticed_by_its_size_and_date(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "adjustments",
-        "checkpoints",
-        "compute",
-        "config",
+        "compute.image",
+        "compute.local",
         "data.shard",
         "errors",
-        "image",
-        "keys",
-        "journal",
-        "result",
-        "retention",
-        "volume",
+        "key",
+        "learn.config",
+        "runner.journal",
+        "store.adjustments",
+        "store.checkpoints",
+        "store.result",
+        "store.retention",
+        "store.volume",
     ],
 )
 def test_what_the_command_line_imports_is_light(module: str) -> None:

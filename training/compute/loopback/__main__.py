@@ -1,4 +1,4 @@
-"""``python -m training.compute.loopback serve|do``: run a control plane, or break something there."""
+"""``python -m training.compute.loopback serve|do``: run a control plane, or break it."""
 
 import argparse
 import json
