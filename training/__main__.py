@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.errors import TrainingError
-from training.judge.inception import INCEPTION_SHA256, INCEPTION_URL
 from training.learn.presets import PRESETS
 from training.track.tracking import TRACKERS
 
@@ -65,7 +64,6 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("out", type=Path, help="a .safetensors file")
     export.add_argument("--average", default="ema", help="which average; default: ema")
     _add_sample(commands, one)
-    _add_fid(commands, one)
     pin = commands.add_parser("pin", parents=[one], help="keep a checkpoint, whatever the policy")
     pin.add_argument("step", type=int, help="its step, as `list` shows it")
     pin.add_argument("--remove", action="store_true", help="let it go again")
@@ -107,27 +105,6 @@ def _add_sample(
     sample.add_argument("--guidance", type=float, help="1: as learned; more exaggerates the class")
     sample.add_argument("--sampler", choices=("heun", "euler"))
     sample.add_argument("--steps", type=_positive)
-
-
-def _add_fid(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", one: argparse.ArgumentParser
-) -> None:
-    fid = commands.add_parser(
-        "fid",
-        parents=[one],
-        help="distance of samples from photos by a network's features",
-        description="The network is a TorchScript file, and loading one runs what is in it: only "
-        "the file with this checksum is loaded. Without --sha256 that is NVIDIA's Inception "
-        f"network, {INCEPTION_URL}",
-    )
-    fid.add_argument("--features", type=Path, required=True, help="the network's file")
-    fid.add_argument("--sha256", default=INCEPTION_SHA256, help="checksum of the file you trust")
-    fid.add_argument("--photos", help="a folder of photos; all photos of the training without it")
-    fid.add_argument(
-        "--count", type=_positive, default=10_000, help="samples to draw; default: 10000"
-    )
-    fid.add_argument("--seed", type=int, default=0)
-    fid.add_argument("--guidance", type=float, default=1.0)
 
 
 if __name__ == "__main__":

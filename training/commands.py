@@ -152,27 +152,6 @@ def pin_command(options: Namespace) -> int:
     return EXIT_OK
 
 
-def fid_command(options: Namespace) -> int:
-    """Measure how far a model's samples are from photos, by a network's features."""
-    from training.judge.fid import fid, load_features  # noqa: PLC0415 - imports torch
-
-    directory = TrainingDirectory(options.volume, options.key)
-    features = load_features(options.features, options.sha256)
-    config = _config(directory)
-    photos = options.photos and prepare(options.photos, options.volume, config.image_size).name
-    found = fid(
-        directory,
-        features,
-        options.sha256,
-        count=options.count,
-        seed=options.seed,
-        guidance=options.guidance,
-        dataset=photos,
-    )
-    _say(found.described())
-    return EXIT_OK
-
-
 def stop_command(options: Namespace) -> int:
     """Ask a running training to finish its step, save and end."""
     if _compute(options).stop(options.key):

@@ -61,7 +61,6 @@ DEFECTS = {
     ),
     "loading a checkpoint ran code": (
         "test_checkpoints.py::test_weights_only_false_no_pickle_is_ever_loaded",
-        "test_fid.py::test_the_command_says_the_figure_and_all_it_depends_on",
     ),
     "retention by ls -t and rm -rf": (
         "test_retention.py::test_retention_by_ls_t_the_order_is_that_of_the_steps_after_a_copy",
