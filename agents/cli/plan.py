@@ -22,7 +22,7 @@ EXIT_OVER_BUDGET = 5
 @click.argument("words", nargs=-1, metavar="goal=G [key=value]…")
 @click.option(
     "--graph",
-    type=click.Choice(["mermaid", "dot", "svg"]),
+    type=click.Choice(["mermaid", "dot"]),
     help="Print the plan as a graph instead.",
 )
 @json_option
@@ -66,5 +66,5 @@ def plan_command(
 def _drawing(deliberation: Deliberation, kind: str) -> str:
     from agents.planning import graphs  # noqa: PLC0415 - only when a drawing is asked for
 
-    draw = {"mermaid": graphs.to_mermaid, "dot": graphs.to_dot, "svg": graphs.to_svg}[kind]
+    draw = {"mermaid": graphs.to_mermaid, "dot": graphs.to_dot}[kind]
     return draw(deliberation.result)

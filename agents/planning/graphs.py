@@ -1,13 +1,12 @@
-"""A plan as a picture: Mermaid for Markdown, DOT for Graphviz, SVG without any tool.
+"""A plan as a picture: Mermaid for Markdown, DOT for Graphviz.
 
 The same plan always gives the same text.
 """
 
-from agents.planning.drawing import to_svg
 from agents.planning.labels import condition_text, cost_text, edge_text, last_steps, supplies
 from agents.planning.result import PlanResult
 
-__all__ = ["to_dot", "to_mermaid", "to_svg"]
+__all__ = ["to_dot", "to_mermaid"]
 
 
 def to_mermaid(result: PlanResult) -> str:

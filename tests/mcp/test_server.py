@@ -106,7 +106,7 @@ async def test_a_refusal_is_the_error_of_the_command_line(server, cli, tool, arg
 async def test_a_word_that_looks_like_an_option_is_only_a_word(server):
     async with Client(server) as client:
         assert "--help" in (await refusal(client, "goap_explain", name="--help"))["message"]
-        error = await refusal(client, "goap_plan", goal="served", params={"--graph": "svg"})
+        error = await refusal(client, "goap_plan", goal="served", params={"--graph": "dot"})
         assert "--graph" in error["message"]
         error = await refusal(client, "goap_plan", goal="served", params={"state": "elsewhere"})
         assert error["message"] == "state= is given twice"
