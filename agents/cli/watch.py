@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from agents.cli.output import emit, json_option, say
-from agents.cli.program import Program
 from agents.cli.run import pursue, stopping
 from agents.cli.serve import DEFAULT_HOST, DEFAULT_PORT, listen
 from agents.cli.words import Request, catalogue_of, parse_words, request
@@ -44,7 +43,7 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
     requests = _requests(context, rest)
     first = next(iter(requests.values()))
     with stopping() as stop, Ledger(first.ledger_path) as ledger:
-        wake, program = threading.Event(), Program(stop)
+        wake = threading.Event()
         with (
             _sources(requests, None if once else wake) as sources,
             _webhooks(ledger, mine, wake) as server,
@@ -54,7 +53,6 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
                 ledger=ledger,
                 sources=sources,
                 pursue=lambda goal: _pursue(requests[goal.name], stop),
-                ready=(lambda: True) if once else program.ready,
                 told=say,
                 stop=stop,
                 wake=wake,
@@ -66,8 +64,6 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
                 return _once(watch, waiting, as_json)
             say(f"watching {first.state}; Ctrl-C ends it\n{_shown(waiting)}")
             watch.run()
-    if program.outdated:
-        program.start_again()
     return 0
 
 

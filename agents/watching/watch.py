@@ -27,7 +27,6 @@ LONGEST_WAIT = 10
 MOST_DEFERRALS = 5
 FIRST_DEFERRAL_SECONDS = 30.0
 LOCKED_SECONDS = 5.0
-UNREADY_SECONDS = 15.0
 MOST_IDS = 20
 TICK_SECONDS = 1.0
 
@@ -66,7 +65,6 @@ class Watch:
         sources: Asked at every tick.
         pursue: Looks at a goal and pursues it; never raises for a run that failed, but
             `Locked` and `Interrupted`.
-        ready: Asked before each look: whether this process can still tell what the goal is.
         told: Called with what a person should know.
         stop: Set to end.
         wake: Set by sources that have something, so that nobody waits for the next tick.
@@ -76,7 +74,6 @@ class Watch:
     ledger: Ledger
     sources: Sequence[Source]
     pursue: Pursue
-    ready: Callable[[], bool] = lambda: True
     told: Callable[[str], object] = lambda _: None
     stop: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
@@ -192,9 +189,6 @@ class Watch:
 
     def _pursue(self, goal: Goal) -> Pursued | None:
         pending = self._pending[goal.name]
-        if not self.ready():
-            self._put_off(pending, UNREADY_SECONDS)
-            return None
         events = [event for event, _ in pending.events]
         self.told(f"{goal.name}: {_described(pending.events)}")
         try:
