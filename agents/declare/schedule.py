@@ -5,10 +5,11 @@ was last due and ``following`` when it will be due next.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+from cronsim import CronSim, CronSimError
 
 from agents.errors import UsageError
 
@@ -16,10 +17,8 @@ __all__ = ["Cron", "Interval", "Schedule", "cron", "daily", "every"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_SEARCHED_DAYS = 366 * 8
-"""The 29th of February can be eight years away, around 2100."""
+_SMALLEST = timedelta(microseconds=1)
+_EXAMPLE = "write five fields: 0 6 * * mon-fri"
 
 
 class Schedule(Protocol):
@@ -59,40 +58,17 @@ class Cron:
     As in cron, a day is due when its day of month or its day of week fits, if both are restricted.
     """
 
-    minutes: tuple[int, ...]
-    hours: tuple[int, ...]
-    days: tuple[int, ...]
-    months: tuple[int, ...]
-    weekdays: tuple[int, ...]
-    either_day: bool
+    fields: str
     text: str
 
     def latest(self, now: datetime) -> datetime:
         """The last minute at or before ``now`` that fits."""
-        return next(self._minutes(now, step=-1))
+        # going back, it begins strictly before the moment it is given
+        return next(CronSim(self.fields, now.astimezone(UTC) + _SMALLEST, reverse=True))
 
     def following(self, now: datetime) -> datetime:
         """The first minute after ``now`` that fits."""
-        return next(self._minutes(now, step=1))
-
-    def _minutes(self, now: datetime, step: int) -> Iterator[datetime]:
-        today = now.astimezone(UTC).date()
-        for offset in range(_SEARCHED_DAYS):
-            day = today + timedelta(days=step * offset)
-            if not self._fits(day):
-                continue
-            for hour in self.hours[::step]:
-                for minute in self.minutes[::step]:
-                    at = datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)
-                    if (at <= now) if step < 0 else (at > now):
-                        yield at
-        raise UsageError(f"the schedule {self.text!r} is never due")
-
-    def _fits(self, day: date) -> bool:
-        of_month = day.day in self.days
-        of_week = day.isoweekday() % 7 in self.weekdays
-        fits = (of_month or of_week) if self.either_day else (of_month and of_week)
-        return fits and day.month in self.months
+        return next(CronSim(self.fields, now.astimezone(UTC)))
 
 
 def every(text: str) -> Interval:
@@ -101,10 +77,10 @@ def every(text: str) -> Interval:
     Raises:
         UsageError: It is not a whole number and a unit.
     """
-    found = re.fullmatch(r"([1-9]\d{0,6})([smhd])", text)
-    if found is None:
+    interval = re.fullmatch(r"([1-9]\d{0,6})([smhd])", text)
+    if interval is None:
         raise UsageError(f"{text!r} is not an interval", fix="write 90s, 15m, 6h or 1d")
-    return Interval(int(found[1]) * _UNITS[found[2]], f"every {text}")
+    return Interval(int(interval[1]) * _UNITS[interval[2]], f"every {text}")
 
 
 def daily(text: str) -> Cron:
@@ -113,11 +89,10 @@ def daily(text: str) -> Cron:
     Raises:
         UsageError: It is no time of day.
     """
-    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text)
-    if found is None:
+    time = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)", text)
+    if time is None:
         raise UsageError(f"{text!r} is not a time of day", fix="write 06:30")
-    parsed = cron(f"{int(found[2])} {int(found[1])} * * *")
-    return Cron(**{**vars(parsed), "text": f"daily {text}"})
+    return Cron(f"{int(time[2])} {int(time[1])} * * *", f"daily {text}")
 
 
 def cron(text: str) -> Cron:
@@ -126,47 +101,18 @@ def cron(text: str) -> Cron:
     Raises:
         UsageError: A field makes no sense, or no day ever fits.
 
-    >>> cron("*/30 6-8 * * mon-fri").hours
-    (6, 7, 8)
+    >>> cron("*/30 6-8 * * mon-fri").text
+    'cron */30 6-8 * * mon-fri'
     """
     fields = text.split()
     if len(fields) != 5:
-        raise UsageError(f"{text!r} has {len(fields)} fields; cron has 5", fix="0 6 * * mon-fri")
-    weekdays = {number % 7 for number in _field(fields[4], 0, 7, _DAYS, 0)}
-    parsed = Cron(
-        minutes=_field(fields[0], 0, 59),
-        hours=_field(fields[1], 0, 23),
-        days=_field(fields[2], 1, 31),
-        months=_field(fields[3], 1, 12, _MONTHS, 1),
-        weekdays=tuple(sorted(weekdays)),
-        either_day=not fields[2].startswith("*") and not fields[4].startswith("*"),
-        text=f"cron {' '.join(fields)}",
-    )
-    parsed.following(datetime(2024, 1, 1, tzinfo=UTC))
-    return parsed
-
-
-def _field(
-    text: str, least: int, most: int, names: tuple[str, ...] = (), first: int = 0
-) -> tuple[int, ...]:
-    found: set[int] = set()
-    for part in text.lower().split(","):
-        span, slash, step_text = part.partition("/")
-        low_text, dash, high_text = span.partition("-")
-        try:
-            step = int(step_text) if slash else 1
-            if span == "*":
-                low, high = least, most
-            else:
-                low = _number(low_text, names, first)
-                high = _number(high_text, names, first) if dash else (most if slash else low)
-        except ValueError:
-            raise UsageError(f"{part!r} is not a cron field") from None
-        if not (least <= low <= high <= most and step >= 1):
-            raise UsageError(f"{part!r} is outside of {least}-{most}")
-        found.update(range(low, high + 1, step))
-    return tuple(sorted(found))
-
-
-def _number(text: str, names: tuple[str, ...], first: int) -> int:
-    return names.index(text) + first if text in names else int(text)
+        raise UsageError(f"{text!r} has {len(fields)} fields; cron has 5", fix=_EXAMPLE)
+    schedule = Cron(" ".join(fields), f"cron {' '.join(fields)}")
+    try:
+        schedule.following(_EPOCH)
+    except CronSimError as error:
+        problem = str(error)
+        raise UsageError(f"{text!r}: {problem[:1].lower()}{problem[1:]}", fix=_EXAMPLE) from None
+    except StopIteration:
+        raise UsageError(f"the schedule {text!r} is never due", fix=_EXAMPLE) from None
+    return schedule
