@@ -4,6 +4,7 @@
 GoapError
 ├── UsageError            2   a wrong word on the command line or in a declaration
 ├── ActionFailed          1   a step or a gate failed; carries a failure class
+│   ├── Permanent         1   the same again would fail again
 │   ├── Transient         3   the same again later may succeed
 │   └── Unauthenticated   8   no valid credentials
 ├── Unreachable           4   no plan: a fact that nothing can make true
@@ -26,6 +27,7 @@ __all__ = [
     "LedgerDamaged",
     "Locked",
     "NotApproved",
+    "Permanent",
     "StalePlan",
     "Transient",
     "Unauthenticated",
@@ -46,7 +48,7 @@ class FailureClass(StrEnum):
 
 
 class GoapError(Exception):
-    """Base of every error this project raises on purpose.
+    """Base of every error this project raises on purpose; a subclass names its code in one line.
 
     Args:
         message: What happened and where, in one sentence.
@@ -57,108 +59,93 @@ class GoapError(Exception):
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
 
+    def __init_subclass__(
+        cls, *, code: str = "", exit_code: int | None = None, retryable: bool = False
+    ) -> None:
+        super().__init_subclass__()
+        cls.code = code or cls.code
+        cls.exit_code = cls.exit_code if exit_code is None else exit_code
+        cls.retryable = retryable or cls.retryable
+
     def __init__(self, message: str, *, fix: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.fix = fix
 
 
-class UsageError(GoapError):
+class UsageError(GoapError, code="usage", exit_code=2):
     """A wrong word: an unknown goal, parameter, fact, or a bad declaration."""
 
-    code = "usage"
-    exit_code = 2
 
-
-class ActionFailed(GoapError):
+class ActionFailed(GoapError, code="action_failed"):
     """A step, or the gate that judges it, failed.
 
     Args:
         message: What happened and where.
         fix: What a person can do about it.
-        failure_class: Decides which recoveries make sense.
-        name: A short stable name of the failure, such as ``loss_collapsed``.
+        failure_class: Decides which recoveries make sense; that of the class unless given.
+        name: A short stable name of the failure, such as ``disk_full``; that of the class unless
+            given.
         progress: Any text that changes when the step got further than the last time;
             an interrupted step that made progress may be tried again for ever.
     """
 
-    code = "action_failed"
+    usual_class: ClassVar[FailureClass] = FailureClass.UNKNOWN
+    usual_name: ClassVar[str] = "failed"
 
     def __init__(
         self,
         message: str,
         *,
         fix: str = "",
-        failure_class: FailureClass = FailureClass.UNKNOWN,
-        name: str = "failed",
+        failure_class: FailureClass | None = None,
+        name: str = "",
         progress: str = "",
     ) -> None:
         super().__init__(message, fix=fix)
-        self.failure_class = failure_class
-        self.name = name
+        self.failure_class = failure_class or self.usual_class
+        self.name = name or self.usual_name
         self.progress = progress
 
 
-class Transient(ActionFailed):
+class Permanent(ActionFailed):
+    """A failure that the same again would meet again: something has to be changed first."""
+
+    usual_class = FailureClass.PERMANENT
+
+
+class Transient(ActionFailed, code="transient", exit_code=3, retryable=True):
     """A failure outside of us that passes by itself, such as a server not answering."""
 
-    code = "transient"
-    exit_code = 3
-    retryable = True
-
-    def __init__(self, message: str, *, fix: str = "", name: str = "transient") -> None:
-        super().__init__(message, fix=fix, failure_class=FailureClass.TRANSIENT, name=name)
+    usual_class = FailureClass.TRANSIENT
+    usual_name = "transient"
 
 
-class Unauthenticated(ActionFailed):
+class Unauthenticated(Permanent, code="unauthenticated", exit_code=8):
     """Credentials are missing, refused or expired; only a person can supply them."""
 
-    code = "unauthenticated"
-    exit_code = 8
-
-    def __init__(self, message: str, *, fix: str = "", name: str = "unauthenticated") -> None:
-        super().__init__(message, fix=fix, failure_class=FailureClass.PERMANENT, name=name)
+    usual_name = "unauthenticated"
 
 
-class Unreachable(GoapError):
+class Unreachable(GoapError, code="unreachable", exit_code=4):
     """No plan reaches the goal; the message names the facts nothing can make true."""
 
-    code = "unreachable"
-    exit_code = 4
 
-
-class NotApproved(GoapError):
+class NotApproved(GoapError, code="not_approved", exit_code=5):
     """The plan costs more than the cap, or needs an approval it does not have."""
 
-    code = "not_approved"
-    exit_code = 5
 
-
-class StalePlan(GoapError):
+class StalePlan(GoapError, code="stale_plan", exit_code=6):
     """The world changed since the plan with the given digest was shown."""
 
-    code = "stale_plan"
-    exit_code = 6
 
-
-class Locked(GoapError):
+class Locked(GoapError, code="locked", exit_code=7, retryable=True):
     """Another run holds the lock of the state directory."""
 
-    code = "locked"
-    exit_code = 7
-    retryable = True
 
-
-class LedgerDamaged(GoapError):
+class LedgerDamaged(GoapError, code="ledger", exit_code=9):
     """The ledger cannot be read or written as it should be."""
 
-    code = "ledger"
-    exit_code = 9
 
-
-class Interrupted(GoapError):
+class Interrupted(GoapError, code="interrupted", exit_code=130, retryable=True):
     """A person or the machine asked the run to stop; the next run continues."""
-
-    code = "interrupted"
-    exit_code = 130
-    retryable = True

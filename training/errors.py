@@ -54,15 +54,22 @@ class FailureClass(StrEnum):
 class TrainingError(Exception):
     """Something the user can act on: what happened and where, and the command that fixes it.
 
+    A subclass names its code and its class in one line.
+
     Args:
         message: What happened and where.
         fix: What to type or change; empty when there is nothing to do.
-        code: Stable machine name; the class name in snake case unless given.
+        code: Stable machine name; that of the type unless given.
         failure_class: Overrides the class of the type.
     """
 
-    default_code: ClassVar[str] = "training_error"
-    default_class: ClassVar[FailureClass] = FailureClass.UNKNOWN
+    usual_code: ClassVar[str] = "training_error"
+    usual_class: ClassVar[FailureClass] = FailureClass.UNKNOWN
+
+    def __init_subclass__(cls, *, code: str, failure_class: FailureClass | None = None) -> None:
+        super().__init_subclass__()
+        cls.usual_code = code
+        cls.usual_class = failure_class or cls.usual_class
 
     def __init__(
         self,
@@ -75,96 +82,62 @@ class TrainingError(Exception):
         super().__init__(message)
         self.message = message
         self.fix = fix
-        self.code = code or self.default_code
-        self.failure_class = failure_class or self.default_class
+        self.code = code or self.usual_code
+        self.failure_class = failure_class or self.usual_class
 
     def __str__(self) -> str:
         return f"{self.message}\n  fix: {self.fix}" if self.fix else self.message
 
 
-class ConfigError(TrainingError):
+class ConfigError(TrainingError, code="config_error", failure_class=FailureClass.PERMANENT):
     """A setting is unknown, or its value makes no sense."""
 
-    default_code = "config_error"
-    default_class = FailureClass.PERMANENT
 
-
-class DatasetError(TrainingError):
+class DatasetError(TrainingError, code="dataset_error", failure_class=FailureClass.PERMANENT):
     """There are no usable photos where they were said to be."""
 
-    default_code = "dataset_error"
-    default_class = FailureClass.PERMANENT
 
-
-class CheckpointError(TrainingError):
+class CheckpointError(TrainingError, code="checkpoint_error", failure_class=FailureClass.PERMANENT):
     """A checkpoint is missing, incomplete or damaged."""
 
-    default_code = "checkpoint_error"
-    default_class = FailureClass.PERMANENT
 
-
-class NumericError(TrainingError):
+class NumericError(TrainingError, code="numeric_error", failure_class=FailureClass.NUMERIC):
     """The numbers of a training run went wrong."""
 
-    default_code = "numeric_error"
-    default_class = FailureClass.NUMERIC
 
-
-class LossNotFinite(NumericError):
+class LossNotFinite(NumericError, code="loss_not_finite"):
     """The loss became NaN or infinite."""
 
-    default_code = "loss_not_finite"
 
-
-class LossCollapsed(NumericError):
+class LossCollapsed(NumericError, code="loss_collapsed"):
     """The loss fell to nothing at once: the objective is degenerate, nothing is being learned."""
 
-    default_code = "loss_collapsed"
 
-
-class LossDiverged(NumericError):
+class LossDiverged(NumericError, code="loss_diverged"):
     """The loss rose far above where it began and stayed there."""
 
-    default_code = "loss_diverged"
 
-
-class OutOfMemory(TrainingError):
+class OutOfMemory(TrainingError, code="out_of_memory", failure_class=FailureClass.RESOURCE):
     """The device or the machine has no memory left for this batch."""
 
-    default_code = "out_of_memory"
-    default_class = FailureClass.RESOURCE
 
-
-class DiskFull(TrainingError):
+class DiskFull(TrainingError, code="disk_full", failure_class=FailureClass.RESOURCE):
     """The volume has no room left."""
 
-    default_code = "disk_full"
-    default_class = FailureClass.RESOURCE
 
-
-class Interrupted(TrainingError):
+class Interrupted(TrainingError, code="interrupted", failure_class=FailureClass.INTERRUPTED):
     """A signal or a deadline ended the run early; its state is saved."""
 
-    default_code = "interrupted"
-    default_class = FailureClass.INTERRUPTED
 
-
-class AuthenticationError(TrainingError):
+class AuthenticationError(
+    TrainingError, code="authentication_error", failure_class=FailureClass.PERMANENT
+):
     """No valid credentials; only a person can supply them (exit code 8)."""
 
-    default_code = "authentication_error"
-    default_class = FailureClass.PERMANENT
 
-
-class Unreachable(TrainingError):
+class Unreachable(TrainingError, code="unreachable", failure_class=FailureClass.TRANSIENT):
     """The other side does not answer; trying again later is safe."""
 
-    default_code = "unreachable"
-    default_class = FailureClass.TRANSIENT
 
-
-class ImageError(TrainingError):
+class ImageError(TrainingError, code="image_error", failure_class=FailureClass.PERMANENT):
     """The training image is incomplete: a module or a requirement is missing from it."""
-
-    default_code = "image_error"
-    default_class = FailureClass.PERMANENT

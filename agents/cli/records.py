@@ -11,7 +11,7 @@ import click
 from agents.cli.output import emit, json_option, paint
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
 from agents.declare.facts import nearest
-from agents.errors import ActionFailed, FailureClass, UsageError
+from agents.errors import Permanent, UsageError
 from agents.ledger.events import Event
 from agents.ledger.store import Ledger
 from agents.records import outdated, write_records
@@ -286,10 +286,9 @@ def _verify(
     unknown = [each for each in found.unknown if concerns(each.partition(": ")[0])]
     findings = [each for each in found.findings if concerns(each.path)]
     if unknown and not numbers and not findings:
-        raise ActionFailed(
+        raise Permanent(
             f"nothing was verified: {given.state / LEDGER_NAME} holds none of these records",
             fix="state=DIR names the directory with their ledger; adr check compares digests alone",
-            failure_class=FailureClass.PERMANENT,
             name="nothing_verified",
         )
     counts = {

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from agents.errors import ActionFailed, FailureClass, UsageError
+from agents.errors import ActionFailed, Permanent, UsageError
 from agents.ledger.events import Event, utc_now
 from agents.records.adr import (
     FAILED_VERDICT,
@@ -145,10 +145,9 @@ def write_index(repo: Path, *, edited: Edited = "refuse", check: bool = False) -
         merger = Merger(INDEX_PATH, before if before is not None else NEW_INDEX, edited)
         merger.put("index", index_body(read_adrs(repo)), at=merger.after("index"))
         if merger.conflicts and not check:
-            raise ActionFailed(
+            raise Permanent(
                 f"{INDEX_PATH} was edited by hand:\n{merger.conflicts[0].diff}",
                 fix="python -m agents adr index --force",
-                failure_class=FailureClass.PERMANENT,
                 name="edited_by_hand",
             )
         if merger.text == before:
@@ -224,9 +223,8 @@ def _save(repo: Path, texts: dict[str, str], reason: str) -> list[Change]:
 
 
 def _not_confirmed(message: str) -> ActionFailed:
-    return ActionFailed(
+    return Permanent(
         message,
         fix="train again until every gate passes; a failed gate can never be accepted",
-        failure_class=FailureClass.PERMANENT,
         name="not_confirmed",
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.errors import ActionFailed, FailureClass
+from agents.errors import ActionFailed, Permanent
 
 if TYPE_CHECKING:
     from git import Repo
@@ -209,9 +209,8 @@ def _name(repository: "Repo", folder: Path, path: str) -> str:
 
 
 def _refused(message: str, fix: str) -> ActionFailed:
-    return ActionFailed(
+    return Permanent(
         f"the records were not committed: {message}",
         fix=fix,
-        failure_class=FailureClass.PERMANENT,
         name="commit_refused",
     )

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agents.declare.outcome import Outcome
-from agents.errors import ActionFailed, FailureClass
+from agents.errors import ActionFailed, FailureClass, Permanent
 from agents.ledger.events import Event
 from agents.records.evidence import RunFacts
 from agents.records.relevance import RECORDING_ACTIONS, RECORDING_PARAMETERS, something_to_record
@@ -291,9 +291,8 @@ def _read(model: type[_Model], event: Event, data: dict[str, Any]) -> _Model:
 
 def fact_missing(message: str) -> ActionFailed:
     """The error for a fact that a record needs and no event holds."""
-    return ActionFailed(
+    return Permanent(
         f"a record cannot be written: {message}",
         fix="the action must put this fact into its outcome; a record never guesses",
-        failure_class=FailureClass.PERMANENT,
         name="fact_missing",
     )

@@ -12,7 +12,7 @@ from importlib.resources import files
 from jinja2 import DictLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from agents.errors import ActionFailed, FailureClass
+from agents.errors import Permanent
 from agents.records import markdown
 
 __all__ = ["environment", "render"]
@@ -36,10 +36,9 @@ def render(template: str, values: Mapping[str, object], *, source: str | None = 
             compiled = environment().get_template(f"{template}.md.j2")
         return re.sub(r"\n{3,}", "\n\n", compiled.render(values)).strip("\n")
     except TemplateError as error:
-        raise ActionFailed(
+        raise Permanent(
             f"the template {template} cannot be rendered: {error}",
             fix="a record is written only from facts of the ledger; correct the template",
-            failure_class=FailureClass.PERMANENT,
             name="fact_missing",
         ) from error
 

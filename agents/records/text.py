@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from agents.errors import ActionFailed, FailureClass
+from agents.errors import ActionFailed, Permanent
 
 __all__ = ["read_text", "write_file"]
 
@@ -67,9 +67,8 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _failed(what: Literal["read", "written"], path: Path, why: str) -> ActionFailed:
-    return ActionFailed(
+    return Permanent(
         f"{path} cannot be {what}: {why}",
         fix="mend or move it, or name another repository: repo=DIR",
-        failure_class=FailureClass.PERMANENT,
         name="not_readable" if what == "read" else "not_writable",
     )

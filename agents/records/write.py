@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.errors import ActionFailed, FailureClass
+from agents.errors import ActionFailed, Permanent
 from agents.ledger.events import Event
 from agents.records.adr import NEW_ADR, AdrLink, AdrPlan, compose_adr
 from agents.records.documents import AdrDocument, adr_number, read_adrs, read_document
@@ -305,19 +305,17 @@ def _broken(broken: Mapping[str, tuple[Fault, ...]]) -> ActionFailed:
         for path, faults in broken.items()
         for fault in faults
     )
-    return ActionFailed(
+    return Permanent(
         f"markers of generated parts are damaged:\n{told}",
         fix="mend those lines, or take the file back (git restore PATH); then run again",
-        failure_class=FailureClass.PERMANENT,
         name="broken_region",
     )
 
 
 def _edited(conflicts: list[Conflict]) -> ActionFailed:
     told = "\n".join(f"{each.path}, region {each.region}:\n{each.diff}" for each in conflicts)
-    return ActionFailed(
+    return Permanent(
         f"generated text was edited by hand, and would be lost:\n{told}",
         fix="python -m agents adr write --adopt keeps the edit, --force generates the text again",
-        failure_class=FailureClass.PERMANENT,
         name="edited_by_hand",
     )

@@ -58,7 +58,6 @@ def classify(error: Exception) -> ActionFailed:
     return ActionFailed(
         described,
         fix="python -m agents show last has the whole history of the run",
-        failure_class=FailureClass.UNKNOWN,
         name=type(error).__name__,
     )
 
