@@ -2,11 +2,12 @@
 
 import re
 
-from actions.job import Job, job_of, training_params
+from actions.job import Job, TrainingContext, job_of
 from actions.ports import translated
-from agents.declare.actions import Context, action
+from agents.declare.actions import action
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass
+from goals.parameters import TrainingParameters
 from goals.world import F
 from training.store.adjustments import adjust, adjustments_of
 from training.store.result import Result
@@ -19,15 +20,11 @@ SMALLEST_SCALE = 1 / 8
 """Below an eighth of the rate, a run that still diverges has another cause."""
 
 
-def _trains(params: object) -> bool:
-    return bool(getattr(params, "model", ""))
-
-
-@action(effect=F.fits_memory, seconds=1, recovery=True, when=_trains)
-def halve_micro_batch(context: Context) -> Outcome:
+@action(effect=F.fits_memory, seconds=1, recovery=True, parameters=TrainingParameters)
+def halve_micro_batch(context: TrainingContext) -> Outcome:
     """After running out of memory: half as many images at once, accumulated over more passes."""
     job, result = _failed(context)
-    now = adjustments_of(job.volume, job.key, training_params(context).execution())
+    now = adjustments_of(job.volume, job.key, context.params.execution())
     current = now.micro_batch or job.config.batch
     if current == 1:
         raise ActionFailed(
@@ -41,11 +38,11 @@ def halve_micro_batch(context: Context) -> Outcome:
     return Outcome(summary=f"micro-batch {current} → {current // 2}, same batch by accumulation")
 
 
-@action(effect=F.loss_finite, seconds=1, recovery=True, when=_trains)
-def roll_back(context: Context) -> Outcome:
+@action(effect=F.loss_finite, seconds=1, recovery=True, parameters=TrainingParameters)
+def roll_back(context: TrainingContext) -> Outcome:
     """After the loss diverged: back to the last good checkpoint, with half the learning rate."""
     job, result = _failed(context)
-    now = adjustments_of(job.volume, job.key, training_params(context).execution())
+    now = adjustments_of(job.volume, job.key, context.params.execution())
     scale = now.lr_scale / 2
     if scale < SMALLEST_SCALE:
         raise ActionFailed(
@@ -64,7 +61,7 @@ def roll_back(context: Context) -> Outcome:
     return Outcome(summary=f"back to step {kept:,}, learning rate x {scale:g}")
 
 
-def _forget_after(context: Context, job: Job, before: int) -> int:
+def _forget_after(context: TrainingContext, job: Job, before: int) -> int:
     """Delete the checkpoints after a step; returns the step of the newest that stays, or 0."""
     names = [name for name in job.volume.listdir(job.checkpoints) if STEP.fullmatch(name)]
     steps = {int(name.removeprefix("step-")): name for name in names}
@@ -77,7 +74,7 @@ def _forget_after(context: Context, job: Job, before: int) -> int:
     return max(steps.keys() - set(gone), default=0)
 
 
-def _failed(context: Context) -> tuple[Job, Result]:
+def _failed(context: TrainingContext) -> tuple[Job, Result]:
     job = job_of(context)
     result = job.result() if job is not None else None
     if job is None or result is None:

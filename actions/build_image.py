@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from actions.job import TrainingContext
 from actions.ports import ports_of, translated
 from actions.training_cost import basis, price
-from agents.declare.actions import Context, Cost, action, sensor
+from agents.declare.actions import Cost, action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Artifact, Outcome
 from agents.ledger.events import Event
+from goals.parameters import TrainingParameters
 from goals.world import F
 
 __all__ = ["build_image", "image_built"]
@@ -16,8 +18,8 @@ MISSING = ("ImportError", "ModuleNotFoundError", "image_error")
 """Names of failures that say: what was proven to be in the image is not."""
 
 
-@sensor(F.image_built, needs=F.auth_valid, timeout=10)
-def image_built(context: Context) -> Reading:
+@sensor(F.image_built, needs=F.auth_valid, parameters=TrainingParameters, timeout=10)
+def image_built(context: TrainingContext) -> Reading:
     """Built when there is a proof for the fingerprint of now, and no training refuted it since."""
     compute = ports_of(context).compute
     evidence = compute.image_status()
@@ -51,9 +53,10 @@ def _refuted(events: Sequence[Event]) -> str:
     needs=F.auth_valid,
     effect=F.image_built,
     cost=lambda params: Cost(10 if price(params) == 0 else 300, price(params), basis(params)),
+    parameters=TrainingParameters,
     timeout=1800,
 )
-def build_image(context: Context) -> Outcome:
+def build_image(context: TrainingContext) -> Outcome:
     """Prove that the image imports every training module and takes two training steps."""
     compute = ports_of(context).compute
     fingerprint = compute.image_fingerprint()

@@ -1,11 +1,12 @@
 """commit-volume: what training produced is durable, proven by reading it again."""
 
-from actions.job import Job, job_of
+from actions.job import Job, TrainingContext, job_of
 from actions.ports import translated
-from agents.declare.actions import Context, action, sensor
-from agents.declare.facts import Condition, Reading
+from agents.declare.actions import action, sensor
+from agents.declare.facts import Fact, Reading
 from agents.declare.outcome import Artifact, Measurement, Outcome
 from agents.errors import ActionFailed, FailureClass
+from goals.parameters import TrainingParameters
 from goals.world import F
 from training.errors import CheckpointError
 from training.store.manifest import MANIFEST_FILE
@@ -19,12 +20,12 @@ DAMAGED = ("checksum_differs", "file_missing")
 """What is not on the volume as its manifest promised; then the model must be made again."""
 
 
-def _trained(params: object) -> tuple[Condition, ...]:
-    return (F[f"{getattr(params, 'model', 'dit')}_trained"] == True,)  # noqa: E712
+def _trained(params: TrainingParameters) -> Fact:
+    return F[f"{params.model}_trained"]
 
 
-@sensor(F.volume_committed, needs=F.auth_valid, timeout=15)
-def volume_committed(context: Context) -> Reading:
+@sensor(F.volume_committed, needs=F.auth_valid, parameters=TrainingParameters, timeout=15)
+def volume_committed(context: TrainingContext) -> Reading:
     """True when the commit of the training's result is on the volume."""
     job = job_of(context)
     result = job.result() if job is not None else None
@@ -40,9 +41,9 @@ def volume_committed(context: Context) -> Reading:
     needs=_trained,
     effect=(F.volume_committed, ~F.documented),
     seconds=2,
-    when=lambda params: bool(getattr(params, "model", "")),
+    parameters=TrainingParameters,
 )
-def commit_volume(context: Context) -> Outcome:
+def commit_volume(context: TrainingContext) -> Outcome:
     """Make what was trained durable, and read every byte of it again to prove it."""
     job = _job(context)
     with translated():
@@ -78,7 +79,7 @@ def _commit(job: Job) -> Commit:
         raise
 
 
-def _job(context: Context) -> Job:
+def _job(context: TrainingContext) -> Job:
     job = job_of(context)
     if job is None:
         raise ActionFailed(

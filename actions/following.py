@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from actions.job import Job, training_params
+from actions.job import Job, TrainingContext
 from actions.ports import Ports, ports_of, translated
-from agents.declare.actions import Context, Progress
+from agents.declare.actions import Progress
 from agents.errors import Interrupted
 from agents.ledger.events import Event
 from training.compute.local import TrainingStatus
@@ -31,7 +31,7 @@ LOG_LINE = " | "
 _STEP = re.compile(r"\| Step \d+")
 
 
-def launch_and_follow(context: Context, job: Job) -> TrainingStatus:
+def launch_and_follow(context: TrainingContext, job: Job) -> TrainingStatus:
     """Launch a training, or attach to it, and follow it until it ends.
 
     Raises:
@@ -59,19 +59,19 @@ def launch_and_follow(context: Context, job: Job) -> TrainingStatus:
             )
 
 
-def stop_command(context: Context, key: str) -> str:
+def stop_command(context: TrainingContext, key: str) -> str:
     """The command that asks a training to save and end."""
-    params, state = training_params(context), context.state
+    params, state = context.params, context.state
     if params.compute == "local":
         return f"python -m training stop --key {key} --volume {params.volume or state / 'volume'}"
     where = f" --state {state / 'loopback'}" if params.compute == "loopback" else ""
     return f"python -m training stop --key {key} --compute {params.compute}{where}"
 
 
-def _launch(context: Context, ports: Ports, job: Job) -> None:
+def _launch(context: TrainingContext, ports: Ports, job: Job) -> None:
     # the intent is durable before the launch: a crash between the two is seen by the next run
     context.note({"training": job.key, "launch": "intended"})
-    execution = training_params(context).execution()
+    execution = context.params.execution()
     adjusted = adjustments_of(job.volume, job.key, execution)
     # it ends by itself before the cap is passed, also when nobody is left to stop it; after a
     # preemption its time begins anew, so that it is we who stop it then
@@ -101,7 +101,7 @@ def _stop(ports: Ports, job: Job) -> None:
     )
 
 
-def _tell(context: Context, status: TrainingStatus) -> None:
+def _tell(context: TrainingContext, status: TrainingStatus) -> None:
     if status.step is None or not status.target:
         return
     parts = []
@@ -115,7 +115,7 @@ def _tell(context: Context, status: TrainingStatus) -> None:
     context.progress(Progress(status.step, status.target, " · ".join(parts), eta))
 
 
-def _read_before(context: Context, job: Job) -> int:
+def _read_before(context: TrainingContext, job: Job) -> int:
     """How many bytes of the log are in the ledger."""
     return next(_marks(context.history(), job.key), 0)
 
@@ -130,7 +130,7 @@ def _marks(events: Sequence[Event], key: str) -> Iterator[int]:
 class _Log:
     """What a training's log says, noted once; the lines of its steps are progress, not notes."""
 
-    context: Context
+    context: TrainingContext
     job: Job
     every: float
     at: int

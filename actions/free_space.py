@@ -3,14 +3,15 @@
 import shutil
 from pathlib import Path
 
-from actions.job import training_params
+from actions.job import TrainingContext
 from actions.ports import ports_of
 from actions.prune_checkpoints import prune_stores
 from actions.training_cost import disk_mb
-from agents.declare.actions import Context, action, sensor
+from agents.declare.actions import action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Measurement, Outcome
 from agents.errors import ActionFailed, FailureClass
+from goals.parameters import TrainingParameters
 from goals.world import F
 from training.store.retention import AnyOf, KeepBest, KeepLast
 
@@ -19,8 +20,8 @@ __all__ = ["free_mb", "free_space"]
 BYTES_PER_MB = 1e6
 
 
-@sensor(F.free_mb)
-def free_mb(context: Context) -> Reading:
+@sensor(F.free_mb, parameters=TrainingParameters)
+def free_mb(context: TrainingContext) -> Reading:
     """Free space of the disk the volume is on."""
     root = ports_of(context).volume.local_root
     if root is None:
@@ -32,13 +33,12 @@ def free_mb(context: Context) -> Reading:
     effect=lambda params: F.free_mb >= disk_mb(params),
     seconds=5,
     recovery=True,
-    when=lambda params: (
-        bool(getattr(params, "model", "")) and getattr(params, "compute", "local") == "local"
-    ),
+    parameters=TrainingParameters,
+    when=lambda params: params.compute == "local",
 )
-def free_space(context: Context) -> Outcome:
+def free_space(context: TrainingContext) -> Outcome:
     """Make room by deleting all but the newest and the best checkpoint of every training."""
-    root, needed = ports_of(context).volume.local_root, disk_mb(training_params(context))
+    root, needed = ports_of(context).volume.local_root, disk_mb(context.params)
     if root is None:
         return Outcome(summary="a Modal Volume needs no room made")
     stores = sorted(path for path in root.glob("checkpoints/*/*") if path.is_dir())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import ValidationError
 
@@ -18,7 +19,10 @@ from training.store.manifest import MANIFEST_FILE
 from training.store.result import Result
 from training.store.volume import Volume
 
-__all__ = ["Job", "is_current", "job_of", "job_with", "manifest_of", "training_params"]
+__all__ = ["Job", "TrainingContext", "is_current", "job_of", "job_with", "manifest_of"]
+
+TrainingContext: TypeAlias = Context[TrainingParameters]
+"""What sensors and actions of a goal are given that trains something."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +86,9 @@ class Job:
         return self.volume.local_root
 
 
-def training_params(context: Context) -> TrainingParameters:
-    """The parameters of a goal that trains something, with their type."""
-    if not isinstance(context.params, TrainingParameters):
-        raise TypeError(f"this goal trains nothing: {type(context.params).__name__}")
-    return context.params
-
-
-def manifest_of(context: Context) -> DatasetManifest | None:
+def manifest_of(context: TrainingContext) -> DatasetManifest | None:
     """The manifest of the dataset the parameters ask for; None without one that can be read."""
-    params, volume = training_params(context), ports_of(context).volume
+    params, volume = context.params, ports_of(context).volume
     name = dataset_name(params.dataset, params.config().image_size)
     path = f"datasets/{name}/manifest.json"
     if not volume.exists(path):
@@ -116,19 +113,19 @@ def is_current(manifest: DatasetManifest, source: str) -> bool:
     )
 
 
-def job_of(context: Context) -> Job | None:
+def job_of(context: TrainingContext) -> Job | None:
     """The training the parameters ask for; None while its dataset, and so its key, is not known."""
     job: Job | None = context.once("job", lambda: _job(context))
     return job
 
 
-def _job(context: Context) -> Job | None:
-    return job_with(context, training_params(context).config())
+def _job(context: TrainingContext) -> Job | None:
+    return job_with(context, context.params.config())
 
 
-def job_with(context: Context, config: TrainingConfig) -> Job | None:
+def job_with(context: TrainingContext, config: TrainingConfig) -> Job | None:
     """The training of a configuration on the photos the parameters ask for."""
-    params, manifest = training_params(context), manifest_of(context)
+    params, manifest = context.params, manifest_of(context)
     try:
         if manifest is None or not is_current(manifest, params.dataset):
             return None

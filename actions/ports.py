@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import BaseModel
+
 from agents.declare.actions import Context
 from agents.errors import (
     ActionFailed,
@@ -20,6 +22,7 @@ from agents.errors import (
     Unauthenticated,
     UsageError,
 )
+from goals.parameters import TrainingParameters, default_volume
 from training import errors as training_errors
 from training.compute.local import Auth, Compute, LocalCompute
 from training.compute.modal.token import require_token
@@ -28,8 +31,6 @@ from training.errors import TrainingError
 from training.store.volume import LocalVolume, Volume
 
 __all__ = ["Ports", "connect", "ports_of", "translated"]
-
-MODAL_VOLUME = "goap-training"
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,25 @@ class Ports:
     scratch: Path
 
 
-def connect(params: Any, state: Path) -> Ports:
+def connect(params: BaseModel, state: Path) -> Ports:
     """The ports that ``compute=`` and ``volume=`` ask for.
 
     Raises:
         UsageError: There are no photos where ``dataset=`` says; nothing was done yet.
     """
-    _find_photos(getattr(params, "dataset", "synthetic"))
-    named = getattr(params, "volume", None)
-    where = getattr(params, "compute", "local")
-    if where == "modal":
-        return _modal(named or MODAL_VOLUME, state, "modal", _nothing)
-    if where == "loopback":
-        return _modal(named or MODAL_VOLUME, state, "loopback", lambda: _rehearse(state))
-    root = (Path(named) if named else state / "volume").absolute()
+    if not isinstance(params, TrainingParameters):
+        return _local(default_volume("local", state))
+    _find_photos(params.dataset)
+    volume = params.volume or default_volume(params.compute, state)
+    if params.compute == "modal":
+        return _modal(volume, state, "modal", _nothing)
+    if params.compute == "loopback":
+        return _modal(volume, state, "loopback", lambda: _rehearse(state))
+    return _local(volume)
+
+
+def _local(volume: str) -> Ports:
+    root = Path(volume).absolute()
     return Ports(LocalCompute(root), LocalVolume(root), root)
 
 

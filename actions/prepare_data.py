@@ -1,11 +1,12 @@
 """prepare-data: photos become one checksummed shard on the volume."""
 
-from actions.job import is_current, manifest_of, training_params
+from actions.job import TrainingContext, is_current, manifest_of
 from actions.ports import ports_of, translated
-from agents.declare.actions import Context, Progress, action, sensor
+from agents.declare.actions import Progress, action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Artifact, Measurement, Outcome
 from agents.errors import Interrupted
+from goals.parameters import TrainingParameters
 from goals.world import F
 from training.data.origin import origin_of
 from training.data.prepare import prepare
@@ -15,10 +16,10 @@ from training.errors import DatasetError
 __all__ = ["dataset_ready", "prepare_data"]
 
 
-@sensor(F.dataset_ready, needs=F.auth_valid, timeout=10)
-def dataset_ready(context: Context) -> Reading:
+@sensor(F.dataset_ready, needs=F.auth_valid, parameters=TrainingParameters, timeout=10)
+def dataset_ready(context: TrainingContext) -> Reading:
     """Ready when the shard on the volume was made from the photos as they are now."""
-    params = training_params(context)
+    params = context.params
     manifest = manifest_of(context)
     try:
         if manifest is None:
@@ -37,10 +38,16 @@ def dataset_ready(context: Context) -> Reading:
     return Reading(True, _describe(manifest))
 
 
-@action(needs=F.auth_valid, effect=F.dataset_ready, seconds=5, timeout=7200)
-def prepare_data(context: Context) -> Outcome:
+@action(
+    needs=F.auth_valid,
+    effect=F.dataset_ready,
+    parameters=TrainingParameters,
+    seconds=5,
+    timeout=7200,
+)
+def prepare_data(context: TrainingContext) -> Outcome:
     """Turn a folder of photos into one checksummed shard; bad files are skipped and counted."""
-    params, ports = training_params(context), ports_of(context)
+    params, ports = context.params, ports_of(context)
 
     def progress(what: str, done: int, total: int) -> None:
         if context.cancelled.is_set():

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from actions.job import job_of, training_params
+from actions.job import TrainingContext, job_of
 from actions.ports import ports_of, translated
 from agents.declare.actions import Context, action, sensor
-from agents.declare.facts import Condition, Reading
+from agents.declare.facts import Fact, Reading
 from agents.declare.outcome import Measurement, Outcome
+from goals.parameters import TrainingParameters
 from goals.world import F
 from training.store.checkpoints import CheckpointStore
 from training.store.retention import Policy, PrunePlan, execute, plan_prune, policy_of
@@ -15,12 +16,12 @@ from training.store.retention import Policy, PrunePlan, execute, plan_prune, pol
 __all__ = ["checkpoints_pruned", "prune_checkpoints", "prune_stores"]
 
 
-def _trained(params: object) -> tuple[Condition, ...]:
-    return (F[f"{getattr(params, 'model', 'dit')}_trained"] == True,)  # noqa: E712
+def _trained(params: TrainingParameters) -> Fact:
+    return F[f"{params.model}_trained"]
 
 
-@sensor(F.checkpoints_pruned, needs=F.auth_valid, timeout=15)
-def checkpoints_pruned(context: Context) -> Reading:
+@sensor(F.checkpoints_pruned, needs=F.auth_valid, parameters=TrainingParameters, timeout=15)
+def checkpoints_pruned(context: TrainingContext) -> Reading:
     """True when pruning now would delete nothing."""
     job, root = job_of(context), ports_of(context).volume.local_root
     if job is None:
@@ -37,15 +38,15 @@ def checkpoints_pruned(context: Context) -> Reading:
     needs=_trained,
     effect=F.checkpoints_pruned,
     seconds=1,
-    when=lambda params: bool(getattr(params, "model", "")),
+    parameters=TrainingParameters,
 )
-def prune_checkpoints(context: Context) -> Outcome:
+def prune_checkpoints(context: TrainingContext) -> Outcome:
     """Delete the checkpoints the retention policy does not keep; never the newest valid one."""
     job, root = job_of(context), ports_of(context).volume.local_root
     if job is None or root is None:
         return Outcome(summary="nothing to prune")
     freed, deleted = prune_stores(
-        context, [root / job.checkpoints], policy_of(training_params(context).config())
+        context, [root / job.checkpoints], policy_of(context.params.config())
     )
     return _outcome(freed, deleted)
 

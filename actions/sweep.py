@@ -18,7 +18,6 @@ from agents.errors import ActionFailed, FailureClass
 from goals.best_dit import SweepParameters
 from goals.world import MOST_CANDIDATES, F, candidate_fact
 from training.compute.local import Compute
-from training.learn.config import TrainingConfig
 from training.store.result import Result
 from training.store.volume import commit_training
 
@@ -28,19 +27,15 @@ JUDGED_BY = "validation_loss"
 OUT_OF_MEMORY = "out_of_memory"
 
 
-def _candidates(params: object) -> tuple[TrainingConfig, ...]:
-    return params.candidates() if isinstance(params, SweepParameters) else ()
-
-
-def _job(context: Context, number: int) -> Job | None:
+def _job(context: Context[SweepParameters], number: int) -> Job | None:
     """The training of the configuration of this number, from 1."""
-    config = _candidates(context.params)[number - 1]
+    config = context.params.candidates()[number - 1]
     job: Job | None = context.once(f"candidate {number}", lambda: job_with(context, config))
     return job
 
 
-def _jobs(context: Context) -> list[Job]:
-    numbers = range(1, len(_candidates(context.params)) + 1)
+def _jobs(context: Context[SweepParameters]) -> list[Job]:
+    numbers = range(1, len(context.params.candidates()) + 1)
     found = [_job(context, number) for number in numbers]
     return [job for job in found if job is not None]
 
@@ -56,7 +51,7 @@ def _is_out(result: Result) -> bool:
 
 
 def _train_candidate(number: int) -> Action:
-    def run(context: Context) -> Outcome:
+    def run(context: Context[SweepParameters]) -> Outcome:
         job = _job(context, number)
         if job is None:
             raise ActionFailed(
@@ -77,8 +72,8 @@ def _train_candidate(number: int) -> Action:
     run.__name__ = f"train_candidate_{number}"
     run.__doc__ = f"Train configuration {number} of the sweep to the end, whatever comes of it."
 
-    def cost(params: object) -> Cost:
-        seconds = training_seconds(params, _candidates(params)[number - 1])
+    def cost(params: SweepParameters) -> Cost:
+        seconds = training_seconds(params, params.candidates()[number - 1])
         return Cost(seconds, price(params), basis(params))
 
     return action(
@@ -86,13 +81,14 @@ def _train_candidate(number: int) -> Action:
         effect=(F[candidate_fact(number)] == True, ~F.documented),  # noqa: E712
         cost=cost,
         resources={"gpu": 1},
-        when=lambda params: number <= len(_candidates(params)),
+        parameters=SweepParameters,
+        when=lambda params: number <= len(params.candidates()),
     )(run)
 
 
 def _judged(number: int) -> Sensor:
-    def look(context: Context) -> Reading:
-        if number > len(_candidates(context.params)):
+    def look(context: Context[SweepParameters]) -> Reading:
+        if number > len(context.params.candidates()):
             return Reading(False, f"the sweep has no configuration {number}")
         job = _job(context, number)
         result = job.result() if job is not None else None
@@ -104,7 +100,9 @@ def _judged(number: int) -> Sensor:
             return Reading(False, f"{result.status} at step {result.step} of {result.target_step}")
         return Reading(True, f"training {job.key}: {_score(result)}")
 
-    return sensor(F[candidate_fact(number)], needs=F.auth_valid, timeout=15)(look)
+    return sensor(
+        F[candidate_fact(number)], needs=F.auth_valid, parameters=SweepParameters, timeout=15
+    )(look)
 
 
 CANDIDATES = tuple(_train_candidate(number) for number in range(1, MOST_CANDIDATES + 1))
@@ -127,13 +125,13 @@ def _loss(result: Result) -> float:
     return math.inf if math.isnan(loss) else loss
 
 
-def _ranking_path(context: Context) -> str:
+def _ranking_path(context: Context[SweepParameters]) -> str:
     keys = "\n".join(job.key for job in _jobs(context))
     return f"sweeps/{hashlib.sha256(keys.encode()).hexdigest()[:16]}.json"
 
 
-@sensor(F.best_chosen, needs=F.auth_valid, timeout=15)
-def best_chosen(context: Context) -> Reading:
+@sensor(F.best_chosen, needs=F.auth_valid, parameters=SweepParameters, timeout=15)
+def best_chosen(context: Context[SweepParameters]) -> Reading:
     """True when a ranking of these very configurations is on the volume, with its winner."""
     jobs = {job.key: job for job in _jobs(context)}
     volume, path = ports_of(context).volume, _ranking_path(context)
@@ -149,8 +147,8 @@ def best_chosen(context: Context) -> Reading:
     return Reading(True, f"training {key} of {len(jobs)}: {_score(result)}")
 
 
-def _all_judged(params: object) -> tuple[Condition, ...]:
-    numbers = range(1, len(_candidates(params)) + 1)
+def _all_judged(params: SweepParameters) -> tuple[Condition, ...]:
+    numbers = range(1, len(params.candidates()) + 1)
     return tuple(F[candidate_fact(number)] == True for number in numbers)  # noqa: E712
 
 
@@ -158,9 +156,9 @@ def _all_judged(params: object) -> tuple[Condition, ...]:
     needs=_all_judged,
     effect=(F.best_chosen, ~F.documented),
     seconds=2,
-    when=lambda params: bool(_candidates(params)),
+    parameters=SweepParameters,
 )
-def choose_best(context: Context) -> Outcome:
+def choose_best(context: Context[SweepParameters]) -> Outcome:
     """Keep the configuration with the least validation loss among those that passed their gates."""
     found = [(job, job.result()) for job in _jobs(context)]
     ended = [(job, result) for job, result in found if result is not None]

@@ -4,14 +4,15 @@ import itertools
 import re
 
 from actions.following import LOG_LINE, launch_and_follow
-from actions.job import Job, job_of
+from actions.job import Job, TrainingContext, job_of
 from actions.ports import ports_of
 from actions.training_cost import basis, disk_mb, price, training_seconds
 from actions.training_outcome import outcome_of
-from agents.declare.actions import Context, Cost, action
+from agents.declare.actions import Cost, action
 from agents.declare.facts import Condition, Fact
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass
+from goals.parameters import TrainingParameters
 from goals.world import F
 from training.compute.local import TrainingStatus
 from training.store.result import Result
@@ -21,19 +22,19 @@ __all__ = ["train", "train_job"]
 ERROR = re.compile(r"error: |\w+(\.\w+)*(Error|Exception)\b")
 
 
-def _needs(params: object) -> tuple[Fact | Condition, ...]:
+def _needs(params: TrainingParameters) -> tuple[Fact | Condition, ...]:
     ready = (F.auth_valid, F.image_built, F.dataset_ready, F.fits_memory, F.loss_finite)
-    room = (F.free_mb >= disk_mb(params),) if getattr(params, "compute", "") == "local" else ()
+    room = (F.free_mb >= disk_mb(params),) if params.compute == "local" else ()
     return (*ready, F.objective_sound, *room)
 
 
-def _effect(params: object) -> tuple[Condition, ...]:
+def _effect(params: TrainingParameters) -> tuple[Condition, ...]:
     # new checkpoints and measurements: what was committed, tidy and documented is not any more
-    trained = F[f"{getattr(params, 'model', 'dit')}_trained"] == True  # noqa: E712
+    trained = F[f"{params.model}_trained"] == True  # noqa: E712
     return (trained, ~F.volume_committed, ~F.checkpoints_pruned, ~F.documented)
 
 
-def _recall(context: Context) -> Outcome | None:
+def _recall(context: TrainingContext) -> Outcome | None:
     """The outcome of a training that reached its end while nobody followed it."""
     job = job_of(context)
     result = job.result() if job is not None else None
@@ -47,15 +48,15 @@ def _recall(context: Context) -> Outcome | None:
     effect=_effect,
     cost=lambda params: Cost(training_seconds(params), price(params), basis(params)),
     resources={"gpu": 1, "cpu": 1},
-    when=lambda params: bool(getattr(params, "model", "")),
+    parameters=TrainingParameters,
     recall=_recall,
 )
-def train(context: Context) -> Outcome:
+def train(context: TrainingContext) -> Outcome:
     """Train to the last step on the compute; resumes from the newest valid checkpoint."""
     return train_job(context, _job(context))
 
 
-def train_job(context: Context, job: Job) -> Outcome:
+def train_job(context: TrainingContext, job: Job) -> Outcome:
     """Bring one training to its end, whoever began it; what it was, measured.
 
     Raises:
@@ -75,7 +76,7 @@ def train_job(context: Context, job: Job) -> Outcome:
     raise _failure(job, status, result)
 
 
-def _job(context: Context) -> Job:
+def _job(context: TrainingContext) -> Job:
     job = job_of(context)
     if job is None:
         raise ActionFailed(

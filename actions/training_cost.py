@@ -4,6 +4,7 @@ Counted from the shape of the model, so that a preset nobody ran yet still gets 
 magnitude: 6 floating point operations per weight and token (Kaplan et al., arXiv 2001.08361).
 """
 
+from goals.parameters import TrainingParameters
 from training.learn.config import TrainingConfig
 
 __all__ = ["basis", "disk_mb", "price", "training_seconds", "weights"]
@@ -23,7 +24,8 @@ BYTES_PER_WEIGHT = 4
 def weights(config: TrainingConfig) -> int:
     """About how many weights the model has.
 
-    >>> from training.learn.config import resolve
+    >>> from goals.parameters import TrainingParameters
+    from training.learn.config import resolve
     >>> weights(resolve("dit", "tiny")) // 100_000
     28
     """
@@ -35,40 +37,33 @@ def weights(config: TrainingConfig) -> int:
     return config.depth * 18 * config.dim**2 + 2 * pixels * config.dim + 2 * config.dim**2
 
 
-def training_seconds(params: object, config: TrainingConfig | None = None) -> float:
+def training_seconds(params: TrainingParameters, config: TrainingConfig | None = None) -> float:
     """Expected seconds of the training these parameters describe, or of one of their sweep."""
-    config = config or _config(params)
+    config = config or params.config()
     flops = LOCAL_FLOPS if _is_here(params) else MODAL_FLOPS
     tokens = (config.image_size // config.patch) ** 2
     work = 6.0 * weights(config) * tokens * config.batch * config.steps
     return START_SECONDS + work / flops
 
 
-def price(params: object) -> float | None:
+def price(params: TrainingParameters) -> float | None:
     """Nothing on this machine; elsewhere unknown: rates change, so none is written down here."""
     return 0.0 if _is_here(params) else None
 
 
-def _is_here(params: object) -> bool:
+def _is_here(params: TrainingParameters) -> bool:
     """Whether training runs on this machine, directly or in a container of the rehearsal."""
-    return getattr(params, "compute", "local") in ("local", "loopback")
+    return params.compute in ("local", "loopback")
 
 
-def basis(params: object) -> str:
+def basis(params: TrainingParameters) -> str:
     """Where it runs: durations and rates of one compute say nothing about another."""
-    return str(getattr(params, "compute", "local"))
+    return params.compute
 
 
-def disk_mb(params: object) -> float:
+def disk_mb(params: TrainingParameters) -> float:
     """Free space a training needs to start: one more checkpoint beside those it keeps, in MB."""
-    config = _config(params)
+    config = params.config()
     tensors = 3 + len(config.ema_stds)  # model, two moments of AdamW, one average per profile
     checkpoint = weights(config) * BYTES_PER_WEIGHT * tensors
     return 10.0 + (config.keep_last + 1) * checkpoint / 1e6
-
-
-def _config(params: object) -> TrainingConfig:
-    config = getattr(params, "config")()  # noqa: B009 - any goal's parameters that train
-    if not isinstance(config, TrainingConfig):
-        raise TypeError(f"{type(params).__name__} describes no training")
-    return config

@@ -1,9 +1,10 @@
 """Sensors of the facts about training; everything is read from the volume."""
 
-from actions.job import Job, job_of
+from actions.job import Job, TrainingContext, job_of
 from actions.ports import ports_of
-from agents.declare.actions import Context, Sensor, sensor
+from agents.declare.actions import Sensor, sensor
 from agents.declare.facts import Fact, Reading
+from goals.parameters import TrainingParameters
 from goals.world import F
 from training.store.adjustments import adjustments_of
 from training.store.result import Result
@@ -16,8 +17,8 @@ DIVERGED = ("loss_not_finite", "loss_diverged")
 
 
 def _trained(fact: Fact) -> Sensor:
-    @sensor(fact, needs=F.auth_valid, timeout=15)
-    def trained(context: Context) -> Reading:
+    @sensor(fact, needs=F.auth_valid, parameters=TrainingParameters, timeout=15)
+    def trained(context: TrainingContext) -> Reading:
         job = job_of(context)
         if job is None:
             return Reading(False, "its dataset is not on the volume, so no training has this key")
@@ -30,7 +31,7 @@ dit_trained = _trained(F.dit_trained)
 classifier_trained = _trained(F.classifier_trained)
 
 
-def _trained_reading(context: Context, job: Job) -> Reading:
+def _trained_reading(context: TrainingContext, job: Job) -> Reading:
     result = job.result()
     if result is None:
         status = ports_of(context).compute.status(job.key)
@@ -52,20 +53,20 @@ def _trained_reading(context: Context, job: Job) -> Reading:
     return Reading(True, f"training {job.key}: step {result.step:,}{shown}, gates passed")
 
 
-@sensor(F.fits_memory, needs=F.auth_valid, hope=True)
-def fits_memory(context: Context) -> Reading:
+@sensor(F.fits_memory, needs=F.auth_valid, parameters=TrainingParameters, hope=True)
+def fits_memory(context: TrainingContext) -> Reading:
     """False after an attempt ran out of memory, until the micro-batch was made smaller."""
     return _no_failure(context, (OUT_OF_MEMORY,), "no attempt ran out of memory")
 
 
-@sensor(F.loss_finite, needs=F.auth_valid, hope=True)
-def loss_finite(context: Context) -> Reading:
+@sensor(F.loss_finite, needs=F.auth_valid, parameters=TrainingParameters, hope=True)
+def loss_finite(context: TrainingContext) -> Reading:
     """False after an attempt diverged, until it was rolled back with a lower rate."""
     return _no_failure(context, DIVERGED, "no attempt diverged")
 
 
-@sensor(F.objective_sound, needs=F.auth_valid, hope=True)
-def objective_sound(context: Context) -> Reading:
+@sensor(F.objective_sound, needs=F.auth_valid, parameters=TrainingParameters, hope=True)
+def objective_sound(context: TrainingContext) -> Reading:
     """False for ever when the loss of this training collapsed: trying again cannot help."""
     job = job_of(context)
     failed = _failed(job)
@@ -80,7 +81,7 @@ def objective_sound(context: Context) -> Reading:
     return Reading(True, "no loss collapsed")
 
 
-def _no_failure(context: Context, names: tuple[str, ...], fine: str) -> Reading:
+def _no_failure(context: TrainingContext, names: tuple[str, ...], fine: str) -> Reading:
     job = job_of(context)
     failed = _failed(job)
     if job is None or failed is None or failed.failure is None or failed.failure.name not in names:

@@ -1,7 +1,6 @@
 """update-docs: ADRs, learnings and run records say what the ledger measured."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from agents.declare.actions import Context, action, sensor
 from agents.declare.facts import Reading
@@ -16,31 +15,31 @@ __all__ = ["documented", "update_docs"]
 WRITTEN = "records_made_of"
 
 
-@sensor(F.documented, timeout=15)
-def documented(context: Context) -> Reading:
+@sensor(F.documented, parameters=DocumentParameters, timeout=15)
+def documented(context: Context[DocumentParameters]) -> Reading:
     """True when writing the records again would change no byte, and all is committed as wished."""
-    events, repo = context.history(), _repo(context)
+    events, repo = context.history(), context.params.repo
     changes = [] if _written(events) == inputs_digest(events, repo) else outdated(events, repo)
     if changes:
         names = ", ".join(str(change.path) for change in changes[:3])
         more = _and_more(len(changes) - 3)
         return Reading(False, f"not up to date: {names}{more}")
-    if _params(context).commit:
+    if context.params.commit:
         waiting = uncommitted(events, repo)
         if waiting:
             return Reading(False, f"not committed: {waiting[0]}{_and_more(len(waiting) - 1)}")
     return Reading(True, "the records match the ledger")
 
 
-@action(effect=F.documented, seconds=1)
-def update_docs(context: Context) -> Outcome:
+@action(effect=F.documented, parameters=DocumentParameters, seconds=1)
+def update_docs(context: Context[DocumentParameters]) -> Outcome:
     """Write ADRs, learnings and run records from the ledger; a second time changes nothing."""
-    params = _params(context)
-    changes = write_records(context.history(), _repo(context), commit=params.commit)
+    params = context.params
+    changes = write_records(context.history(), params.repo, commit=params.commit)
     names = ", ".join(str(change.path) for change in changes) or "nothing to write"
     return Outcome(
         summary=names,
-        provenance={WRITTEN: inputs_digest(context.history(), _repo(context))},
+        provenance={WRITTEN: inputs_digest(context.history(), params.repo)},
         artifacts=tuple(Artifact(name="record", path=str(change.path)) for change in changes),
     )
 
@@ -55,13 +54,3 @@ def _written(events: Sequence[Event]) -> str:
         if event.type == "step.finished" and event.data["action"] == update_docs.name:
             return str(event.data["outcome"]["provenance"].get(WRITTEN, ""))
     return ""
-
-
-def _params(context: Context) -> DocumentParameters:
-    if not isinstance(context.params, DocumentParameters):
-        raise TypeError(f"this goal writes no records: {type(context.params).__name__}")
-    return context.params
-
-
-def _repo(context: Context) -> Path:
-    return _params(context).repo

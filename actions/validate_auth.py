@@ -1,19 +1,21 @@
 """validate-auth: does the compute accept our credentials?"""
 
+from actions.job import TrainingContext
 from actions.ports import ports_of, translated
 from actions.rates import note_rate
 from actions.training_cost import training_seconds
-from agents.declare.actions import Context, action, sensor
+from agents.declare.actions import action, sensor
 from agents.declare.facts import UNKNOWN, Reading
 from agents.declare.outcome import Outcome
+from goals.parameters import TrainingParameters
 from goals.world import F
 from training.errors import AuthenticationError
 
 __all__ = ["auth_valid", "validate_auth"]
 
 
-@sensor(F.auth_valid, timeout=5)
-def auth_valid(context: Context) -> Reading:
+@sensor(F.auth_valid, parameters=TrainingParameters, timeout=5)
+def auth_valid(context: TrainingContext) -> Reading:
     """Valid without asking when nothing is needed; otherwise known once it was asked."""
     compute = ports_of(context).compute
     try:
@@ -26,8 +28,8 @@ def auth_valid(context: Context) -> Reading:
 
 
 # one attempt: whoever cannot be reached now is reached by running again, and that is said at once
-@action(effect=F.auth_valid, seconds=2, timeout=30, attempts=1)
-def validate_auth(context: Context) -> Outcome:
+@action(effect=F.auth_valid, parameters=TrainingParameters, seconds=2, timeout=30, attempts=1)
+def validate_auth(context: TrainingContext) -> Outcome:
     """Ask the compute whether it accepts our credentials, and on Modal what an hour costs."""
     compute = ports_of(context).compute
     with translated():

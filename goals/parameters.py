@@ -19,9 +19,15 @@ from training.learn.config import Execution, TrainingConfig, resolve
 from training.learn.presets import PRESETS
 from training.track.tracking import require
 
-__all__ = ["DocumentParameters", "TrainingParameters", "training_parameters"]
+__all__ = ["DocumentParameters", "TrainingParameters", "default_volume", "training_parameters"]
 
 _FIXED = ("model", "preset")
+_MODAL_VOLUME = "goap-training"
+
+
+def default_volume(compute: str, state: Path) -> str:
+    """Where a training writes when nobody says where: a directory here, or a Modal Volume."""
+    return str(state / "volume") if compute == "local" else _MODAL_VOLUME
 
 
 class DocumentParameters(BaseModel):

@@ -10,22 +10,23 @@ def free_gb(context: Context) -> Reading: ...
 ```
 
 ``needs`` and ``effect`` may be functions of the goal's parameters, so that one action serves
-several models. Cost is paid in seconds and dollars, and may depend on the parameters too.
+several goals. Cost is paid in seconds and dollars, and may depend on the parameters too. Who reads
+parameters names their type, ``parameters=TeaParameters``: then the action is offered, and the
+sensor asked, only for goals whose parameters are of that type.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from agents.declare.context import Context, P, Progress
 from agents.declare.facts import Condition, Fact, Reading, conditions
 from agents.declare.outcome import Outcome
+from agents.declare.parameters import NoParameters
 from agents.declare.triggers import Trigger
 from agents.errors import UsageError
-from agents.ledger.events import Event
 from agents.planning import SECONDS_PER_USD
 
 __all__ = [
@@ -98,70 +99,6 @@ class Estimate:
     rate: str = ""
 
 
-class Progress(NamedTuple):
-    """How far a running step is: ``done`` of ``total`` units, with what else is known."""
-
-    done: int
-    total: int
-    text: str = ""
-    eta_seconds: float | None = None
-    unit: str = "step"
-
-
-class NoParameters(BaseModel):
-    """The parameters of a goal that has none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _ignore(*_: object) -> None: ...
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a sensor or an action is given.
-
-    Attributes:
-        params: The goal's typed parameters.
-        ports: What reaches the outside, made by the composition root from the parameters.
-        state: The state directory.
-        history: Events of the ledger, oldest first.
-        run: The run id; empty while only planning.
-        note: Append an event ``step.noted`` with this data to the ledger.
-        progress: Tell the person watching how far the step is.
-        cancelled: Set when the step should stop soon, leaving the world consistent.
-        broke: Set before ``cancelled`` when the money is used up: what costs money ends too.
-        paid_seconds: How long the money lasts for what goes on without us; None: no limit.
-    """
-
-    params: Any
-    ports: Any
-    state: Path
-    history: Callable[[], list[Event]] = list
-    run: str = ""
-    note: Callable[[dict[str, Any]], None] = _ignore
-    progress: Callable[[Progress], None] = _ignore
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    broke: threading.Event = field(default_factory=threading.Event)
-    paid_seconds: float | None = None
-    _seen: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    _seeing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
-
-    def anew(self) -> "Context":
-        """The same context with nothing seen yet."""
-        return replace(self, _seen={}, _seeing=threading.RLock())
-
-    def once(self, name: str, look: Callable[[], Any]) -> Any:
-        """What ``look`` returns, asked once for all sensors that share this context.
-
-        Sensors of one observation run side by side and often need the same thing first.
-        """
-        with self._seeing:
-            if name not in self._seen:
-                self._seen[name] = look()
-            return self._seen[name]
-
-
 @dataclass(frozen=True)
 class Grounded:
     """An action for one set of parameters, in the form the planner reads.
@@ -192,11 +129,16 @@ class Grounded:
 
 @dataclass(frozen=True)
 class Action:
-    """A typed step: what it requires, what it makes true, what it costs, how to do it."""
+    """A typed step: what it requires, what it makes true, what it costs, how to do it.
+
+    Attributes:
+        parameters: The type of the parameters it is for.
+        account: The name of what its costs are booked on; empty while that is not known.
+    """
 
     name: str
     summary: str
-    run: Callable[[Context], Outcome]
+    run: Callable[[Context[Any]], Outcome]
     needs: ByParameters
     effect: ByParameters
     cost: Callable[[Any], Cost]
@@ -206,7 +148,13 @@ class Action:
     recovery: bool
     attempts: int
     when: Callable[[Any], bool]
-    recall: Callable[["Context"], Outcome | None] | None = None
+    recall: Callable[[Context[Any]], Outcome | None] | None = None
+    parameters: type[BaseModel] = BaseModel
+    account: Callable[[Context[Any]], str] | None = None
+
+    def offered(self, params: object) -> bool:
+        """Whether there is such an action for these parameters at all."""
+        return isinstance(params, self.parameters) and self.when(params)
 
     def ground(self, params: object) -> Grounded:
         """This action for these parameters."""
@@ -231,13 +179,15 @@ class Sensor:
         needs: Conditions without which the fact cannot be seen; it is unknown until they hold.
         timeout: Seconds after which the fact counts as unknown.
         hope: The value looking is expected to show; None: looking is never planned.
+        parameters: The type of the parameters it can look with.
     """
 
     fact: str
-    look: Callable[[Context], Reading]
+    look: Callable[[Context[Any]], Reading]
     needs: tuple[Condition, ...]
     timeout: float
     hope: object | None = None
+    parameters: type[BaseModel] = BaseModel
 
     def observation(self) -> "Grounded":
         """Looking, as a step that can be planned: it is hoped to show ``hope``."""
@@ -266,24 +216,27 @@ class Goal:
 
 def action(  # noqa: PLR0913 - a declaration names everything once
     *,
-    effect: Given | ByParameters,
-    needs: Given | ByParameters = (),
+    effect: Given | Callable[[P], Given],
+    needs: Given | Callable[[P], Given] = (),
+    parameters: type[P] | None = None,
     seconds: float = 1.0,
     usd: float = 0.0,
-    cost: Callable[[Any], Cost] | None = None,
+    cost: Callable[[P], Cost] | None = None,
     resources: Mapping[str, int] | None = None,
     timeout: float | None = None,
     approval: bool = False,
     recovery: bool = False,
     attempts: int = 3,
-    when: Callable[[Any], bool] = lambda _: True,
-    recall: Callable[[Context], Outcome | None] | None = None,
-) -> Callable[[Callable[[Context], Outcome]], Action]:
+    when: Callable[[P], bool] = lambda _: True,
+    recall: Callable[[Context[P]], Outcome | None] | None = None,
+    account: Callable[[Context[P]], str] | None = None,
+) -> Callable[[Callable[[Context[P]], Outcome]], Action]:
     """Declare the function below as an action; its docstring's first line is the summary.
 
     Args:
         effect: What the action makes true; verified by observing when it has run.
         needs: What must hold before.
+        parameters: The type of the parameters it is for; without it, it is for every goal.
         seconds: Expected duration; ``cost`` instead when it depends on the parameters.
         usd: Expected dollars.
         cost: Expected cost as a function of the parameters.
@@ -294,12 +247,15 @@ def action(  # noqa: PLR0913 - a declaration names everything once
         attempts: How often it may fail for a passing reason before the run gives up on it.
         when: Whether the action is offered for these parameters at all.
         recall: Tells the outcome of what was done while nobody looked; None when it was not done.
+        account: Names what its costs are booked on, so that whoever does the same thing again
+            finds what was spent on it; empty while that is not known. Without it, costs are booked
+            on the goal and its *what*.
 
     Raises:
         UsageError: The declaration has no effect or no docstring.
     """
 
-    def declare(run: Callable[[Context], Outcome]) -> Action:
+    def declare(run: Callable[[Context[P]], Outcome]) -> Action:
         return Action(
             name=_name(run),
             summary=_summary(run),
@@ -314,31 +270,39 @@ def action(  # noqa: PLR0913 - a declaration names everything once
             attempts=attempts,
             when=when,
             recall=recall,
+            parameters=parameters or BaseModel,
+            account=account,
         )
 
     return declare
 
 
 def sensor(
-    fact: Fact, *, needs: Given = (), timeout: float = 5.0, hope: object | None = None
-) -> Callable[[Callable[[Context], Reading]], Sensor]:
+    fact: Fact,
+    *,
+    needs: Given = (),
+    parameters: type[P] | None = None,
+    timeout: float = 5.0,
+    hope: object | None = None,
+) -> Callable[[Callable[[Context[P]], Reading]], Sensor]:
     """Declare the function below as the sensor of ``fact``.
 
     Args:
         fact: What is seen.
         needs: Without these nothing can be seen, and the fact is unknown.
+        parameters: The type of the parameters it looks with; for other goals the fact is unknown.
         timeout: Seconds after which the fact counts as unknown.
         hope: The value that looking will probably show. With it, an unknown fact does not block
             planning: looking becomes a step, and if it shows something else, planning starts anew.
     """
 
-    def declare(look: Callable[[Context], Reading]) -> Sensor:
-        return Sensor(fact.name, look, conditions(needs), timeout, hope)
+    def declare(look: Callable[[Context[P]], Reading]) -> Sensor:
+        return Sensor(fact.name, look, conditions(needs), timeout, hope, parameters or BaseModel)
 
     return declare
 
 
-def _by_parameters(given: Given | ByParameters) -> ByParameters:
+def _by_parameters(given: Given | Callable[[P], Given]) -> ByParameters:
     if callable(given) and not isinstance(given, Fact):
         return given
     fixed = conditions(given)

@@ -86,7 +86,7 @@ class Catalogue:
 
     def grounded(self, params: object) -> tuple[Grounded, ...]:
         """Every action offered for these parameters, in order of declaration."""
-        return tuple(each.ground(params) for each in self.actions.values() if each.when(params))
+        return tuple(each.ground(params) for each in self.actions.values() if each.offered(params))
 
     def relevant(self, goal: Goal, params: object) -> tuple[str, ...]:
         """Facts that can matter to the goal, in the order the world declares them.

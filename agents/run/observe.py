@@ -69,6 +69,9 @@ def _look_at_all(
         if sensor is None:
             readings[fact] = Reading(UNKNOWN, "no sensor is declared for it")
             continue
+        if not isinstance(context.params, sensor.parameters):
+            readings[fact] = Reading(UNKNOWN, "the parameters of this goal say nothing about it")
+            continue
         unmet = [need for need in sensor.needs if not world.holds(need)]
         if unmet:
             missing = ", ".join(str(need) for need in unmet)

@@ -1,0 +1,78 @@
+"""What a sensor or an action is given when it is called."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Generic, NamedTuple
+
+from pydantic import BaseModel
+from typing_extensions import TypeVar
+
+from agents.ledger.events import Event
+
+__all__ = ["Context", "P", "Progress"]
+
+P = TypeVar("P", bound=BaseModel, default=Any)
+"""The parameters that a declaration is for."""
+
+# a context of special parameters is one of general ones: nothing writes to it
+P_co = TypeVar("P_co", bound=BaseModel, default=Any, covariant=True)
+
+
+class Progress(NamedTuple):
+    """How far a running step is: ``done`` of ``total`` units, with what else is known."""
+
+    done: int
+    total: int
+    text: str = ""
+    eta_seconds: float | None = None
+    unit: str = "step"
+
+
+def _ignore(*_: object) -> None: ...
+
+
+@dataclass(frozen=True)
+class Context(Generic[P_co]):
+    """What a sensor or an action is given.
+
+    Attributes:
+        params: The goal's typed parameters.
+        ports: What reaches the outside, made by the composition root from the parameters.
+        state: The state directory.
+        history: Events of the ledger, oldest first.
+        run: The run id; empty while only planning.
+        note: Append an event ``step.noted`` with this data to the ledger.
+        progress: Tell the person watching how far the step is.
+        cancelled: Set when the step should stop soon, leaving the world consistent.
+        broke: Set before ``cancelled`` when the money is used up: what costs money ends too.
+        paid_seconds: How long the money lasts for what goes on without us; None: no limit.
+    """
+
+    params: P_co
+    ports: Any
+    state: Path
+    history: Callable[[], list[Event]] = list
+    run: str = ""
+    note: Callable[[dict[str, Any]], None] = _ignore
+    progress: Callable[[Progress], None] = _ignore
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    broke: threading.Event = field(default_factory=threading.Event)
+    paid_seconds: float | None = None
+    _seen: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    _seeing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
+
+    def anew(self) -> "Context[P_co]":
+        """The same context with nothing seen yet."""
+        return replace(self, _seen={}, _seeing=threading.RLock())
+
+    def once(self, name: str, look: Callable[[], Any]) -> Any:
+        """What ``look`` returns, asked once for all sensors that share this context.
+
+        Sensors of one observation run side by side and often need the same thing first.
+        """
+        with self._seeing:
+            if name not in self._seen:
+                self._seen[name] = look()
+            return self._seen[name]
