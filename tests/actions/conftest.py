@@ -34,9 +34,9 @@ from training.store.result import (
     CheckpointRef,
     DatasetRef,
     Failure,
-    Gate,
     Result,
     TrainingDirectory,
+    Verdict,
 )
 from training.store.volume import LocalVolume
 
@@ -170,7 +170,7 @@ def misses_its_gate(machine: Machine, key: str) -> None:
 
 def _complete(machine: Machine, key: str, value: float) -> None:
     steps = TrainingDirectory(machine.root, key).read_config().steps
-    gate = Gate(
+    gate = Verdict(
         name="learned",
         metric="validation_ratio",
         threshold=0.9,

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agents.errors import ActionFailed
-from training.store.result import Gate, TrainingDirectory
+from training.store.result import TrainingDirectory, Verdict
 
 SWEEP = {"sweep": "learning_rate=1e-3,2e-3,4e-3"}
 
@@ -22,7 +22,7 @@ def ends_with(loss, *, passed=True):
     def end(machine, key):
         steps = TrainingDirectory(machine.root, key).read_config().steps
         told = {"metric": "validation_ratio", "threshold": 0.9, "direction": "<="}
-        gate = Gate(name="learned", value=0.5 if passed else 2.0, passed=passed, **told)
+        gate = Verdict(name="learned", value=0.5 if passed else 2.0, passed=passed, **told)
         checkpoint = machine.checkpoint(key, steps)
         metrics = {"validation_loss": loss}
         machine.leave(key, "completed", steps, checkpoint=checkpoint, gates=[gate], metrics=metrics)

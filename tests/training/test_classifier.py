@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 import torch
 
+from training.judge.breeds import BreedJudge
+from training.judge.gates import verdicts_of
+from training.judge.held import Held
 from training.learn.classifier import BreedClassifier, ClassifierTask
 from training.learn.config import resolve
-from training.learn.task import Held
 
 
 def test_the_smoke_preset_tells_breeds_apart_on_cats_it_never_saw(bench: Any) -> None:
@@ -54,11 +56,10 @@ def test_an_answer_does_not_depend_on_what_else_is_in_the_batch() -> None:
 
 
 def test_a_classifier_that_guesses_does_not_pass_and_one_that_knows_does() -> None:
-    task = ClassifierTask(resolve("classifier", "smoke"), classes=4)
-    held = Held(torch.randn(40, 16, 16, 3), torch.arange(40) % 4)
-    metrics = {"loss_ratio": 0.5, "average_distance": 0.1, "chance": 0.25}
+    config = resolve("classifier", "smoke")
+    metrics = {"loss_ratio": 0.5, "average_distance": 0.1, "chance": 0.25, "held_out": 40.0}
     luck = [
-        task.gates({**metrics, "accuracy": accuracy}, held)[-1].passed for accuracy in (0.3, 0.8)
+        verdicts_of(config, {**metrics, "accuracy": accuracy})[-1].passed for accuracy in (0.3, 0.8)
     ]
     assert luck == [False, True]
 
@@ -73,10 +74,11 @@ def test_measurements_on_held_out_photos_are_right_for_known_answers() -> None:
 
     labels = torch.arange(40) % 4
     pictures = labels.view(-1, 1, 1, 1).expand(40, 16, 16, 3).float()
-    task = ClassifierTask(resolve("classifier", "smoke"), classes=4)
-    found = task.validate(Oracle(), Held(pictures, labels))
+    config = resolve("classifier", "smoke")
+    judge = BreedJudge(config, 4, ClassifierTask(config, 4))
+    found = judge.validate(Oracle(), Held(pictures, labels))
     assert found["accuracy"] == found["balanced_accuracy"] == 0.75
     assert found["chance"] == 0.25
     assert found["calibration_error"] == pytest.approx(0.25, abs=1e-3)
-    _, worst = task.examples(Oracle(), Held(pictures, labels))
+    _, worst = judge.examples(Oracle(), Held(pictures, labels))
     assert worst == {"worst_confusion": 1.0}

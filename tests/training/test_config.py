@@ -11,7 +11,7 @@ from training.errors import CheckpointError, ConfigError, FailureClass, Training
 from training.key import config_digest, source_digest, training_key
 from training.learn.config import Execution, TrainingConfig, resolve
 from training.learn.presets import PRESETS
-from training.store.result import CheckpointRef, DatasetRef, Gate, Result, TrainingDirectory
+from training.store.result import CheckpointRef, DatasetRef, Result, TrainingDirectory, Verdict
 
 ROOT = Path(__file__).parents[2]
 
@@ -139,7 +139,7 @@ def test_the_source_digest_is_that_of_names_and_bytes(tmp_path: Path) -> None:
 
 
 def result(**changes: object) -> Result:
-    gate = Gate(name="g", metric="m", threshold=1, direction=">=", value=2, passed=True)
+    gate = Verdict(name="g", metric="m", threshold=1, direction=">=", value=2, passed=True)
     given: dict[str, object] = {
         "training_key": "k",
         "model": "dit",
@@ -166,7 +166,7 @@ def result(**changes: object) -> Result:
 
 
 def test_a_result_passes_when_its_target_is_reached_and_its_gates_hold() -> None:
-    failed = Gate(name="g", metric="m", threshold=1, direction=">=", value=0, passed=False)
+    failed = Verdict(name="g", metric="m", threshold=1, direction=">=", value=0, passed=False)
     assert result().passed
     assert not result(step=9).passed
     assert not result(status="interrupted").passed

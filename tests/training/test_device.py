@@ -56,7 +56,7 @@ def test_bf16_trains_too() -> None:
     learner = Learner(DiffusionTask(config, 1), config, Execution(), device, Group())
     images = torch.zeros(32, 16, 16, 3).uniform_(-1, 1)
     losses = [
-        float(learner.advance(images, torch.zeros(32, dtype=torch.long)).numbers[0])
+        float(learner.advance(images, torch.zeros(32, dtype=torch.long)).tally.headline().loss)
         for _ in range(8)
     ]
     assert losses[-1] < losses[0]

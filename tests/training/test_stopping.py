@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from torch import Tensor, nn
 
+from training.judge.drawing import DrawingJudge
+from training.judge.held import Held
 from training.learn.config import Execution
 from training.learn.diffusion import DiffusionTask
-from training.learn.task import BatchLoss, Held
+from training.learn.task import BatchLoss
 from training.runner.signals import StopFlag
 from training.runner.train import train
 from training.store.checkpoints import CheckpointStore
@@ -28,7 +30,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class SignalsItself(DiffusionTask):
-    """Sends this process a signal in the middle of a step, or of drawing samples."""
+    """Sends this process a signal in the middle of a step."""
 
     sent: signal.Signals
     where = "step"
@@ -41,9 +43,13 @@ class SignalsItself(DiffusionTask):
                 os.kill(os.getpid(), self.sent)
         return super().loss(model, inputs)
 
+
+class SignalsWhenSampled(DrawingJudge):
+    """Sends this process the task's signal while samples are drawn."""
+
     def examples(self, model: nn.Module, held: Held) -> tuple[Tensor, dict[str, float]]:
-        if self.where == "sample":
-            os.kill(os.getpid(), self.sent)
+        if isinstance(self.task, SignalsItself) and self.task.where == "sample":
+            os.kill(os.getpid(), self.task.sent)
         return super().examples(model, held)
 
 
@@ -70,6 +76,7 @@ def test_a_signal_ends_the_attempt_at_the_step_it_came_in(
         execution=Execution(threads=1),
         after_save=after_save,
         tasks={"dit": Task},
+        judges={"dit": SignalsWhenSampled},
     )
     assert (result.status, result.step) == ("interrupted", step)
     assert result.failure is not None

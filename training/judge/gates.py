@@ -1,10 +1,13 @@
 """What stops a training at once, and what decides at its end whether it is any good."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from training.errors import LossCollapsed, LossDiverged, LossNotFinite
-from training.store.result import Gate
+from training.learn.config import TrainingConfig
+from training.store.result import Verdict
 
 COLLAPSE_RATIO = 1e-4
 COLLAPSE_STEPS = 100
@@ -62,21 +65,62 @@ class LossWatch:
             )
 
 
-def gate(
-    name: str,
-    metrics: dict[str, float],
-    metric: str,
-    direction: Literal[">=", "<="],
-    threshold: float,
-) -> Gate:
-    """Return the gate that compares `metrics[metric]` with the threshold; NaN does not pass."""
-    value = metrics[metric]
-    passed = value >= threshold if direction == ">=" else value <= threshold
-    return Gate(
-        name=name,
-        metric=metric,
-        threshold=threshold,
-        direction=direction,
-        value=value,
-        passed=passed,
+@dataclass(frozen=True)
+class Gate:
+    """A threshold that a finished training has to reach.
+
+    Attributes:
+        name: What it is called in logs and records.
+        metric: The measurement that is compared.
+        direction: On which side of the threshold the measurement has to be.
+        threshold: The limit itself.
+    """
+
+    name: str
+    metric: str
+    direction: Literal[">=", "<="]
+    threshold: float
+
+    def verdict(self, metrics: Mapping[str, float]) -> Verdict:
+        """What the gate gives; NaN and a measurement that was never made do not pass."""
+        value = metrics.get(self.metric, math.nan)
+        passed = value >= self.threshold if self.direction == ">=" else value <= self.threshold
+        return Verdict(
+            name=self.name,
+            metric=self.metric,
+            threshold=self.threshold,
+            direction=self.direction,
+            value=value,
+            passed=passed,
+        )
+
+
+def gates_of(config: TrainingConfig, metrics: Mapping[str, float]) -> tuple[Gate, ...]:
+    """The gates that a configuration asks for; some thresholds depend on what was measured."""
+    differs = Gate("average_differs", "average_distance", ">=", 1e-6)
+    if config.model == "classifier":
+        chance, count = metrics.get("chance", math.nan), metrics.get("held_out", math.nan)
+        # Two standard errors of a guess: what luck reaches once in forty trainings.
+        luck = 2 * math.sqrt(chance * (1 - chance) / count)
+        above = Gate("better_than_chance", "accuracy", ">=", min(1.0, chance + luck))
+        return (Gate("loss_fell", "loss_ratio", "<=", 0.95), differs, above)
+    gates = (
+        Gate("loss_fell", "validation_ratio", "<=", 0.7),
+        differs,
+        Gate("samples_not_noise", "sample_correlation", ">=", MINIMUM_CORRELATION),
     )
+    if "thumbnail_distance" not in metrics:
+        return gates  # no samples were asked for
+    limit = metrics["thumbnail_distance_photos"] + (
+        config.judged_share * metrics["thumbnail_distance_noise"]
+    )
+    return (*gates, Gate("samples_like_photos", "thumbnail_distance", "<=", limit))
+
+
+def verdicts_of(config: TrainingConfig, metrics: Mapping[str, float]) -> list[Verdict]:
+    """What the gates of a configuration give for these measurements.
+
+    Thresholds are in no training key: a finished training is judged again by those of now, from
+    what was measured then.
+    """
+    return [gate.verdict(metrics) for gate in gates_of(config, metrics)]

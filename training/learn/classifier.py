@@ -1,28 +1,16 @@
 """The task of naming a cat's breed: a small residual network, trained by the same loop."""
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.judge.gates import gate
-from training.judge.pictures import confusion_picture
-from training.judge.quality import (
-    calibrated,
-    calibration_error,
-    confusion_matrix,
-    fitted_temperature,
-)
 from training.learn.augment import jitter
 from training.learn.config import TrainingConfig
-from training.learn.task import BatchLoss, Draws, Held
-from training.store.result import Gate
+from training.learn.task import BatchLoss, Draws
 
 LABEL_SMOOTHING = 0.1
-VALIDATION_BATCH = 256
 GROUPS = 8
 
 
@@ -113,54 +101,3 @@ class ClassifierTask:
             scores, labels, reduction="none", label_smoothing=LABEL_SMOOTHING
         )
         return BatchLoss(losses, None, images.var())
-
-    @torch.no_grad()
-    def validate(self, model: nn.Module, held: Held) -> dict[str, float]:
-        """Return loss, accuracies and calibration error on held-out photos and their mirrors."""
-        scores = self._scores(model, held)
-        chance = torch.bincount(held.labels.cpu(), minlength=self.classes).max() / len(held.labels)
-        labels = held.labels.cpu()
-        table = confusion_matrix(scores.argmax(1), labels, self.classes).double()
-        present = table.sum(1) > 0
-        return {
-            "validation_loss": float(functional.cross_entropy(scores, labels)),
-            "accuracy": float(table.trace() / table.sum()),
-            "balanced_accuracy": float((table.diag()[present] / table.sum(1)[present]).mean()),
-            "calibration_error": calibration_error(scores.softmax(1), labels),
-            "calibration_error_scaled": calibration_error(calibrated(scores, labels), labels),
-            "temperature": fitted_temperature(scores, labels),
-            "chance": float(chance),
-            "held_out": float(len(labels)),
-        }
-
-    def _scores(self, model: nn.Module, held: Held) -> Tensor:
-        parts = [
-            (model(part).float() + model(part.flip(2)).float()) / 2
-            for part in torch.split(held.images, VALIDATION_BATCH)
-        ]
-        return torch.cat(parts).cpu()
-
-    @torch.no_grad()
-    def examples(self, model: nn.Module, held: Held) -> tuple[Tensor, dict[str, float]]:
-        """Return the confusion matrix as a picture, and its worst mix-up."""
-        predicted = self._scores(model, held).argmax(1)
-        table = confusion_matrix(predicted, held.labels.cpu(), self.classes).double()
-        share = table / table.sum(1, keepdim=True).clamp_min(1)
-        wrong = float((share - share.diag().diag()).max())
-        return confusion_picture(table, held.classes), {"worst_confusion": wrong}
-
-    def judge(self, model: nn.Module, held: Held, seen: Held) -> Iterator[dict[str, float]]:
-        """Give nothing: `validate` measures all there is."""
-        del model, held, seen
-        yield from ()
-
-    def gates(self, metrics: dict[str, float], held: Held) -> list[Gate]:
-        """Return the gates of a finished training."""
-        chance = metrics["chance"]
-        # Two standard errors of a guess: what luck reaches once in forty trainings.
-        luck = 2 * math.sqrt(chance * (1 - chance) / len(held.labels))
-        return [
-            gate("loss_fell", metrics, "loss_ratio", "<=", 0.95),
-            gate("average_differs", metrics, "average_distance", ">=", 1e-6),
-            gate("better_than_chance", metrics, "accuracy", ">=", min(1.0, chance + luck)),
-        ]

@@ -14,7 +14,8 @@ from training.learn.device import Device
 from training.learn.ema import Averages
 from training.learn.learning_rate import learning_rate
 from training.learn.parallel import Group
-from training.learn.task import BatchLoss, Draws, Task
+from training.learn.tally import Tally
+from training.learn.task import Draws, Task
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What AdamW remembers of a parameter, beside the number of updates, which is the step."""
@@ -22,16 +23,15 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class StepReport:
-    """The numbers of one step, still on the device: reading them waits for it.
+    """What one step did.
 
     Attributes:
-        numbers: `[11]`: loss, gradient norm, signal, four sums of losses by quarter and their four
-            counts.
+        tally: Its numbers, still on the device: reading them waits for it.
         rate: The learning rate used.
         images: Images learned from, on all ranks.
     """
 
-    numbers: Tensor
+    tally: Tally
     rate: float
     images: int
 
@@ -68,6 +68,11 @@ class Learner:
         self.averages = Averages(self.model, config.ema_stds)
 
     @property
+    def micro_batch(self) -> int:
+        """Images of this rank that go through the model at the same time."""
+        return self._micro
+
+    @property
     def batch(self) -> int:
         """Images of this rank in one step."""
         return self._size
@@ -93,7 +98,7 @@ class Learner:
     def _advance(self, images: Tensor, labels: Tensor) -> StepReport:
         inputs = self.task.draw(images, labels, self.draws())
         pieces = list(zip(*(torch.split(part, self._micro) for part in inputs), strict=True))
-        sums = torch.zeros(11, device=self.device.torch_device)
+        tally = Tally.empty(self.device.torch_device)
         for index, piece in enumerate(pieces):
             share = len(piece[0]) / len(images)
             with self.group.accumulating(self._predict, last=index == len(pieces) - 1):
@@ -101,11 +106,13 @@ class Learner:
                     found = self.task.loss(self._predict, piece)
                 loss = found.per_image.mean() * share
                 torch.autograd.backward(loss)
-            _tally(sums, found, loss.detach(), share)
-        sums[1] = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip, foreach=True)
+            tally.add_piece(found, loss.detach(), share)
+        tally.set_norm(
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip, foreach=True)
+        )
         rate = self._rate()
         self._apply(rate)
-        return StepReport(sums, rate, len(images) * self.group.ranks)
+        return StepReport(tally, rate, len(images) * self.group.ranks)
 
     def _apply(self, rate: float) -> None:
         for group in self._optimizer.param_groups:
@@ -190,15 +197,6 @@ class Learner:
             },
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
-
-
-def _tally(sums: Tensor, found: BatchLoss, loss: Tensor, share: float) -> None:
-    sums[0] += loss
-    sums[2] += found.signal.detach() * share
-    if found.quarter is not None:
-        ones = torch.ones_like(found.per_image)
-        sums[3:7].index_add_(0, found.quarter, found.per_image.detach())
-        sums[7:11].index_add_(0, found.quarter, ones)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

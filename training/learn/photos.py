@@ -9,7 +9,7 @@ from torch import Tensor
 from training.data.shard import Dataset
 from training.learn.augment import mirror, to_unit
 from training.learn.randomness import batch_indices
-from training.learn.task import Draws, Held
+from training.learn.task import Draws
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,8 +18,6 @@ RESIDENT_SHARE = 0.25
 """A dataset is kept on the GPU while it takes less than this share of its free memory: a step then
 reads no file.
 """
-
-MOST_HELD = 512
 
 
 class Photos:
@@ -80,17 +78,3 @@ class Photos:
 
     def _upload(self) -> Tensor:
         return torch.from_numpy(np.array(self._images)).to(self._device)
-
-
-def measured_on(
-    dataset: Dataset,
-    chosen: "npt.NDArray[np.int64]",
-    device: torch.device,
-    most: int = MOST_HELD,
-) -> Held:
-    """Return the chosen photos to measure on, at most `most` of them, evenly taken from all."""
-    stride = max(1, -(-len(chosen) // most))
-    chosen = chosen[::stride]
-    images = torch.from_numpy(np.asarray(dataset.images[chosen]))
-    labels = torch.from_numpy(dataset.labels[chosen])
-    return Held(to_unit(images).to(device), labels.to(device), dataset.classes)

@@ -1,6 +1,5 @@
-"""What the loop needs to know of a model: the seam between one loop and its two tasks."""
+"""What learning needs to know of a model: the seam between one loop and its two tasks."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from training.learn.randomness import generator
-from training.store.result import Gate
 
 
 @dataclass(frozen=True)
@@ -41,17 +39,8 @@ class BatchLoss:
     signal: Tensor
 
 
-@dataclass(frozen=True)
-class Held:
-    """Photos to measure on, on the device, in -1 to 1, with their labels and all classes' names."""
-
-    images: Tensor
-    labels: Tensor
-    classes: tuple[str, ...] = ()
-
-
 class Task(Protocol):
-    """One kind of model and what is good for it."""
+    """One kind of model and what it learns from."""
 
     def build(self) -> nn.Module:
         """Return the model with its first weights, drawn from torch's current random state."""
@@ -67,26 +56,4 @@ class Task(Protocol):
 
     def loss(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> BatchLoss:
         """Return the loss of these inputs or of a piece of them."""
-        ...
-
-    def validate(self, model: nn.Module, held: Held) -> dict[str, float]:
-        """Return measurements on held-out photos; the same model gives the same numbers."""
-        ...
-
-    def examples(self, model: nn.Module, held: Held) -> tuple[Tensor, dict[str, float]]:
-        """Return images to look at `[N, S, S, 3]`, and what was measured on them."""
-        ...
-
-    def judge(self, model: nn.Module, held: Held, seen: Held) -> Iterator[dict[str, float]]:
-        """Measure a finished model at length: give nothing after each piece of work, then all.
-
-        Args:
-            model: The averaged model.
-            held: Photos kept out of training.
-            seen: Photos trained on, for comparison.
-        """
-        ...
-
-    def gates(self, metrics: dict[str, float], held: Held) -> list[Gate]:
-        """Return what decides whether a finished training is any good, from everything measured."""
         ...

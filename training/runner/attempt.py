@@ -1,21 +1,22 @@
-"""What one attempt at a training is made of, and what it has measured so far."""
+"""What one attempt at a training is made of, and how far it has come."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from training.data.shard import Dataset
+from training.judge.judge import Judge
 from training.learn.config import Execution, TrainingConfig
 from training.learn.device import Device
 from training.learn.parallel import Group
 from training.learn.task import Task
 from training.runner.journal import Journal
 from training.store.checkpoints import Entry
-from training.store.result import FileRef, Gate, TrainingDirectory
+from training.store.result import FileRef, TrainingDirectory, Verdict
 
 
 @dataclass(frozen=True)
-class Run:
+class Attempt:
     """Everything one attempt at a training is made of.
 
     Attributes:
@@ -23,6 +24,7 @@ class Run:
         config: What to train.
         dataset: What to learn from.
         task: The model and its loss.
+        judge: Measures the model.
         execution: How to run this attempt.
         device: Where it computes.
         group: The processes that train together.
@@ -35,6 +37,7 @@ class Run:
     config: TrainingConfig
     dataset: Dataset
     task: Task
+    judge: Judge
     execution: Execution
     device: Device
     group: Group
@@ -44,8 +47,8 @@ class Run:
 
 
 @dataclass
-class Attempt:
-    """What an attempt has measured so far, also when it ends with an exception.
+class Reached:
+    """How far an attempt has come and what it measured, also when it ends with an exception.
 
     Attributes:
         step: Steps done, those of earlier attempts included.
@@ -64,7 +67,7 @@ class Attempt:
     images: int = 0
     loop_seconds: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
-    gates: list[Gate] = field(default_factory=list)
+    gates: list[Verdict] = field(default_factory=list)
     stopped: str | None = None
     sample: FileRef | None = None
     checkpoint: Entry | None = None

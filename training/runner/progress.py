@@ -1,12 +1,12 @@
 """What the log says: means over exactly the steps since the last line, and the time they took."""
 
+import math
 import time
 from collections.abc import Callable
 
-import torch
-
 from training.learn.learner import StepReport
 from training.learn.parallel import Group
+from training.learn.tally import Headline, Tally
 
 
 class Window:
@@ -29,7 +29,7 @@ class Window:
         return self._began
 
     def _clear(self, now: float) -> None:
-        self._sums: torch.Tensor | None = None
+        self._tally: Tally | None = None
         self._steps = 0
         self._images = 0
         self._rate = 0.0
@@ -40,17 +40,16 @@ class Window:
 
     def add(self, report: StepReport) -> None:
         """Take in one step."""
-        self._sums = report.numbers if self._sums is None else self._sums + report.numbers
+        self._tally = report.tally if self._tally is None else self._tally + report.tally
         self._steps += 1
         self._images += report.images
         self._rate = report.rate
 
-    def totals(self) -> tuple[float, float, float]:
+    def totals(self) -> Headline:
         """Return the mean loss, gradient norm and signal so far; NaN without a step."""
-        if self._sums is None:
-            return (float("nan"),) * 3
-        loss, norm, signal = (self._sums[:3] / self._steps).tolist()
-        return loss, norm, signal
+        if self._tally is None:
+            return Headline(math.nan, math.nan, math.nan)
+        return self._tally.headline(self._steps)
 
     def close(self, group: Group) -> dict[str, float]:
         """Return the means over the window and all processes, and begin the next window.
@@ -59,14 +58,14 @@ class Window:
             `loss`, `loss_q1` to `loss_q4` (where a quarter of the noise scale was met), `lr` of the
             last step, `grad_norm`, `window` (steps), `images_per_second`, `steps_per_second`.
         """
-        if self._sums is not None:
-            self._sums = group.mean(self._sums)
+        if self._tally is not None:
+            self._tally = Tally(group.mean(self._tally.sums))
         loss, norm, _ = self.totals()
         now = self._clock()
         seconds = max(now - self._began, 1e-9)
         row = {
             "loss": loss,
-            **self._quarters(),
+            **{f"loss_q{index}": mean for index, mean in self._quarters().items()},
             "lr": self._rate,
             "grad_norm": norm,
             "window": self._steps,
@@ -76,12 +75,5 @@ class Window:
         self._clear(now)
         return row
 
-    def _quarters(self) -> dict[str, float]:
-        if self._sums is None:
-            return {}
-        losses, counts = self._sums[3:7].tolist(), self._sums[7:11].tolist()
-        return {
-            f"loss_q{index}": total / count
-            for index, (total, count) in enumerate(zip(losses, counts, strict=True), 1)
-            if count
-        }
+    def _quarters(self) -> dict[int, float]:
+        return {} if self._tally is None else self._tally.quarters()

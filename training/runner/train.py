@@ -4,21 +4,19 @@ import gc
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 
 from training.data.shard import Dataset, load
 from training.errors import ConfigError, DiskFull, FailureClass, OutOfMemory, TrainingError
+from training.judge.judge import JUDGES, MakeJudge
 from training.key import config_digest, source_digest
-from training.learn.classifier import ClassifierTask
 from training.learn.config import Execution, TrainingConfig
 from training.learn.device import choose_device
-from training.learn.diffusion import DiffusionTask
 from training.learn.learner import is_out_of_memory, out_of_memory
+from training.learn.loop import TASKS, MakeTask
 from training.learn.parallel import joined
-from training.learn.task import Task
-from training.runner.attempt import Attempt, Run
+from training.runner.attempt import Attempt, Reached
 from training.runner.journal import Journal
 from training.runner.signals import StopFlag
 from training.runner.trainer import Trainer
@@ -26,11 +24,6 @@ from training.store.adjustments import read_adjustments
 from training.store.checkpoints import MANIFEST_FILE
 from training.store.durable import sha256_of
 from training.store.result import CheckpointRef, DatasetRef, Failure, Result, TrainingDirectory
-
-TASKS: Mapping[str, Callable[[TrainingConfig, int], Task]] = MappingProxyType(
-    {"dit": DiffusionTask, "classifier": ClassifierTask}
-)
-"""Model name to the task that trains it, made from the configuration and the number of classes."""
 
 SMALL_STEP = 2_000_000
 """Batch times pixels times width, below which a step is one thread's work."""
@@ -43,7 +36,8 @@ def train(
     execution: Execution | None = None,
     stop: StopFlag | None = None,
     after_save: Callable[[], None] | None = None,
-    tasks: Mapping[str, Callable[[TrainingConfig, int], Task]] = TASKS,
+    tasks: Mapping[str, MakeTask] = TASKS,
+    judges: Mapping[str, MakeJudge] = JUDGES,
 ) -> Result:
     """Run the training `key` until its target, a stop, or a failure, and return its result.
 
@@ -56,6 +50,7 @@ def train(
         stop: Raised by the caller to end early; by default only the deadline of `execution` does.
         after_save: Called when a checkpoint is durable, before older ones are deleted.
         tasks: The models known.
+        judges: Who measures each of them.
 
     Raises:
         ConfigError: There is no such training on the volume.
@@ -82,8 +77,11 @@ def train(
             track=execution.track,
             course=f"lr_scale {execution.lr_scale:g}",
         )
-        run = Run(directory, config, dataset, task, execution, device, group, log, after_save)
-        return _attempt(run, flag)
+        judge = judges[config.model](config, len(dataset.classes), task)
+        attempt = Attempt(
+            directory, config, dataset, task, judge, execution, device, group, log, after_save
+        )
+        return _carried(attempt, flag)
 
 
 def suited_threads(config: TrainingConfig) -> int | None:
@@ -109,38 +107,38 @@ def _what_to_train(directory: TrainingDirectory) -> tuple[TrainingConfig, Datase
     return config, dataset
 
 
-def _attempt(run: Run, stop: StopFlag) -> Result:
+def _carried(attempt: Attempt, stop: StopFlag) -> Result:
     """Train, and write a result whatever happens."""
     began = _now()
-    if run.group.is_first:
-        run.directory.begin_attempt()
-    attempt = Attempt()
+    if attempt.group.is_first:
+        attempt.directory.begin_attempt()
+    reached = Reached()
     failure: TrainingError | None = None
     thrown: BaseException | None = None
     trainer: Trainer | None = None
     try:
         with stop.listening():
-            trainer = Trainer(run, attempt)
+            trainer = Trainer(attempt, reached)
             trainer.train(stop)
     except TrainingError as error:
         failure = error
     except Exception as error:  # noqa: BLE001 - the top of a training: recorded, and raised again below
-        failure, thrown = _as_training_error(run, error), error
+        failure, thrown = _as_training_error(attempt, error), error
     except BaseException as error:  # noqa: BLE001 - thrown in from outside: save, record, let it go on
-        attempt.stopped, thrown = type(error).__name__, error
+        reached.stopped, thrown = type(error).__name__, error
         try:
             if trainer is not None:
                 trainer.save_if_whole()
         except TrainingError as unsaved:
-            run.log.warning(f"could not save before ending: {unsaved}")
+            attempt.log.warning(f"could not save before ending: {unsaved}")
     finally:
         if trainer is not None:
             trainer.close()
         del trainer
         _forget_frames(failure)
         _free_memory()
-    result = _result(run, attempt, failure, began)
-    _finish(run, result)
+    result = _result(attempt, reached, failure, began)
+    _finish(attempt, result)
     if thrown is not None and not isinstance(failure, OutOfMemory):
         raise thrown
     return result
@@ -153,19 +151,19 @@ def _forget_frames(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _as_training_error(run: Run, error: Exception) -> TrainingError:
+def _as_training_error(attempt: Attempt, error: Exception) -> TrainingError:
     if is_out_of_memory(error):
-        return out_of_memory(run.execution.micro_batch or run.config.batch)
+        return out_of_memory(attempt.execution.micro_batch or attempt.config.batch)
     return TrainingError(f"{type(error).__name__}: {error}", code="unexpected")
 
 
-def _result(run: Run, attempt: Attempt, error: TrainingError | None, began: str) -> Result:
-    earlier = run.directory.read_result()
-    dataset = run.dataset
+def _result(attempt: Attempt, reached: Reached, error: TrainingError | None, began: str) -> Result:
+    earlier = attempt.directory.read_result()
+    dataset = attempt.dataset
     return Result(
-        training_key=run.directory.key,
-        model=run.config.model,
-        preset=run.config.preset,
+        training_key=attempt.directory.key,
+        model=attempt.config.model,
+        preset=attempt.config.preset,
         dataset=DatasetRef(
             name=dataset.name,
             kind=dataset.kind,
@@ -174,66 +172,66 @@ def _result(run: Run, attempt: Attempt, error: TrainingError | None, began: str)
             classes=len(dataset.classes),
             skipped=dataset.skipped,
         ),
-        status="failed" if error else "interrupted" if attempt.stopped else "completed",
-        step=attempt.step,
-        target_step=run.config.steps,
-        failure=_failure(attempt, error),
-        metrics=attempt.metrics,
-        gates=attempt.gates,
-        checkpoint=_checkpoint(run, attempt),
-        samples=attempt.sample,
-        seconds=attempt.seconds,
-        images_per_second=attempt.images / attempt.loop_seconds if attempt.loop_seconds else 0.0,
-        device=run.device.name,
-        dtype=run.device.dtype_name,
-        threads=run.device.threads,
-        attempts=run.directory.attempts,
+        status="failed" if error else "interrupted" if reached.stopped else "completed",
+        step=reached.step,
+        target_step=attempt.config.steps,
+        failure=_failure(reached, error),
+        metrics=reached.metrics,
+        gates=reached.gates,
+        checkpoint=_checkpoint(attempt, reached),
+        samples=reached.sample,
+        seconds=reached.seconds,
+        images_per_second=reached.images / reached.loop_seconds if reached.loop_seconds else 0.0,
+        device=attempt.device.name,
+        dtype=attempt.device.dtype_name,
+        threads=attempt.device.threads,
+        attempts=attempt.directory.attempts,
         started=earlier.started if earlier else began,
         ended=_now(),
-        config_digest=config_digest(run.config),
+        config_digest=config_digest(attempt.config),
         source_digest=source_digest(),
         torch=torch.__version__,
     )
 
 
-def _failure(attempt: Attempt, error: TrainingError | None) -> Failure | None:
+def _failure(reached: Reached, error: TrainingError | None) -> Failure | None:
     if error is not None:
         return Failure(
             failure_class=error.failure_class,
             name=error.code,
             message=str(error),
-            step=attempt.step,
+            step=reached.step,
         )
-    if attempt.stopped is not None:
+    if reached.stopped is not None:
         return Failure(
             failure_class=FailureClass.INTERRUPTED,
             name="interrupted",
-            message=f"stopped by {attempt.stopped}; the next attempt goes on from the checkpoint",
-            step=attempt.step,
+            message=f"stopped by {reached.stopped}; the next attempt goes on from the checkpoint",
+            step=reached.step,
         )
     return None
 
 
-def _checkpoint(run: Run, attempt: Attempt) -> CheckpointRef | None:
-    entry = attempt.checkpoint
+def _checkpoint(attempt: Attempt, reached: Reached) -> CheckpointRef | None:
+    entry = reached.checkpoint
     if entry is None:
         return None
     return CheckpointRef(
-        path=entry.path.relative_to(run.directory.volume_root).as_posix(),
+        path=entry.path.relative_to(attempt.directory.volume_root).as_posix(),
         step=entry.step,
         sha256=sha256_of(entry.path / MANIFEST_FILE),
     )
 
 
-def _finish(run: Run, result: Result) -> None:
+def _finish(attempt: Attempt, result: Result) -> None:
     """Write the result; on a full disk say so and leave the exit code to tell the rest."""
-    if not run.group.is_first:
+    if not attempt.group.is_first:
         return
     try:
-        run.directory.write_result(result)
+        attempt.directory.write_result(result)
     except DiskFull as error:
-        run.log.warning(str(error))
-    run.log.ended(result)
+        attempt.log.warning(str(error))
+    attempt.log.ended(result)
 
 
 def _free_memory() -> None:

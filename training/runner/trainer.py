@@ -14,11 +14,12 @@ would have done.
 
 import hashlib
 
-from training.judge.gates import LossWatch
+from training.judge.gates import LossWatch, verdicts_of
+from training.judge.held import measured_on
 from training.judge.sampling import grid_png
-from training.learn.learner import Learner, StepReport
-from training.learn.photos import Photos, measured_on
-from training.runner.attempt import Attempt, Run
+from training.learn.learner import StepReport
+from training.learn.loop import Loop
+from training.runner.attempt import Attempt, Reached
 from training.runner.progress import Window
 from training.runner.saver import Saver
 from training.runner.signals import StopFlag
@@ -36,56 +37,63 @@ class Trainer:
     """Trains in this process.
 
     Args:
-        run: What, where and how.
-        attempt: Takes what is measured; it stays readable when training ends with an exception.
+        attempt: What, where and how.
+        reached: Takes what is measured; it stays readable when training ends with an exception.
     """
 
-    def __init__(self, run: Run, attempt: Attempt) -> None:
-        self.attempt = attempt
-        self._run, self._config = run, run.config
-        train, valid = run.dataset.split()
-        device = run.device.torch_device
-        self._photos = Photos(run.dataset, train, device, augment=run.config.augment)
-        self._held = measured_on(run.dataset, valid, device)
-        self._learner = Learner(run.task, run.config, run.execution, run.device, run.group)
-        store = CheckpointStore(run.directory.checkpoints_path(run.config.model))
-        background = run.execution.background_saves
+    def __init__(self, attempt: Attempt, reached: Reached) -> None:
+        self.reached = reached
+        self._attempt, self._config = attempt, attempt.config
+        _, valid = attempt.dataset.split()
+        device = attempt.device.torch_device
+        self._held = measured_on(attempt.dataset, valid, device)
+        self._loop = Loop(
+            attempt.task,
+            attempt.config,
+            attempt.dataset,
+            attempt.execution,
+            attempt.device,
+            attempt.group,
+        )
+        self._learner = self._loop.learner
+        store = CheckpointStore(attempt.directory.checkpoints_path(attempt.config.model))
+        background = attempt.execution.background_saves
         self._saver = Saver(
             store,
-            run.config,
-            run.after_save,
-            background=run.device.is_gpu if background is None else background,
+            attempt.config,
+            attempt.after_save,
+            background=attempt.device.is_gpu if background is None else background,
         )
         self._watch = LossWatch()
-        self._window = Window(run.clock)
+        self._window = Window(attempt.clock)
         self._began = self._before = 0.0
 
     def train(self, stop: StopFlag) -> None:
-        """Train until the target or until `stop` is raised; what happened is in `attempt`.
+        """Train until the target or until `stop` is raised; what happened is in `reached`.
 
         Raises:
             TrainingError: Bad numbers, no memory or no disk; the last checkpoint stays.
         """
         self._restore()
-        if self._run.group.is_first:
+        if self._attempt.group.is_first:
             self._saver.reserve(self._learner)
-        self._window = Window(self._run.clock)
-        self._began, self._before = self._window.began, self.attempt.seconds
-        while self._learner.step < self._config.steps and self.attempt.stopped is None:
+        self._window = Window(self._attempt.clock)
+        self._began, self._before = self._window.began, self.reached.seconds
+        while not self._loop.finished and self.reached.stopped is None:
             self._step()
-            self._count_seconds(self._run.clock())
+            self._count_seconds(self._attempt.clock())
             self._at_intervals()
-            if self._run.group.agree(stop.reason is not None, self._learner.step):
-                self.attempt.stopped = stop.reason or "another process was stopped"
+            if self._attempt.group.agree(stop.reason is not None, self._learner.step):
+                self.reached.stopped = stop.reason or "another process was stopped"
         self._save()
-        self.attempt.checkpoint = self._saver.wait()
-        if self._learner.step >= self._config.steps:
-            self.attempt.stopped = None
+        self.reached.checkpoint = self._saver.wait()
+        if self._loop.finished:
+            self.reached.stopped = None
             self._examine(stop)
 
     def _count_seconds(self, now: float) -> None:
-        self.attempt.loop_seconds = now - self._began
-        self.attempt.seconds = self._before + self.attempt.loop_seconds
+        self.reached.loop_seconds = now - self._began
+        self.reached.seconds = self._before + self.reached.loop_seconds
 
     def save_if_whole(self) -> None:
         """Save, unless an exception from outside hit in the middle of an update."""
@@ -95,59 +103,56 @@ class Trainer:
     def close(self) -> None:
         """Wait for a checkpoint that is still being written; nothing is raised any more."""
         try:
-            self.attempt.checkpoint = self._saver.wait()
+            self.reached.checkpoint = self._saver.wait()
         except Exception as error:  # noqa: BLE001 - what ended the attempt is what counts
-            self._run.log.warning(f"could not save before ending: {error}")
+            self._attempt.log.warning(f"could not save before ending: {error}")
         finally:
             self._saver.close()
 
     def _restore(self) -> None:
         found = self._saver.restore(
-            lambda path, why: self._run.log.warning(
+            lambda path, why: self._attempt.log.warning(
                 f"Checkpoint {path.name} is passed over: {why}"
             ),
-            limit=self._run.execution.resume_step,
+            limit=self._attempt.execution.resume_step,
         )
         if found is None:
-            self._run.log.start_over(0)
-            self._run.log.info(f"Starting at step 0 of {self._config.steps}")
+            self._attempt.log.start_over(0)
+            self._attempt.log.info(f"Starting at step 0 of {self._config.steps}")
             self._validate()
-            self.attempt.metrics["validation_first"] = self.attempt.metrics["validation_loss"]
+            self.reached.metrics["validation_first"] = self.reached.metrics["validation_loss"]
             return
         self._learner.load(found.tensors, found.entry.step)
-        self.attempt.checkpoint = found.entry
+        self.reached.checkpoint = found.entry
         self._watch = LossWatch(found.state["loss_start"])
-        self.attempt.step = found.entry.step
-        self.attempt.seconds = found.state["seconds"]
-        self.attempt.metrics = dict(found.entry.manifest.metrics)
-        self._run.log.start_over(found.entry.step)
-        self._run.log.info(f"Resuming at step {found.entry.step} of {self._config.steps}")
+        self.reached.step = found.entry.step
+        self.reached.seconds = found.state["seconds"]
+        self.reached.metrics = dict(found.entry.manifest.metrics)
+        self._attempt.log.start_over(found.entry.step)
+        self._attempt.log.info(f"Resuming at step {found.entry.step} of {self._config.steps}")
         self._say_what_changed(found)
 
     def _say_what_changed(self, found: Restored) -> None:
-        then, now = found.entry.manifest, self._run.device
+        then, now = found.entry.manifest, self._attempt.device
         for name, old, new in (
             ("precision", then.dtype, now.dtype_name),
             ("threads", str(then.threads), str(now.threads)),
         ):
             if old != new:
-                self._run.log.warning(
+                self._attempt.log.warning(
                     f"{name} was {old} and is {new}: the weights will differ in the last bits"
                 )
 
     def _step(self) -> None:
-        images, labels = self._photos.batch(
-            self._learner.batch, self._learner.draws(), self._run.group.ranks
-        )
-        report = self._learner.advance(images, labels)
+        report = self._loop.step()
         self._window.add(report)
-        self.attempt.step = self._learner.step
-        self.attempt.images += report.images
-        if self._learner.step <= WATCHED_STEPS or not self._run.device.is_gpu:
+        self.reached.step = self._learner.step
+        self.reached.images += report.images
+        if self._learner.step <= WATCHED_STEPS or not self._attempt.device.is_gpu:
             self._look_at(report)
 
     def _look_at(self, report: StepReport) -> None:
-        loss, norm, signal = report.numbers[:3].tolist()
+        loss, norm, signal = report.tally.headline()
         self._watch.observe(self._learner.step, loss, norm, signal)
 
     def _at_intervals(self) -> None:
@@ -160,24 +165,24 @@ class Trainer:
             self._sample()
         if step % config.save_every == 0:
             self._save()
-        self.attempt.checkpoint = self._saver.finished()
+        self.reached.checkpoint = self._saver.finished()
 
     def _log_window(self) -> None:
         row = self._close_window()
         # One reading of the clock ends the window and stamps its line: speeds are exactly what the
         # seconds of two lines say.
         self._count_seconds(self._window.began)
-        self._run.log.progress(
-            {"step": self._learner.step, **row, "seconds": self.attempt.seconds}, self._config.steps
+        self._attempt.log.progress(
+            {"step": self._learner.step, **row, "seconds": self.reached.seconds}, self._config.steps
         )
 
     def _close_window(self) -> dict[str, float]:
         """Judge the window, also the steps that nobody looked at one by one, and return its row."""
         self._watch.observe(self._learner.step, *self._window.totals())
-        row = self._window.close(self._run.group)
-        self.attempt.metrics |= row
+        row = self._window.close(self._attempt.group)
+        self.reached.metrics |= row
         start = self._watch.start or row["loss"]
-        self.attempt.metrics |= {
+        self.reached.metrics |= {
             "loss_first": start,
             "loss_final": row["loss"],
             "loss_ratio": row["loss"] / start,
@@ -187,60 +192,60 @@ class Trainer:
     def _save(self) -> None:
         if len(self._window):
             self._watch.observe(self._learner.step, *self._window.totals())
-        if self._run.group.is_first:
-            state = {"loss_start": self._watch.start, "seconds": self.attempt.seconds}
-            self._saver.save(self._learner, state, self.attempt.metrics)
-        self._run.group.wait()
+        if self._attempt.group.is_first:
+            state = {"loss_start": self._watch.start, "seconds": self.reached.seconds}
+            self._saver.save(self._learner, state, self.reached.metrics)
+        self._attempt.group.wait()
 
     def _validate(self) -> None:
-        with self._learner.averaged() as model, self._run.device.autocast():
-            found = self._run.task.validate(model, self._held)
+        with self._learner.averaged() as model, self._attempt.device.autocast():
+            found = self._attempt.judge.validate(model, self._held)
         self._measured(found)
 
     def _sample(self) -> None:
-        with self._learner.averaged() as model, self._run.device.autocast():
-            images, found = self._run.task.examples(model, self._held)
+        with self._learner.averaged() as model, self._attempt.device.autocast():
+            images, found = self._attempt.judge.examples(model, self._held)
         self._measured(found)
-        synthetic = self._run.dataset.synthetic
-        about = [("training", self._run.directory.key), ("step", str(self._learner.step))]
+        synthetic = self._attempt.dataset.synthetic
+        about = [("training", self._attempt.directory.key), ("step", str(self._learner.step))]
         about += [("source", "SYNTHETIC")] if synthetic else []
         png = grid_png(images, caption="SYNTHETIC" if synthetic else "", about=about)
-        path = self._run.directory.sample_path(self._learner.step)
-        if self._run.group.is_first:
+        path = self._attempt.directory.sample_path(self._learner.step)
+        if self._attempt.group.is_first:
             write_whole(path, png)
-            self._run.log.sampled(self._learner.step, path)
-            self.attempt.sample = FileRef(
-                path=path.relative_to(self._run.directory.volume_root).as_posix(),
+            self._attempt.log.sampled(self._learner.step, path)
+            self.reached.sample = FileRef(
+                path=path.relative_to(self._attempt.directory.volume_root).as_posix(),
                 sha256=hashlib.sha256(png).hexdigest(),
             )
 
     def _measured(self, found: dict[str, float]) -> None:
-        self.attempt.metrics |= found
-        self._run.log.measured(self._learner.step, found)
+        self.reached.metrics |= found
+        self._attempt.log.measured(self._learner.step, found)
 
     def _examine(self, stop: StopFlag) -> None:
-        self.attempt.metrics["average_distance"] = self._learner.averages.distance()
+        self.reached.metrics["average_distance"] = self._learner.averages.distance()
         self._validate()
-        first = self.attempt.metrics["validation_first"]
-        self.attempt.metrics["validation_ratio"] = self.attempt.metrics["validation_loss"] / first
+        first = self.reached.metrics["validation_first"]
+        self.reached.metrics["validation_ratio"] = self.reached.metrics["validation_loss"] / first
         self._sample()
         self._judge(stop)
-        if self.attempt.stopped is None:
-            self.attempt.gates = self._run.task.gates(self.attempt.metrics, self._held)
+        if self.reached.stopped is None:
+            self.reached.gates = verdicts_of(self._config, self.reached.metrics)
 
     def _judge(self, stop: StopFlag) -> None:
         """Measure at length. Stopped in the middle, the next attempt does this part again."""
-        began, found = self._run.clock(), dict[str, float]()
+        began, found = self._attempt.clock(), dict[str, float]()
         seen = measured_on(
-            self._run.dataset,
-            self._run.dataset.split()[0],
-            self._run.device.torch_device,
+            self._attempt.dataset,
+            self._attempt.dataset.split()[0],
+            self._attempt.device.torch_device,
             most=max(1, self._config.judged_samples),
         )
-        with self._learner.averaged() as model, self._run.device.autocast():
-            for found in self._run.task.judge(model, self._held, seen):
+        with self._learner.averaged() as model, self._attempt.device.autocast():
+            for found in self._attempt.judge.judge(model, self._held, seen):
                 if stop.reason is not None and not found:
-                    self.attempt.stopped = stop.reason
+                    self.reached.stopped = stop.reason
                     return
         if found:
-            self._measured({**found, "judging_seconds": self._run.clock() - began})
+            self._measured({**found, "judging_seconds": self._attempt.clock() - began})

@@ -20,9 +20,9 @@ __all__ = [
     "DatasetRef",
     "Failure",
     "FileRef",
-    "Gate",
     "Result",
     "TrainingDirectory",
+    "Verdict",
 ]
 
 
@@ -50,8 +50,8 @@ class Failure(_Record):
     step: int
 
 
-class Gate(_Record):
-    """A measured value against its threshold; it decides, never a sentence."""
+class Verdict(_Record):
+    """What a gate gave: the measured value against its threshold."""
 
     name: str
     metric: str
@@ -88,7 +88,7 @@ class Result(_Record):
     target_step: int
     failure: Failure | None = None
     metrics: dict[str, float] = {}
-    gates: list[Gate] = []
+    gates: list[Verdict] = []
     checkpoint: CheckpointRef | None = None
     samples: FileRef | None = None
     seconds: float  # all attempts together
