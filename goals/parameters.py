@@ -1,19 +1,23 @@
-"""The parameters a user may set as ``key=value`` on the command line."""
+"""The parameters a user may set as ``key=value`` on the command line, or as JSON."""
 
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Annotated, Any, Literal, Self, TypeVar, get_origin, overload
 
 from pydantic import (
-    BaseModel,
+    BeforeValidator,
     ConfigDict,
-    Field,
+    JsonValue,
     ValidationInfo,
     create_model,
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from agents.declare.facts import nearest
+from agents.declare.parameters import Parameters, absolute, canonical_value, how, what
+from training.data.origin import origin_of
 from training.errors import ConfigError
 from training.learn.config import Execution, TrainingConfig, resolve
 from training.learn.presets import PRESETS
@@ -22,6 +26,7 @@ from training.track.tracking import require
 __all__ = ["DocumentParameters", "TrainingParameters", "default_volume", "training_parameters"]
 
 _FIXED = ("model", "preset")
+_SETTINGS = frozenset(TrainingConfig.model_fields) - set(_FIXED)
 _MODAL_VOLUME = "goap-training"
 
 
@@ -30,36 +35,36 @@ def default_volume(compute: str, state: Path) -> str:
     return str(state / "volume") if compute == "local" else _MODAL_VOLUME
 
 
-class DocumentParameters(BaseModel):
+class DocumentParameters(Parameters):
     """Where records are written and whether they are committed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repo: Path = Field(Path(), description="repository that receives ADRs and learnings")
-    commit: bool = Field(False, description="commit the records; otherwise leave them uncommitted")
+    repo: Path = what(Path(), description="repository that receives ADRs and learnings")
+    commit: bool = what(False, description="commit the records; otherwise leave them uncommitted")
 
 
 class TrainingParameters(DocumentParameters):
     """What to train, on which photos, where."""
 
-    model: str = ""
-    compute: Literal["local", "modal", "loopback"] = Field(
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    model: str = what("")
+    compute: Literal["local", "modal", "loopback"] = what(
         "local",
         description="where training runs; loopback rehearses modal on this machine, for free",
     )
-    volume: str | None = Field(
+    volume: str | None = what(
         None, description="directory (local) or Modal Volume name; default <state>/volume"
     )
-    dataset: str = Field(
+    dataset: str = what(
         "synthetic", description="synthetic, pets, or a folder of photos (breed per folder)"
     )
-    preset: str = Field("tiny", description="named settings that the ones below override")
-    micro_batch: int | None = Field(None, ge=1, description="images per forward pass")
-    threads: int | None = Field(None, ge=1, description="processor threads of the training")
-    track: Literal["tensorboard", "mlflow"] | None = Field(
+    preset: str = what("tiny", description="named settings that the ones below override")
+    micro_batch: int | None = how(None, ge=1, description="images per forward pass")
+    threads: int | None = how(None, ge=1, description="processor threads of the training")
+    track: Literal["tensorboard", "mlflow"] | None = how(
         None, description="show metrics and samples in this tracker as well (compute=local)"
     )
-    slice_seconds: float | None = Field(
+    slice_seconds: float | None = how(
         None,
         gt=0,
         description="the longest a call or process trains before it saves and ends; the run goes "
@@ -73,14 +78,15 @@ class TrainingParameters(DocumentParameters):
             raise ValueError("name a folder, or leave dataset= out for synthetic cats")
         return value
 
+    @field_validator("volume")
+    @classmethod
+    def _is_somewhere(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("name a directory or a Modal Volume, or leave volume= out")
+        return value
+
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        known = PRESETS.get(self.model, {self.preset: {}})
-        if self.preset not in known:
-            raise ValueError(
-                f"there is no preset {self.preset!r} of {self.model}{nearest(self.preset, known)}; "
-                f"there are {', '.join(known)}"
-            )
         try:
             self.config()
         except ConfigError as error:
@@ -102,10 +108,15 @@ class TrainingParameters(DocumentParameters):
 
     def config(self) -> TrainingConfig:
         """The resolved configuration of the training."""
-        names = set(TrainingConfig.model_fields) - set(_FIXED)
-        given = {name: getattr(self, name, None) for name in sorted(names)}
-        overrides = {name: value for name, value in given.items() if value is not None}
-        return resolve(self.model, self.preset, overrides)
+        return self._config
+
+    @cached_property
+    def _config(self) -> TrainingConfig:
+        return resolve(self.model, self.preset, self._overrides())
+
+    def _overrides(self) -> dict[str, Any]:
+        """The settings that were given, beside the preset."""
+        return {name: each for name, each in self if name in _SETTINGS and each is not None}
 
     def execution(self) -> Execution:
         """How an attempt runs on this machine, before any recovery changed it."""
@@ -116,8 +127,19 @@ class TrainingParameters(DocumentParameters):
             deadline_seconds=self.slice_seconds,
         )
 
+    def canonical(self, state: Path) -> dict[str, JsonValue]:
+        """Every setting as it is resolved, in place of the preset, whose name is a label."""
+        values = super().canonical(state)
+        del values["preset"]
+        values |= {name: canonical_value(each) for name, each in self.config() if name != "preset"}
+        origin = origin_of(self.dataset)
+        volume = self.volume or default_volume(self.compute, state)
+        values["dataset"] = origin.name if origin.folder is None else absolute(origin.folder)
+        values["volume"] = absolute(volume) if self.compute == "local" else volume
+        return values
 
-Parameters = TypeVar("Parameters", bound=TrainingParameters)
+
+Trained = TypeVar("Trained", bound=TrainingParameters)
 
 
 @overload
@@ -125,19 +147,54 @@ def training_parameters(model: str) -> type[TrainingParameters]: ...
 
 
 @overload
-def training_parameters(model: str, base: type[Parameters]) -> type[Parameters]: ...
+def training_parameters(model: str, base: type[Trained]) -> type[Trained]: ...
 
 
 def training_parameters(
     model: str, base: type[TrainingParameters] = TrainingParameters
 ) -> type[TrainingParameters]:
     """The parameters of a goal that trains ``model``: every setting of its configuration too."""
-    settings: dict[str, Any] = {
-        name: (str | None, Field(None, description=field.description))
+    presets = tuple(PRESETS[model])
+    fields: dict[str, Any] = {
+        name: (_setting(field), what(None, description=field.description))
         for name, field in TrainingConfig.model_fields.items()
-        if name not in _FIXED
+        if name in _SETTINGS
     }
-    fixed: dict[str, Any] = {
-        "model": (Literal[model], Field(model, description="fixed by the goal", frozen=True))
-    }
-    return create_model(f"{model.title()}Parameters", __base__=base, **settings, **fixed)
+    fields["model"] = (Literal[model], what(model, description="fixed by the goal", frozen=True))
+    fields["preset"] = (
+        Annotated[Literal[presets], BeforeValidator(_preset_of(model))],
+        what("tiny", description=base.model_fields["preset"].description),
+    )
+    return create_model(f"{model.title()}Parameters", __base__=base, **fields)
+
+
+def _setting(field: FieldInfo) -> Any:
+    """The type of a setting, with its bounds and choices; None is what the preset says."""
+    bounds = list(field.metadata)
+    if get_origin(field.annotation) is tuple:
+        bounds.append(BeforeValidator(_listed))
+    kind: Any = Annotated[(field.annotation, *bounds)] if bounds else field.annotation
+    return kind | None
+
+
+def _listed(value: object) -> object:
+    """A list as it is written on a command line, ``0.9,0.95``, or in JSON, as a tuple."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _preset_of:  # noqa: N801 - a function that knows its model
+    """Refuses what is no preset of a model, and names those there are."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    def __call__(self, value: object) -> object:
+        known = PRESETS[self.model]
+        if isinstance(value, str) and value not in known:
+            raise ValueError(
+                f"there is no preset {value!r} of {self.model}{nearest(value, known)}; "
+                f"there are {', '.join(known)}"
+            )
+        return value

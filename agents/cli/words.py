@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from agents.declare.actions import Context, Goal
 from agents.declare.catalogue import Catalogue, require_text
-from agents.declare.facts import nearest
 from agents.errors import UsageError
 from agents.ledger.events import Event
 from agents.ledger.store import Ledger
@@ -20,7 +19,6 @@ from agents.run.recall import unfinished
 __all__ = ["Request", "catalogue_of", "dollars", "parse_words", "request", "state_directory"]
 
 LEDGER_NAME = "ledger.db"
-PROGRAM = "python -m agents"
 STATE_VARIABLE = "AGENTS_STATE"
 ENGINE_KEYS = ("goal", "state", "max_cost", "plan_digest", "wait")
 
@@ -110,17 +108,10 @@ def request(context: click.Context, words: Iterable[str], *, default_goal: str =
         )
     goal = catalogue.goal(name)
     engine = {key: given.pop(key) for key in ENGINE_KEYS if key in given}
-    known = (*goal.parameters.model_fields, *ENGINE_KEYS)
-    for key in given:
-        if key not in known:
-            raise UsageError(
-                f"the goal {goal.name} has no parameter {key!r}{nearest(key, known)}",
-                fix=f"{PROGRAM} explain {goal.name}",
-            )
     return Request(
         catalogue,
         goal,
-        catalogue.parameters(goal, given),
+        catalogue.parameters(goal, given, beside=ENGINE_KEYS),
         state_directory(engine.get("state")),
         dollars(engine.get("max_cost")),
         engine.get("plan_digest"),

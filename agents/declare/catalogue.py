@@ -1,11 +1,13 @@
 """The catalogue: every fact, sensor, action and goal a toolkit is made of."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import networkx as nx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from agents.declare.actions import Action, Goal, Grounded, Sensor
@@ -64,25 +66,39 @@ class Catalogue:
             )
         return self.goals[name]
 
-    def parameters(self, goal: Goal, words: Mapping[str, str]) -> BaseModel:
-        """The goal's parameters from ``key=value`` words.
+    def parameters(
+        self, goal: Goal, words: Mapping[str, str], *, beside: Iterable[str] = ()
+    ) -> BaseModel:
+        """The goal's parameters from ``key=value`` words, whose values are texts to be parsed.
+
+        Args:
+            goal: The goal.
+            words: The parameters that are set.
+            beside: Keys that whoever asks takes as well, for the hint about a wrong one.
 
         Raises:
             UsageError: A key the goal does not have, or a value of the wrong type.
         """
-        fields = goal.parameters.model_fields
-        for key in words:
-            if key not in fields:
-                raise UsageError(
-                    f"the goal {goal.name} has no parameter {key!r}{nearest(key, fields)}",
-                    fix=f"python -m agents explain {goal.name}",
-                )
-            require_text(key, words[key])
-        try:
+        _check_keys(goal, words, beside)
+        with _told(goal):
             return goal.parameters.model_validate(dict(words))
-        except ValidationError as error:
-            problems = "; ".join(_problem(each) for each in error.errors())
-            raise UsageError(problems, fix=f"python -m agents explain {goal.name}") from error
+
+    def parameters_of_json(
+        self, goal: Goal, values: Mapping[str, JsonValue], *, beside: Iterable[str] = ()
+    ) -> BaseModel:
+        """The goal's parameters from JSON values, which have to be what the schema says.
+
+        Args:
+            goal: The goal.
+            values: The parameters that are set.
+            beside: Keys that whoever asks takes as well, for the hint about a wrong one.
+
+        Raises:
+            UsageError: A key the goal does not have, or a value of the wrong type.
+        """
+        _check_keys(goal, values, beside)
+        with _told(goal):
+            return goal.parameters.model_validate_json(json.dumps(dict(values)), strict=True)
 
     def grounded(self, params: object) -> tuple[Grounded, ...]:
         """Every action offered for these parameters, in order of declaration."""
@@ -110,6 +126,28 @@ class Catalogue:
 
     def _seen(self, fact: str) -> tuple[Condition, ...]:
         return self.sensors[fact].needs
+
+
+def _check_keys(goal: Goal, values: Mapping[str, object], beside: Iterable[str]) -> None:
+    fields = goal.parameters.model_fields
+    for key, value in values.items():
+        if key not in fields:
+            raise UsageError(
+                f"the goal {goal.name} has no parameter {key!r}{nearest(key, (*fields, *beside))}",
+                fix=f"python -m agents explain {goal.name}",
+            )
+        if isinstance(value, str):
+            require_text(key, value)
+
+
+@contextmanager
+def _told(goal: Goal) -> Iterator[None]:
+    """What a parameter model refuses, as an error in a person's words."""
+    try:
+        yield
+    except ValidationError as error:
+        problems = "; ".join(_problem(each) for each in error.errors())
+        raise UsageError(problems, fix=f"python -m agents explain {goal.name}") from error
 
 
 def require_text(key: str, value: str) -> None:
