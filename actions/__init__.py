@@ -3,6 +3,7 @@
 from actions.adjust import halve_micro_batch, roll_back
 from actions.build_image import build_image, image_built
 from actions.commit_volume import commit_volume, volume_committed
+from actions.contributions import OurContributions
 from actions.free_space import free_mb, free_space
 from actions.ports import Ports, connect
 from actions.prepare_data import dataset_ready, prepare_data
@@ -19,7 +20,7 @@ from actions.training_facts import (
 from actions.update_docs import documented, update_docs
 from actions.validate_auth import auth_valid, validate_auth
 
-__all__ = ["ACTIONS", "SENSORS", "Ports", "connect"]
+__all__ = ["ACTIONS", "SENSORS", "OurContributions", "Ports", "connect"]
 
 ACTIONS = (
     validate_auth,

@@ -2,37 +2,36 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from agents.cli.main import Composition, invoke
 
 if TYPE_CHECKING:
-    import argparse
+    from pathlib import Path
 
     from agents.declare.catalogue import Catalogue
 
-__all__ = ["ROOT", "load_catalogue", "load_programs", "main"]
+__all__ = ["ROOT", "load_catalogue", "load_secret_files", "main"]
 
 
 def load_catalogue() -> "Catalogue":
     """This project's declarations; late, so that ``--help`` loads none of them."""
-    from actions import ACTIONS, SENSORS, connect  # noqa: PLC0415
+    from actions import ACTIONS, SENSORS, OurContributions, connect  # noqa: PLC0415
     from agents.declare.catalogue import Catalogue  # noqa: PLC0415
     from goals import GOALS, F  # noqa: PLC0415
 
-    return Catalogue(F, SENSORS, ACTIONS, GOALS, connect)
+    return Catalogue(F, SENSORS, ACTIONS, GOALS, connect, contributions=OurContributions())
 
 
-def load_programs() -> "Mapping[str, Callable[[], argparse.ArgumentParser]]":
-    """The project's other command lines, which documents quote too: module → its parser."""
-    from training.__main__ import _parser  # noqa: PLC0415
-    from training.compute.loopback.__main__ import _parser as _loopback  # noqa: PLC0415
+def load_secret_files() -> "Iterable[Path]":
+    """Configuration files whose secrets are never printed."""
+    from training.compute.modal.token import configuration  # noqa: PLC0415 - only where one is hidden
 
-    return {"training": _parser, "training.compute.loopback": _loopback}
+    return (configuration(),)
 
 
-ROOT = Composition(load_catalogue, load_programs)
+ROOT = Composition(load_catalogue, load_secret_files)
 
 
 def main() -> int:

@@ -5,12 +5,15 @@ from typing import Any
 
 import click
 
-from agents.cli.main import Composition, cli
+from agents.cli.main import cli
 from agents.cli.our_program import OurProgram
 from agents.cli.output import emit, json_option, paint
+from agents.cli.words import catalogue_of
+from agents.command import PROGRAM, command
+from agents.declare.contributions import Contributions, Program
+from agents.declare.triggers import EVENTS
 from agents.documents import Project, Report, check_pages, find_pages
-from agents.documents.modal_program import ModalProgram
-from agents.documents.programs import Make, ParserProgram, Program
+from agents.documents.programs import Make
 from agents.errors import UsageError
 
 __all__ = ["docs_command", "programs_of", "project_of"]
@@ -33,7 +36,8 @@ def check_command(context: click.Context, paths: tuple[str, ...], as_json: bool)
     PATH is a page or a folder; without one, every page of the project here. Nothing that a page
     quotes is run. A page may quote what is wrong between two comments: docs check: off, and on.
     """
-    project = project_of(Path(paths[0]) if paths else Path())
+    added = catalogue_of(context).contributions
+    project = project_of(Path(paths[0]) if paths else Path(), added)
     pages = [page for path in paths or (str(project.root),) for page in _pages(Path(path))]
     report = check_pages(pages, project, programs_of(context, project))
     data = _data(report)
@@ -41,26 +45,26 @@ def check_command(context: click.Context, paths: tuple[str, ...], as_json: bool)
     return EXIT_FOUND if report.findings else 0
 
 
-def project_of(path: Path) -> Project:
+def project_of(path: Path, added: Contributions) -> Project:
     """The project that a page belongs to: the nearest folder above with git or a pyproject.toml."""
     start = path.resolve()
     for folder in (start, *start.parents):
         if (folder / ".git").exists() or (folder / "pyproject.toml").is_file():
-            return Project(folder)
-    return Project(start if start.is_dir() else start.parent)
+            break
+    else:
+        folder = start if start.is_dir() else start.parent
+    return Project(folder, added.quoted, added.familiar, EVENTS)
 
 
 def programs_of(context: click.Context, project: Project) -> dict[str, Program]:
-    """Every program whose command line is known: ours, make, modal, and the root's others."""
-    composition = context.find_root().obj
-    ours = OurProgram(cli, composition)
-    others = composition.programs() if isinstance(composition, Composition) else {}
+    """Every program whose command line is known: ours, make, and what the catalogue adds."""
+    root = context.find_root()
+    ours = OurProgram(cli, root.obj)
     return {
-        "python -m agents": ours,
+        PROGRAM: ours,
         "goap": ours,
         "make": Make(project.root / "Makefile"),
-        "modal": ModalProgram(project.root),
-        **{f"python -m {name}": ParserProgram(parser) for name, parser in others.items()},
+        **catalogue_of(root).contributions.programs(project.root),
     }
 
 
@@ -68,7 +72,7 @@ def _pages(path: Path) -> list[Path]:
     if path.is_dir():
         return find_pages(path)
     if not path.is_file():
-        raise UsageError(f"there is no page {path}", fix="python -m agents docs check")
+        raise UsageError(f"there is no page {path}", fix=command("docs check"))
     return [path]
 
 

@@ -6,74 +6,74 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
 from agents.cli.output import emit, json_option, paint
-from agents.cli.words import LEDGER_NAME, parse_words, state_directory
+from agents.cli.words import LEDGER_NAME, catalogue_of, parse_words, state_directory
+from agents.declare.contributions import Check, Contributions
 from agents.errors import LedgerDamaged, UsageError
 from agents.ledger.store import Ledger
 
-__all__ = ["Finding", "doctor_command"]
+__all__ = ["doctor_command"]
 
 EXIT_LEDGER = 9
 LEAST_FREE_MB = 500
-PACKAGES = ("torch", "modal", "pydantic", "networkx", "jinja2", "gitpython", "safetensors")
-
-
-class Finding(NamedTuple):
-    """One thing that was checked."""
-
-    check: str
-    ok: bool
-    found: str
-    fix: str = ""
-    needed: bool = True
-    exit_code: int = 1
+PACKAGES = ("pydantic", "networkx", "jinja2", "gitpython")
 
 
 @click.command("doctor")
 @click.argument("words", nargs=-1, metavar="[state=DIR]")
 @json_option
-def doctor_command(words: tuple[str, ...], as_json: bool) -> int:
+@click.pass_context
+def doctor_command(context: click.Context, words: tuple[str, ...], as_json: bool) -> int:
     """Check the set-up, and say how to mend it."""
     given = parse_words(words)
     state = state_directory(given.pop("state", None))
     if given:
         raise UsageError(f"doctor takes state= only, not {next(iter(given))}=")
-    findings = list(_findings(state))
+    contributions, problem = _catalogue(context)
+    findings = [*_findings(state, contributions), *([problem] if problem else [])]
     data = [finding._asdict() for finding in findings]
     emit("doctor", data, lambda: "\n".join(map(_line, findings)), json_wanted=as_json)
     broken = [finding for finding in findings if finding.needed and not finding.ok]
     return max((finding.exit_code for finding in broken), default=0)
 
 
-def _findings(state: Path) -> Iterator[Finding]:
+def _findings(state: Path, contributions: Contributions) -> Iterator[Check]:
     version = ".".join(str(part) for part in sys.version_info[:3])
     good = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    yield Finding("python", good, version, "use Python 3.11, 3.12 or 3.13")
-    for package in PACKAGES:
+    yield Check("python", good, version, "use Python 3.11, 3.12 or 3.13")
+    for package in (*PACKAGES, *contributions.packages):
         yield _package(package)
     git = shutil.which("git")
-    yield Finding("git", bool(git), git or "not found", "install git", needed=False)
+    yield Check("git", bool(git), git or "not found", "install git", needed=False)
     yield _disk(state)
     yield _writable(state)
     yield _ledger(state)
-    yield _modal()
+    yield from contributions.checks()
 
 
-def _package(name: str) -> Finding:
+def _catalogue(context: click.Context) -> tuple[Contributions, Check | None]:
+    """What the catalogue adds; where it cannot be loaded, that is what is wrong."""
     try:
-        return Finding(name, ok=True, found=importlib.metadata.version(name))
+        return catalogue_of(context).contributions, None
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks still help
+        problem = f"{type(error).__name__}: {error}"
+        return Contributions(), Check("catalogue", ok=False, found=problem, fix="mend that module")
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, ok=True, found=importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, ok=False, found="not installed", fix="make venv")
+        return Check(name, ok=False, found="not installed", fix="make venv")
 
 
-def _disk(state: Path) -> Finding:
+def _disk(state: Path) -> Check:
     existing = next(path for path in (state.absolute(), *state.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free / 1e6
-    return Finding(
+    return Check(
         "disk",
         free >= LEAST_FREE_MB,
         f"{free:,.0f} MB free at {existing}",
@@ -81,21 +81,21 @@ def _disk(state: Path) -> Finding:
     )
 
 
-def _writable(state: Path) -> Finding:
+def _writable(state: Path) -> Check:
     existing = next(path for path in (state.absolute(), *state.absolute().parents) if path.exists())
     good = existing.is_dir() and os.access(existing, os.W_OK)
     found = str(state) if good else f"{existing} is not a directory we may write to"
-    return Finding("state", good, found, "use another state directory: state=DIR")
+    return Check("state", good, found, "use another state directory: state=DIR")
 
 
-def _ledger(state: Path) -> Finding:
+def _ledger(state: Path) -> Check:
     path = state / LEDGER_NAME
     if not path.exists():
-        return Finding("ledger", ok=True, found="none yet")
+        return Check("ledger", ok=True, found="none yet")
     problems = _problems(path, lambda ledger: len(ledger.events()))
     if isinstance(problems, int):
-        return Finding("ledger", ok=True, found=f"{problems} events in {path}")
-    return Finding(
+        return Check("ledger", ok=True, found=f"{problems} events in {path}")
+    return Check(
         "ledger",
         ok=False,
         found="; ".join(problems),
@@ -112,22 +112,7 @@ def _problems(path: Path, count: Callable[[Ledger], int]) -> list[str] | int:
         return [error.message]
 
 
-def _modal() -> Finding:
-    config = Path(os.environ.get("MODAL_CONFIG_PATH") or Path.home() / ".modal.toml")
-    if os.environ.get("MODAL_TOKEN_ID") and os.environ.get("MODAL_TOKEN_SECRET"):
-        return Finding("modal token", ok=True, found="in the environment", needed=False)
-    if config.is_file():
-        return Finding("modal token", ok=True, found=f"in {config}", needed=False)
-    return Finding(
-        "modal token",
-        ok=False,
-        found="none; only compute=modal needs one",
-        fix="modal token new (browser), or modal token set (paste)",
-        needed=False,
-    )
-
-
-def _line(finding: Finding) -> str:
+def _line(finding: Check) -> str:
     mark = paint("✓", "green") if finding.ok else paint("✗", "red" if finding.needed else "yellow")
     text = f"{mark} {finding.check:<12} {finding.found}"
     return text if finding.ok or not finding.fix else f"{text}\n    fix: {finding.fix}"

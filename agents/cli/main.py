@@ -7,19 +7,20 @@ when the command is used. A test compares the one-line help below with that of t
 import importlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from agents.command import PROGRAM, command
 from agents.errors import GoapError, UsageError
 from agents.ledger.failpoints import arm
-from agents.ledger.redaction import redact, redacted
+from agents.ledger.redaction import hide, redact, redacted
 
 if TYPE_CHECKING:
-    import argparse
+    from pathlib import Path
 
     from agents.declare.catalogue import Catalogue
 
@@ -58,11 +59,11 @@ class Composition:
 
     Attributes:
         catalogue: Loads the declarations.
-        programs: Loads the other command lines of the project: module → its parser.
+        secret_files: Names configuration files that hold secrets, which are never printed.
     """
 
     catalogue: "Callable[[], Catalogue]"
-    programs: "Callable[[], Mapping[str, Callable[[], argparse.ArgumentParser]]]" = dict
+    secret_files: "Callable[[], Iterable[Path]]" = tuple
 
     def __call__(self) -> "Catalogue":
         """The declarations."""
@@ -92,7 +93,7 @@ class _LazyGroup(click.Group):
 
             close = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise UsageError(f"there is no command {name!r}{hint}", fix="python -m agents --help")
+            raise UsageError(f"there is no command {name!r}{hint}", fix=command("--help"))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -103,7 +104,7 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: python -m agents plan goal=trained_dit",
+    epilog=f"Example: {command('plan goal=NAME')}; {command('goals')} lists the names",
 )
 def cli() -> None:
     """State a goal; the toolkit observes, plans, acts, verifies and records.
@@ -121,8 +122,10 @@ def invoke(root: "Composition | Callable[[], Catalogue]", argv: Sequence[str] | 
     """
     words = list(sys.argv[1:] if argv is None else argv)
     arm()
+    if isinstance(root, Composition):
+        hide(root.secret_files)
     try:
-        code = cli.main(args=words, prog_name="python -m agents", standalone_mode=False, obj=root)
+        code = cli.main(args=words, prog_name=PROGRAM, standalone_mode=False, obj=root)
     except GoapError as error:
         return _fail(error, words)
     except click.ClickException as error:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from agents.declare.actions import Action, Goal, Grounded, Sensor
+from agents.declare.contributions import Contributions
 from agents.declare.facts import Condition, Facts, nearest
 from agents.declare.rates import Rate, read_rates
 from agents.errors import UsageError
@@ -30,6 +31,7 @@ class Catalogue:
         goals: What a user can ask for.
         ports: Makes what reaches the outside from (parameters, state directory).
         rates: Reads what an hour costs where, from the state directory.
+        contributions: What it adds to commands that are not about its goals.
 
     Raises:
         UsageError: A name is declared twice, or a goal or an action names an unknown fact.
@@ -43,6 +45,7 @@ class Catalogue:
         goals: tuple[Goal, ...],
         ports: Callable[[BaseModel, Path], object] = lambda _params, _state: None,
         rates: Callable[[Path], Mapping[str, Rate]] = read_rates,
+        contributions: Contributions | None = None,
     ) -> None:
         self.facts = facts
         self.sensors = _by_name("sensor", [(each.fact, each) for each in sensors])
@@ -50,6 +53,7 @@ class Catalogue:
         self.goals = _by_name("goal", [(each.name, each) for each in goals])
         self.ports = ports
         self.rates = rates
+        self.contributions = contributions or Contributions()
         for fact in self.sensors:
             facts[fact]
 

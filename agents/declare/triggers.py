@@ -24,6 +24,7 @@ from agents.ledger.events import Event
 __all__ = [
     "COMMIT",
     "DUE",
+    "EVENTS",
     "FILE",
     "FINISHED",
     "STARTED",
@@ -40,6 +41,9 @@ DUE = "schedule.due"
 WEBHOOK = "webhook.received"
 FINISHED = "run.finished"
 STARTED = "watch.started"
+
+EVENTS = frozenset((COMMIT, FILE, DUE, WEBHOOK, FINISHED, STARTED))
+"""What is written without anybody emitting it."""
 
 DEBOUNCE_SECONDS = 2.0
 

@@ -34,7 +34,7 @@ def check_apis(page: Page, project: Project) -> Iterator[Finding]:
         for line, name, message in _check_block(block, project.packages):
             yield Finding(shown, line, "api", name, message)
     for span in page.spans:
-        for _, name, message in _check_span(span.text, project.packages):
+        for _, name, message in _check_span(span.text, project):
             yield Finding(shown, span.line, "api", name, message)
 
 
@@ -117,18 +117,18 @@ class _Reader(ast.NodeVisitor):
         return found
 
 
-def _check_span(text: str, packages: frozenset[str]) -> list[tuple[int, str, str]]:
+def _check_span(text: str, project: Project) -> list[tuple[int, str, str]]:
     """A code span: an expression where it reads as one, else the dotted names in it."""
-    names = Names(packages)
+    names = Names(project.packages)
     try:
         tree = ast.parse(text.strip().removeprefix("@"), mode="eval")
     except SyntaxError:
-        return _check_dotted(text, packages)
+        return _check_dotted(text, project.packages)
     if not isinstance(tree.body, ast.Attribute | ast.Call):
         return []
-    if _looks_like_a_file(text):
+    if _looks_like_a_file(text) or text in project.words:
         return []
-    names.known |= bare_names(tree.body, packages)
+    names.known |= bare_names(tree.body, project)
     names.evaluate(tree.body)
     return names.problems
 

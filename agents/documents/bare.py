@@ -1,37 +1,41 @@
 """Classes that a sentence names without their package: ``Image.from_name``, ``app.function``."""
 
 import ast
+from collections.abc import Mapping
 
 from agents.documents.names import Instance, Names, member
+from agents.documents.project import Project
 
 __all__ = ["bare_names"]
 
-PACKAGE = "modal"
-"""The package whose classes pages name that way."""
 
-INSTANCES = {"app": "App"}
-"""What everybody calls an object of a class."""
-
-
-def bare_names(node: ast.AST, packages: frozenset[str]) -> dict[str, object]:
-    """What the first name of an expression means, where it is one of the package's classes.
+def bare_names(node: ast.AST, project: Project) -> dict[str, object]:
+    """What the first name of an expression means, where it is a class of a familiar package.
 
     Another package may have a class of the same name; when that one has the attribute, it is
     meant, and nothing is said.
     """
     first = _first_attribute(node)
-    if first is None or PACKAGE not in packages:
+    if first is None:
         return {}
-    name, attribute = first
-    names = Names(packages)
-    found = member(names.module(PACKAGE), INSTANCES.get(name, name))
-    kind = found[0] if found is not None else None
-    if not isinstance(kind, type) or not kind.__module__.startswith(f"{PACKAGE}."):
+    for package, objects in project.familiar.items():
+        if package in project.packages:
+            meant = _meant(*first, package, objects, Names(project.packages))
+            if meant:
+                return meant
+    return {}
+
+
+def _meant(
+    name: str, attribute: str, package: str, objects: Mapping[str, str], names: Names
+) -> dict[str, object]:
+    holder = member(names.module(package), objects.get(name, name))
+    kind = holder[0] if holder is not None else None
+    if not isinstance(kind, type) or not kind.__module__.startswith(f"{package}."):
         return {}
-    if name in INSTANCES:
-        known = member(kind, attribute) is not None
-        return {name: Instance(kind)} if known else {}
-    if member(kind, attribute) is None and _elsewhere(name, attribute, names):
+    if name in objects:
+        return {name: Instance(kind)} if member(kind, attribute) is not None else {}
+    if member(kind, attribute) is None and _elsewhere(name, attribute, package, names):
         return {}
     return {name: kind}
 
@@ -49,9 +53,9 @@ def _first_attribute(node: ast.AST) -> tuple[str, str] | None:
             return None
 
 
-def _elsewhere(name: str, attribute: str, names: Names) -> bool:
-    for package in sorted(names.packages - {PACKAGE}):
-        found = member(names.module(package), name)
-        if found is not None and member(found[0], attribute) is not None:
+def _elsewhere(name: str, attribute: str, package: str, names: Names) -> bool:
+    for other in sorted(names.packages - {package}):
+        holder = member(names.module(other), name)
+        if holder is not None and member(holder[0], attribute) is not None:
             return True
     return False

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.declare.contributions import Program
 from agents.documents.apis import check_apis
 from agents.documents.files import check_files, check_headings, check_links
 from agents.documents.findings import Finding
 from agents.documents.page import Page, read_page
-from agents.documents.programs import Program, Programs
+from agents.documents.programs import Programs
 from agents.documents.project import Project
 from agents.documents.shell import CommandLine
 from agents.errors import UsageError
@@ -43,7 +44,7 @@ def check_pages(paths: Iterable[Path], project: Project, programs: Mapping[str, 
     Args:
         paths: Markdown files.
         project: What they belong to.
-        programs: How a program is called, such as ``modal`` or ``python -m agents`` → its judge.
+        programs: How a program is called, such as ``make`` or ``python -m agents`` → its judge.
     """
     report = Report()
     judges = Programs(project.root, programs)

@@ -35,7 +35,7 @@ def walk_click(root: click.Command, name: str, words: Iterable[str]) -> Leaf | s
         if "help" in options or not left or is_placeholder(left[0]):
             return Leaf(command, context, ())
         names = command.list_commands(context)
-        if not names:  # it makes its commands from the user's file, as `modal run` does
+        if not names:  # it makes its commands from the reader's own file
             return Leaf(command, context, tuple(left))
         found = command.get_command(context, left[0]) if left[0] in names else None
         if found is None:

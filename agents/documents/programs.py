@@ -7,25 +7,18 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from agents.declare.contributions import Program
 from agents.documents.argparse_tree import check_argparse
 from agents.documents.findings import nearest_word
 from agents.documents.shell import CommandLine, is_placeholder
 
-__all__ = ["Make", "ParserProgram", "Program", "Programs"]
+__all__ = ["Make", "ParserProgram", "Programs"]
 
 PYTHONS = ("python", "python3")
 BUILTINS = ("source", "cd", "export", "set", "echo", "test", "pwd", ".", "alias", "unset", "eval")
 _TARGETS = re.compile(r"^([A-Za-z0-9_./ -]+?)\s*:(?!=)", re.MULTILINE)
 _MAKE_WITH_VALUE = ("-C", "-f", "-j", "-o")
-
-
-class Program(Protocol):
-    """Judges the words after a program's name."""
-
-    def check(self, words: Sequence[str], *, complete: bool) -> Iterator[str]:
-        """What is wrong, each as one sentence; nothing when all is right."""
 
 
 class ParserProgram:
@@ -68,7 +61,7 @@ class Programs:
 
     Args:
         root: The project; its files are what ``python FILE`` and ``pytest FILE`` name.
-        known: How a program is called, such as ``modal`` or ``python -m agents`` → its judge.
+        known: How a program is called, such as ``make`` or ``python -m agents`` → its judge.
     """
 
     def __init__(self, root: Path, known: Mapping[str, Program]) -> None:

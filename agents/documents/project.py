@@ -4,7 +4,7 @@ import importlib.metadata
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,24 @@ from typing import Any
 __all__ = ["Project"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-UNDECLARED = ("modal", "torch")
-"""Packages whose names are checked in a folder that declares no dependencies."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with pages; what its ``pyproject.toml`` says, where there is one."""
+    """A folder with pages; what its ``pyproject.toml`` says, where there is one.
+
+    Attributes:
+        root: The folder.
+        undeclared: Packages whose names are checked where no dependencies are declared.
+        familiar: Package → what everybody calls an object of one of its classes; pages name the
+            classes of such a package without the package.
+        words: Words with a dot that are no names of packages, such as types of events.
+    """
 
     root: Path
+    undeclared: tuple[str, ...] = ()
+    familiar: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    words: frozenset[str] = frozenset()
 
     @cached_property
     def _pyproject(self) -> dict[str, Any]:
@@ -38,7 +47,7 @@ class Project:
         """Top-level names whose attributes a page may quote: dependencies, and our own."""
         declared = self._pyproject.get("project", {}).get("dependencies", [])
         wanted = {_plain(match[0]) for each in declared if (match := _NAME.match(each))}
-        wanted = wanted or set(UNDECLARED)
+        wanted = wanted or set(self.undeclared)
         installed = {
             module
             for module, distributions in _installed().items()

@@ -1,8 +1,8 @@
 """Secrets are removed from everything we print or store, by value and not by name.
 
-A value counts as a secret when the environment variable that holds it, or the key of the Modal
-configuration file, is named like one. Whatever text it ends up in, it is replaced, also in the
-encodings that values are usually printed in.
+A value counts as a secret when the environment variable that holds it, or its key in one of the
+configuration files that the program names, is named like one. Whatever text it ends up in, it is
+replaced, also in the encodings that values are usually printed in.
 """
 
 import html
@@ -12,17 +12,20 @@ import re
 import shlex
 import urllib.parse
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["redact", "redacted", "secret_values"]
+__all__ = ["hide", "redact", "redacted", "secret_values"]
 
 REPLACEMENT = "[secret]"
 _NAMED_LIKE_A_SECRET = re.compile(
     r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE
 )
+_ASSIGNED = re.compile(r"""([\w.-]+)["']?\s*[=:]\s*["']([^"']+)["']""")
+"""``key = "value"``, in TOML and most of what looks like it."""
+
 _SHORTEST = 6
 """Shorter values are words like ``true``; replacing those would destroy the text."""
 
@@ -30,16 +33,17 @@ _SHORTEST_LINE = 16
 """Lines of a value that has several, such as a key in PEM, are printed one by one."""
 
 
-def secret_values(environment: Mapping[str, str], modal_config: Path | None = None) -> list[str]:
+def secret_values(environment: Mapping[str, str], files: Iterable[Path] = ()) -> list[str]:
     """Values to hide, longest first, in every encoding they are likely to be printed in."""
     values = {
         value
         for name, value in environment.items()
         if _NAMED_LIKE_A_SECRET.search(name) and not _is_path(value)
     }
-    if modal_config is not None and modal_config.is_file():
-        text = modal_config.read_text(encoding="utf-8", errors="replace")
-        values |= set(re.findall(r'token_(?:id|secret)\s*=\s*["\']([^"\']+)["\']', text))
+    for file in files:
+        if file.is_file():
+            pairs = _ASSIGNED.findall(file.read_text(encoding="utf-8", errors="replace"))
+            values |= {value for name, value in pairs if _NAMED_LIKE_A_SECRET.search(name)}
     values = {value.strip() for value in values if len(value.strip()) >= _SHORTEST}
     lines = {line.strip() for value in values for line in value.splitlines()}
     values |= {line for line in lines if len(line) >= _SHORTEST_LINE}
@@ -104,7 +108,7 @@ def redacted(data: Any) -> Any:
 
 
 def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """``text`` without any secret of the environment or of the Modal configuration."""
+    """``text`` without any secret of the environment or of the configuration files."""
     if environment is None:
         for value in _secrets_of_process():
             text = text.replace(value, REPLACEMENT)
@@ -116,5 +120,14 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
 
 @lru_cache(maxsize=1)
 def _secrets_of_process() -> tuple[str, ...]:
-    config = Path(os.environ.get("MODAL_CONFIG_PATH") or Path.home() / ".modal.toml")
-    return tuple(secret_values(os.environ, config))
+    return tuple(secret_values(os.environ, [path for files in _FILES for path in files()]))
+
+
+_FILES: list[Callable[[], Iterable[Path]]] = []
+
+
+def hide(files: Callable[[], Iterable[Path]]) -> None:
+    """Count the values of these configuration files as secrets, where their keys say so."""
+    if files not in _FILES:
+        _FILES.append(files)
+        _secrets_of_process.cache_clear()

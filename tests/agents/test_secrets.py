@@ -209,3 +209,16 @@ def test_a_key_of_many_lines_is_hidden_line_by_line_and_long_values_are_no_paths
 def test_short_values_and_paths_are_left_alone(tmp_path):
     environment = {"TOKEN": "true", "SECRET_FILE": str(tmp_path), "HOME": "/home/somebody"}
     assert secret_values(environment) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["token_secret = 'as-0123456789'", 'api_key: "as-0123456789"', '"password": "as-0123456789"'],
+)
+def test_values_of_a_configuration_file_are_hidden_where_their_keys_are_named_like_secrets(
+    tmp_path, line
+):
+    file = tmp_path / "settings"
+    file.write_text(f"[default]\n{line}\nregion = 'eu-north-1'\n", encoding="utf-8")
+    assert "as-0123456789" in secret_values({}, [file, tmp_path / "none"])
+    assert "eu-north-1" not in secret_values({}, [file])

@@ -12,6 +12,7 @@ from agents.__main__ import ROOT as COMPOSITION
 from agents.__main__ import load_catalogue
 from agents.cli.docs import programs_of, project_of
 from agents.cli.main import cli, invoke
+from agents.command import PROGRAM
 from agents.documents import check_pages, find_pages
 from agents.documents.page import read_page
 from agents.documents.programs import Programs
@@ -36,7 +37,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 @pytest.fixture(scope="module")
 def report():
     context = click.Context(cli, obj=COMPOSITION)
-    project = project_of(ROOT)
+    project = project_of(ROOT, COMPOSITION().contributions)
     return check_pages(find_pages(ROOT), project, programs_of(context, project))
 
 
@@ -58,7 +59,7 @@ def test_the_commands_of_our_pages_are_found(report):
 
 
 def test_every_command_that_an_error_or_a_text_of_ours_names_parses():
-    project = project_of(ROOT)
+    project = project_of(ROOT, COMPOSITION().contributions)
     programs = Programs(ROOT, programs_of(click.Context(cli, obj=COMPOSITION), project))
     wrong, found = [], 0
     for folder in ("actions", "agents", "goals", "training"):
@@ -78,13 +79,20 @@ def _quoted(tree):
     for node in ast.walk(tree):
         if id(node) in inside:
             continue
-        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
-        texts = [
-            str(part.value) if isinstance(part, ast.Constant) else "WORD"
-            for part in parts
-            if isinstance(part, ast.Constant | ast.FormattedValue)
-        ]
-        yield from COMMAND.findall("".join(texts))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+            if node.func.id == "command":
+                yield from COMMAND.findall(f"{PROGRAM} {_text(node.args[0])}")
+        else:
+            yield from COMMAND.findall(_text(node))
+
+
+def _text(node):
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return "".join(
+        str(part.value) if isinstance(part, ast.Constant) else "WORD"
+        for part in parts
+        if isinstance(part, ast.Constant | ast.FormattedValue)
+    )
 
 
 def _readings(quoted):
@@ -109,7 +117,7 @@ def test_little_of_our_pages_is_exempted(report):
 
 def test_a_slip_in_any_name_of_any_command_of_ours_would_be_noticed():
     """Two letters of one command, option or key swapped, for each in turn."""
-    project = project_of(ROOT)
+    project = project_of(ROOT, COMPOSITION().contributions)
     judges = Programs(ROOT, programs_of(click.Context(cli, obj=COMPOSITION), project))
     tried = 0
     for page in find_pages(ROOT):

@@ -30,7 +30,7 @@ def cases():
 
 @pytest.fixture(scope="module")
 def programs():
-    project = project_of(ROOT)
+    project = project_of(ROOT, COMPOSITION().contributions)
     return Programs(ROOT, programs_of(click.Context(cli, obj=COMPOSITION), project))
 
 

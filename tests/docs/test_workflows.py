@@ -43,7 +43,7 @@ def test_the_workflows_are_valid_and_a_slip_is_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_05_every_command_of_a_workflow_is_one_that_exists(path: Path) -> None:
-    project = project_of(ROOT)
+    project = project_of(ROOT, COMPOSITION().contributions)
     judges = Programs(ROOT, programs_of(click.Context(cli, obj=COMPOSITION), project))
     judged = 0
     for script in scripts(path):

@@ -12,7 +12,7 @@ from typing import Any
 
 from training.errors import AuthenticationError
 
-__all__ = ["LOG_IN", "require_token"]
+__all__ = ["LOG_IN", "configuration", "require_token"]
 
 LOG_IN = (
     "modal token new            (opens a browser), or without one:\n"
@@ -37,8 +37,13 @@ def require_token(environment: Mapping[str, str] = os.environ, home: Path | None
     raise AuthenticationError(f"there is {what} for Modal", fix=LOG_IN, code="no_token")
 
 
+def configuration(environment: Mapping[str, str] = os.environ, home: Path | None = None) -> Path:
+    """The client's configuration file, whether it is there or not."""
+    return Path(environment.get("MODAL_CONFIG_PATH") or (home or Path.home()) / ".modal.toml")
+
+
 def _profile(environment: Mapping[str, str], home: Path) -> Mapping[str, Any]:
-    path = Path(environment.get("MODAL_CONFIG_PATH") or home / ".modal.toml")
+    path = configuration(environment, home)
     try:
         profiles = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

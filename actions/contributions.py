@@ -1,0 +1,62 @@
+"""What commands that are not about goals have to know of trainings, Modal and torch."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from agents.declare.contributions import Check, Contributions, Program, Subject
+from training.compute.modal.token import configuration
+
+__all__ = ["TRAINING", "OurContributions"]
+
+TRAINING = Subject(
+    word="training",
+    key="training_key",
+    required=(
+        *("config_digest", "dataset_digest", "source_digest"),
+        *("device", "started", "ended"),
+    ),
+    comparable="dataset_digest",
+    ended="ended",
+    call="call_id",
+)
+"""A training, as the provenance of outcomes names it."""
+
+
+class OurContributions(Contributions):
+    """Programs, packages and checks of this project."""
+
+    packages = ("torch", "modal", "safetensors")
+    quoted = ("modal", "torch")
+    familiar: Mapping[str, Mapping[str, str]] = {"modal": {"app": "App"}}
+    subject = TRAINING
+
+    def programs(self, root: Path) -> Mapping[str, Program]:
+        """``modal``, and the command lines of `training`."""
+        from actions.modal_program import ModalProgram  # noqa: PLC0415 - only where pages are checked
+        from agents.documents.programs import ParserProgram  # noqa: PLC0415 - likewise
+        from training.__main__ import _parser  # noqa: PLC0415 - likewise
+        from training.compute.loopback.__main__ import _parser as _loopback  # noqa: PLC0415
+
+        return {
+            "modal": ModalProgram(root),
+            "python -m training": ParserProgram(_parser),
+            "python -m training.compute.loopback": ParserProgram(_loopback),
+        }
+
+    def checks(self) -> Iterable[Check]:
+        """Whether there is a token of Modal."""
+        name, path = "modal token", configuration()
+        if os.environ.get("MODAL_TOKEN_ID") and os.environ.get("MODAL_TOKEN_SECRET"):
+            return (Check(name, ok=True, found="in the environment", needed=False),)
+        if path.is_file():
+            return (Check(name, ok=True, found=f"in {path}", needed=False),)
+        return (
+            Check(
+                name,
+                ok=False,
+                found="none; only compute=modal needs one",
+                fix="modal token new (browser), or modal token set (paste)",
+                needed=False,
+            ),
+        )

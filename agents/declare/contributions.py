@@ -1,0 +1,92 @@
+"""What a catalogue adds to commands that are not about its goals.
+
+The engine checks documents, looks at the set-up and writes records without knowing what anybody's
+actions are about. What it has to know of that is said here, by the catalogue.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+__all__ = ["Check", "Contributions", "Program", "Subject"]
+
+
+class Program(Protocol):
+    """Judges the words after a program's name, for ``docs check``."""
+
+    def check(self, words: Sequence[str], *, complete: bool) -> Iterator[str]:
+        """What is wrong, each as one sentence; nothing when all is right."""
+
+
+class Check(NamedTuple):
+    """One thing that ``doctor`` looked at.
+
+    Attributes:
+        check: What was looked at.
+        ok: Whether it is as it should be.
+        found: What was seen.
+        fix: What to do when it is not.
+        needed: Whether nothing works without it.
+        exit_code: Of ``doctor``, when it is needed and not there.
+    """
+
+    check: str
+    ok: bool
+    found: str
+    fix: str = ""
+    needed: bool = True
+    exit_code: int = 1
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What outcomes measure, where several outcomes may be about one and the same thing.
+
+    A record of a run has a part for each such thing. The names are those under which an outcome's
+    provenance holds them.
+
+    Attributes:
+        word: What a person calls such a thing; also what a note calls the one it is about.
+        key: Its identity. Where the name is empty, outcomes are about nothing but themselves.
+        required: What must be known of one that was measured; a record never guesses.
+        comparable: What two must have in common before their measurements are compared.
+        ended: When measuring it ended: one that is measured anew is a new one.
+        call: What a note calls the launch of one on a platform.
+    """
+
+    word: str = ""
+    key: str = ""
+    required: tuple[str, ...] = ()
+    comparable: str = ""
+    ended: str = ""
+    call: str = ""
+
+
+class Contributions:
+    """Adds nothing; a catalogue subclasses it and overrides what it has to say.
+
+    Attributes:
+        packages: Distributions that `doctor` expects beside those of the engine.
+        quoted: Packages whose names a page may quote in a folder that declares no dependencies.
+        familiar: Package → what everybody calls an object of one of its classes. Pages name the
+            classes of such a package without the package.
+        subject: What outcomes measure.
+    """
+
+    packages: tuple[str, ...] = ()
+    quoted: tuple[str, ...] = ()
+    familiar: Mapping[str, Mapping[str, str]] = {}
+    subject: Subject = Subject()
+
+    def programs(self, root: Path) -> Mapping[str, Program]:  # noqa: ARG002 - for those that override
+        """How a program is called, such as ``python -m bakery`` → its judge.
+
+        Args:
+            root: The project whose pages quote it.
+        """
+        return {}
+
+    def checks(self) -> Iterable[Check]:
+        """What ``doctor`` looks at besides."""
+        return ()
