@@ -68,7 +68,7 @@ def _forget_after(context: TrainingContext, job: Job, before: int) -> int:
     gone = [step for step in sorted(steps) if step > before]
     if gone:
         listed = ", ".join(f"{step:,}" for step in gone)
-        context.note({"text": f"rolling back {job.key}: delete the checkpoints of steps {listed}"})
+        context.note(f"rolling back {job.key}: delete the checkpoints of steps {listed}")
     for step in gone:
         job.volume.remove(f"{job.checkpoints}/{steps[step]}")
     return max(steps.keys() - set(gone), default=0)

@@ -9,6 +9,7 @@ from agents.declare.actions import Cost, action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Artifact, Outcome
 from agents.ledger.events import Event
+from agents.ledger.payloads import StepFailed, StepFinished, StepVerified
 from goals.parameters import TrainingParameters
 from goals.world import F
 
@@ -38,14 +39,13 @@ def _refuted(events: Sequence[Event]) -> str:
     """
     refuted, rebuilt = "", False
     for event in events:
-        action = event.data.get("action")
-        if event.type == "step.failed" and action == "train":
-            missing = event.data["name"] in MISSING and not rebuilt
-            refuted = str(event.data["message"]) if missing else ""
-        elif event.type == "step.finished" and action == "build_image":
-            refuted, rebuilt = "", bool(refuted)
-        elif event.type == "step.verified" and action == "train":
-            refuted, rebuilt = "", False
+        match event.payload:
+            case StepFailed(action="train", name=name, message=message):
+                refuted = message if name in MISSING and not rebuilt else ""
+            case StepFinished(action="build_image"):
+                refuted, rebuilt = "", bool(refuted)
+            case StepVerified(action="train"):
+                refuted, rebuilt = "", False
     return refuted
 
 
@@ -62,7 +62,7 @@ def build_image(context: TrainingContext) -> Outcome:
     fingerprint = compute.image_fingerprint()
     with translated():
         evidence = compute.build_image(
-            log=lambda line: context.note({"log": line}), cancelled=context.cancelled
+            log=lambda line: context.note(log=line), cancelled=context.cancelled
         )
     return Outcome(
         summary=evidence,

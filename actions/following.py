@@ -6,14 +6,13 @@ what it writes to the volume; being interrupted means letting it go on.
 
 import re
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from actions.job import Job, TrainingContext
+from actions.notes import TrainingNote, notes_of
 from actions.ports import Ports, ports_of, translated
 from agents.declare.actions import Progress
 from agents.errors import Interrupted
-from agents.ledger.events import Event
 from training.compute.local import TrainingStatus
 from training.store.adjustments import adjustments_of
 
@@ -70,7 +69,7 @@ def stop_command(context: TrainingContext, key: str) -> str:
 
 def _launch(context: TrainingContext, ports: Ports, job: Job) -> None:
     # the intent is durable before the launch: a crash between the two is seen by the next run
-    context.note({"training": job.key, "launch": "intended"})
+    context.note(about=TrainingNote(training=job.key, launch="intended").about())
     execution = context.params.execution()
     adjusted = adjustments_of(job.volume, job.key, execution)
     # it ends by itself before the cap is passed, also when nobody is left to stop it; after a
@@ -80,15 +79,13 @@ def _launch(context: TrainingContext, ports: Ports, job: Job) -> None:
     with translated():
         launch = ports.compute.launch(job.key, job.config, job.dataset.name, adjusted)
     word = "re-attached to" if launch.attached else "launched"
-    context.note(
-        {
-            "training": job.key,
-            "launch": "attached" if launch.attached else "launched",
-            "owner": launch.owner,
-            "call_id": launch.call_id,
-            "text": f"{word} training {job.key} ({launch.owner})",
-        }
+    note = TrainingNote(
+        training=job.key,
+        launch="attached" if launch.attached else "launched",
+        owner=launch.owner,
+        call_id=launch.call_id,
     )
+    context.note(f"{word} training {job.key} ({launch.owner})", about=note.about())
 
 
 def _stop(ports: Ports, job: Job) -> None:
@@ -117,13 +114,8 @@ def _tell(context: TrainingContext, status: TrainingStatus) -> None:
 
 def _read_before(context: TrainingContext, job: Job) -> int:
     """How many bytes of the log are in the ledger."""
-    return next(_marks(context.history(), job.key), 0)
-
-
-def _marks(events: Sequence[Event], key: str) -> Iterator[int]:
-    for event in reversed(events):
-        if event.data.get("training") == key and "log_at" in event.data:
-            yield int(event.data["log_at"])
+    newest_first = notes_of(reversed(context.history()), job.key)
+    return next((note.log_at for note in newest_first if note.log_at is not None), 0)
 
 
 @dataclass
@@ -156,6 +148,5 @@ class _Log:
             if line.strip() and not _STEP.search(line)
         ]
         if lines:
-            self.context.note(
-                {"training": self.job.key, "log": "\n".join(lines), "log_at": self.at}
-            )
+            note = TrainingNote(training=self.job.key, log_at=self.at)
+            self.context.note(log="\n".join(lines), about=note.about())

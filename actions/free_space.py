@@ -8,7 +8,7 @@ from actions.ports import ports_of
 from actions.prune_checkpoints import prune_stores
 from actions.training_cost import disk_mb
 from agents.declare.actions import action, sensor
-from agents.declare.facts import Reading
+from agents.declare.facts import UNKNOWN, Reading
 from agents.declare.outcome import Measurement, Outcome
 from agents.errors import ActionFailed, FailureClass
 from goals.parameters import TrainingParameters
@@ -25,7 +25,7 @@ def free_mb(context: TrainingContext) -> Reading:
     """Free space of the disk the volume is on."""
     root = ports_of(context).volume.local_root
     if root is None:
-        return Reading(float("inf"), "a Modal Volume grows as it is written")
+        return Reading(UNKNOWN, "a Modal Volume grows as it is written")
     return Reading(_free(root), f"free on the disk of {root}")
 
 

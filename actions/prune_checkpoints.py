@@ -59,7 +59,7 @@ def prune_stores(context: Context, stores: Iterable[Path], policy: Policy) -> tu
             plan = plan_prune(CheckpointStore(store), policy)
         if not plan.delete:
             continue
-        context.note({"prune": _shown(plan), "text": f"pruning {store.name}: {_shown(plan)}"})
+        context.note(f"pruning {store.name}: {_shown(plan)}")
         with translated():
             execute(plan)
         freed += plan.bytes

@@ -64,10 +64,10 @@ def train_job(context: TrainingContext, job: Job) -> Outcome:
     """
     compute, result = ports_of(context).compute, job.result()
     if result is not None and result.status == "completed" and not job.holds_checkpoint(result):
-        context.note({"text": f"the checkpoint of training {job.key} is gone; training goes on"})
+        context.note(f"the checkpoint of training {job.key} is gone; training goes on")
         job.forget_result()
     elif result is not None and result.status == "completed":
-        context.note({"text": f"training {job.key} is finished already; nothing is launched"})
+        context.note(f"training {job.key} is finished already; nothing is launched")
         return outcome_of(job, result, compute)
     status = launch_and_follow(context, job)
     result = job.result()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from agents.declare.actions import Context, action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Artifact, Outcome
-from agents.ledger.events import Event
+from agents.ledger.events import Event, of_kind
+from agents.ledger.payloads import StepFinished
 from agents.records import inputs_digest, outdated, uncommitted, write_records
 from goals.parameters import DocumentParameters
 from goals.world import F
@@ -50,7 +51,7 @@ def _and_more(count: int) -> str:
 
 def _written(events: Sequence[Event]) -> str:
     """What the records were made of when they were written last; empty when they never were."""
-    for event in reversed(events):
-        if event.type == "step.finished" and event.data["action"] == update_docs.name:
-            return str(event.data["outcome"]["provenance"].get(WRITTEN, ""))
+    for _, finished in of_kind(reversed(events), StepFinished):
+        if finished.action == update_docs.name:
+            return finished.outcome.provenance.get(WRITTEN, "")
     return ""

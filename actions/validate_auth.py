@@ -35,5 +35,5 @@ def validate_auth(context: TrainingContext) -> Outcome:
     with translated():
         auth = compute.check_auth(training_seconds(context.params))
     if compute.name == "modal" and (text := note_rate(context.state, compute)):
-        context.note({"text": text})
+        context.note(text)
     return Outcome(summary=auth.evidence)

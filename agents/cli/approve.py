@@ -9,8 +9,8 @@ from agents.cli.words import LEDGER_NAME, dollars, parse_words, state_directory
 from agents.errors import UsageError
 from agents.ledger.events import new_event
 from agents.ledger.history import RunHistory, find_run, run_histories
+from agents.ledger.payloads import PlanApproved, PlanMade
 from agents.ledger.store import Ledger
-from agents.run.approval import APPROVED
 
 __all__ = ["approve_command"]
 
@@ -36,34 +36,35 @@ def approve_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
     path = state_directory(given.get("state")) / LEDGER_NAME
     with Ledger(path, readonly=True) as ledger:
         found = find_run(run_histories(ledger.events()), run)
-    data = {
-        "run": found.run,
-        "digest": _digest(found),
-        "max_cost": _cap(found, dollars(given.get("max_cost"))),
-        "by": getpass.getuser(),
-    }
-    with Ledger(path) as ledger:
-        ledger.append(new_event(APPROVED, data, subject=found.run))
-    text = (
-        f"approved: plan {str(data['digest'])[:12]}, {money(float(str(data['max_cost'])))} at "
-        "most, once; now the same run command again"
+    plan = _plan(found)
+    approved = PlanApproved(
+        run=found.run,
+        digest=plan.digest,
+        actions=plan.approval,
+        max_cost=_cap(found, plan, dollars(given.get("max_cost"))),
+        by=getpass.getuser(),
     )
-    emit("approve", data, lambda: text, json_wanted=as_json)
+    with Ledger(path) as ledger:
+        ledger.append(new_event(approved, subject=found.run))
+    text = (
+        f"approved: plan {approved.digest[:12]}, {money(approved.max_cost)} at most, once; "
+        "now the same run command again"
+    )
+    emit("approve", approved.to_json(), lambda: text, json_wanted=as_json)
 
 
-def _digest(run: RunHistory) -> str:
-    if not run.plans or not run.plans[-1].get("approval"):
+def _plan(run: RunHistory) -> PlanMade:
+    if not run.plans or not run.plans[-1].approval:
         raise UsageError(
             f"run {run.run} asks for no approval", fix=f"python -m agents show {run.run}"
         )
-    return str(run.plans[-1]["digest"])
+    return run.plans[-1]
 
 
-def _cap(run: RunHistory, given: float | None) -> float:
+def _cap(run: RunHistory, plan: PlanMade, given: float | None) -> float:
     cap = run.max_cost if given is None else given
     if cap is not None:
         return cap
-    prices = run.plans[-1].get("usd_range")
-    if prices is None:
+    if plan.usd_range is None:
         raise UsageError("the price of the plan is unknown: say the most", fix="max_cost=5")
-    return float(prices[-1])
+    return plan.usd_range[-1]

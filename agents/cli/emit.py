@@ -10,6 +10,7 @@ from agents.cli.output import emit, json_option
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
 from agents.errors import UsageError
 from agents.ledger.events import new_event, new_id
+from agents.ledger.payloads import Foreign
 from agents.ledger.store import Ledger
 
 __all__ = ["emit_command"]
@@ -49,7 +50,8 @@ def emit_command(words: tuple[str, ...], as_json: bool) -> None:
     id_, subject = given.pop("id", "") or new_id(), given.pop("subject", "")
     _matching("id", id_, ID, "printable ASCII without spaces, at most 200")
     data = _object(given.pop("data", "{}"))
-    event = new_event(type_, data, source=SOURCE, subject=subject, id=id_)
+    foreign = Foreign(of_type=type_, data=data)
+    event = new_event(foreign, source=SOURCE, subject=subject, id=id_)
     with Ledger(state / LEDGER_NAME) as ledger:
         new = ledger.receive(event)
     result = {"id": id_, "source": SOURCE, "type": type_, "new": new}

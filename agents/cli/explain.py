@@ -11,7 +11,7 @@ from agents.cli.plan_view import plan_data
 from agents.cli.words import Request, catalogue_of, request
 from agents.declare.actions import Grounded
 from agents.declare.catalogue import Catalogue
-from agents.declare.facts import UNKNOWN, Condition, nearest, show_value
+from agents.declare.facts import UNKNOWN, Condition, json_value, nearest, show_value
 from agents.errors import UsageError
 from agents.planning import PlanResult, explain_missing, runner_up, why_not
 from agents.run.decide import Deliberation, deliberate
@@ -142,9 +142,9 @@ def _fact(catalogue: Catalogue, name: str, deliberation: Deliberation) -> dict[s
         "kind": "fact",
         "name": name,
         "description": catalogue.facts[name].description,
-        "value": show_value(reading.value if reading else UNKNOWN),
+        "value": json_value(reading.value if reading else UNKNOWN),
         "evidence": reading.evidence if reading else f"not looked at for {deliberation.goal.name}",
-        "will_be": show_value(will_be[name]) if name in will_be else None,
+        "will_be": json_value(will_be[name]) if name in will_be else None,
         "supplied_by": [each["name"] for each in actions if name in each["supplies"]],
         "needed_by": [each["name"] for each in actions if _mentions(name, each["needs"])],
         "wanted_by": [
@@ -171,7 +171,8 @@ def _goal_text(data: dict[str, Any]) -> str:
         lines += ["", "  cannot be reached now; nothing supplies:"]
         for each in data["missing"]:
             lines.append(
-                f"    {each['fact']} = {each['value']}, needed by {', '.join(each['needed_by'])}"
+                f"    {each['fact']} = {show_value(each['value'])}, "
+                f"needed by {', '.join(each['needed_by'])}"
             )
             lines.append(f"      seen: {each['evidence']}")
     for title, key in (
@@ -204,10 +205,10 @@ def _action_text(data: dict[str, Any]) -> str:
 def _fact_text(data: dict[str, Any]) -> str:
     lines = [
         paint(data["name"], bold=True) + f"  {data['description']}",
-        f"  now {data['value']}: {data['evidence']}",
+        f"  now {show_value(data['value'])}: {data['evidence']}",
     ]
     if data["will_be"] is not None:
-        lines.append(f"  will be {data['will_be']} after the plan")
+        lines.append(f"  will be {show_value(data['will_be'])} after the plan")
     lines.append(f"  supplied by: {', '.join(data['supplied_by']) or 'nothing'}")
     lines.append(f"  needed by: {', '.join([*data['needed_by'], *data['wanted_by']]) or 'nothing'}")
     return "\n".join(lines)

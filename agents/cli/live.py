@@ -2,15 +2,29 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 
 from agents.cli.output import duration, money, paint, say
 from agents.declare.actions import Progress
 from agents.ledger.events import Event
+from agents.ledger.payloads import (
+    ApprovalUsed,
+    FactsObserved,
+    MoneyReserved,
+    MoneySettled,
+    Payload,
+    PersonAwaited,
+    PlanMade,
+    RunStalled,
+    StepFailed,
+    StepFinished,
+    StepNoted,
+    StepStarted,
+)
 from agents.run.reporter import Reporter
 
 __all__ = ["PlainReporter", "describe", "progress_text", "reporter_for"]
@@ -29,68 +43,66 @@ def progress_text(progress: Progress) -> str:
     return " · ".join(parts)
 
 
-def describe(event: Event) -> str | None:
+def describe(event: Event) -> str | None:  # noqa: PLR0911 - one line per kind of event
     """One line for a person about an event, or None when it is not worth one."""
-    data = event.data
-    describers: dict[str, Callable[[dict[str, Any]], str | None]] = {
-        "facts.observed": _observed,
-        "plan.made": _planned,
-        "step.finished": _finished,
-        "step.failed": _failed,
-        "step.noted": lambda each: each.get("text"),
-        "money.reserved": lambda each: f"$ reserved for {each['action']}: {_at_most(each['usd'])}",
-        "money.settled": lambda each: f"$ {each['action']} cost {money(each['usd'])}",
-        "approval.used": lambda each: f"approved by a person: {', '.join(each['actions'])}",
-        "person.awaited": _awaited,
-        "run.stalled": _stalled,
-    }
-    if event.type == "step.started":
-        attempt = f" (attempt {data['attempt']})" if data.get("attempt", 1) > 1 else ""
-        return paint(f"▶ {data['step']}{attempt}", "blue")
-    describer = describers.get(event.type)
-    return describer(data) if describer else None
+    match event.payload:
+        case FactsObserved() as observed:
+            return _observed(observed)
+        case PlanMade() as plan:
+            return _planned(plan)
+        case StepStarted(step=step, attempt=attempt):
+            again = f" (attempt {attempt})" if attempt > 1 else ""
+            return paint(f"▶ {step}{again}", "blue")
+        case StepNoted(text=text):
+            return text or None
+        case StepFinished(step=step, seconds=seconds, outcome=outcome):
+            return paint(f"✓ {step}  {duration(seconds)}", "green") + f"  {outcome.summary}"
+        case StepFailed() as failed:
+            kind = f"{failed.failure_class}: {failed.name}"
+            return paint(f"✗ {failed.step}  {kind}", "red") + f"  {failed.message}"
+        case RunStalled() as stalled:
+            return _stalled(stalled)
+        case PersonAwaited() as awaited:
+            return _awaited(awaited)
+    return _about_money(event.payload)
 
 
-def _observed(data: dict[str, Any]) -> str:
-    values = [reading["value"] for reading in data["readings"].values()]
-    unknown = values.count("unknown")
-    text = f"observed {len(values)} facts: {values.count('false')} false"
+def _about_money(payload: Payload) -> str | None:
+    match payload:
+        case MoneyReserved(action=action, usd=usd):
+            most = "price unknown" if usd is None else f"at most {money(usd)}"
+            return f"$ reserved for {action}: {most}"
+        case MoneySettled(action=action, usd=usd):
+            return f"$ {action} cost {money(usd)}"
+        case ApprovalUsed(actions=actions):
+            return f"approved by a person: {', '.join(actions)}"
+    return None
+
+
+def _observed(observed: FactsObserved) -> str:
+    values = [reading.value for reading in observed.readings.values()]
+    unknown = sum(value is None for value in values)
+    text = f"observed {len(values)} facts: {sum(value is False for value in values)} false"
     return text + (f", {unknown} unknown" if unknown else "")
 
 
-def _planned(data: dict[str, Any]) -> str:
-    steps = [step["id"] for step in data["steps"]]
-    again = "planned again" if data["because"] else "plan"
-    return f"{again} {data['digest'][:12]}: {', '.join(steps)} (~{duration(data['seconds'])})"
+def _planned(plan: PlanMade) -> str:
+    steps = ", ".join(step.id for step in plan.steps)
+    again = "planned again" if plan.because else "plan"
+    return f"{again} {plan.digest[:12]}: {steps} (~{duration(plan.seconds)})"
 
 
-def _finished(data: dict[str, Any]) -> str:
-    text = f"✓ {data['step']}  {duration(data['seconds'])}"
-    return paint(text, "green") + f"  {data['outcome']['summary']}"
+def _awaited(awaited: PersonAwaited) -> str:
+    text = paint(f"… waiting up to {duration(awaited.seconds)} for a person", "yellow")
+    return "\n    ".join([f"{text}: {awaited.message}", *awaited.fix.splitlines()])
 
 
-def _at_most(usd: float | None) -> str:
-    return "price unknown" if usd is None else f"at most {money(usd)}"
-
-
-def _awaited(data: dict[str, Any]) -> str:
-    text = paint(f"… waiting up to {duration(data['seconds'])} for a person", "yellow")
-    lines = [f"{text}: {data['message']}", *data["fix"].splitlines()]
-    return "\n    ".join(lines)
-
-
-def _stalled(data: dict[str, Any]) -> str:
+def _stalled(stalled: RunStalled) -> str:
     tried = ", ".join(
-        f"{each['action']} {each['times']} x ({each['class']}: {each['name']})"
-        for each in data["tried"]
+        f"{each.action} {each.times} x ({each.failure_class}: {each.name})"
+        for each in stalled.tried
     )
     return paint("stalled", "red") + f": nothing is left to try; tried {tried}"
-
-
-def _failed(data: dict[str, Any]) -> str:
-    return (
-        paint(f"✗ {data['step']}  {data['class']}: {data['name']}", "red") + f"  {data['message']}"
-    )
 
 
 class PlainReporter:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from agents.cli.output import duration, money, paint
-from agents.declare.facts import UNKNOWN, Condition, show_value
+from agents.declare.facts import UNKNOWN, Condition, json_value, show_value
 from agents.money.estimates import total
 from agents.planning import Step
 from agents.run.decide import Deliberation
@@ -32,7 +32,7 @@ def plan_data(deliberation: Deliberation) -> dict[str, Any]:
         "missing": [
             {
                 "fact": each.fact,
-                "value": show_value(each.value),
+                "value": json_value(each.value),
                 "needed_by": list(each.needed_by),
                 "evidence": _evidence(deliberation, each.fact),
             }
@@ -76,9 +76,9 @@ def _facts(deliberation: Deliberation) -> list[dict[str, Any]]:
             {
                 "name": fact,
                 "sign": sign,
-                "value": show_value(reading.value),
+                "value": json_value(reading.value),
                 "evidence": reading.evidence,
-                "will_be": show_value(after),
+                "will_be": json_value(after),
             }
         )
     return found
@@ -134,9 +134,9 @@ def _fact_lines(data: dict[str, Any]) -> list[str]:
     width = max(len(fact["name"]) for fact in data["facts"])
     lines = []
     for fact in data["facts"]:
-        value = fact["value"]
-        if fact["will_be"] != value:
-            value = f"{value} → {fact['will_be']}"
+        value, after = show_value(fact["value"]), show_value(fact["will_be"])
+        if after != value:
+            value = f"{value} → {after}"
         sign = paint(fact["sign"], _COLOURS[fact["sign"]], bold=True)
         lines.append(
             f"  {sign} {fact['name']:<{width}}  {value:<14}  {paint(fact['evidence'], dim=True)}"
@@ -201,7 +201,8 @@ def _missing_lines(data: dict[str, Any]) -> list[str]:
     lines = ["No plan: nothing can make this true:"]
     for each in data["missing"]:
         lines.append(
-            f"  {each['fact']} = {each['value']}, needed by {', '.join(each['needed_by'])}"
+            f"  {each['fact']} = {show_value(each['value'])}, "
+            f"needed by {', '.join(each['needed_by'])}"
         )
         lines.append(f"    seen: {each['evidence']}")
     lines.append(f"  more: python -m agents explain {data['goal']}")

@@ -2,15 +2,17 @@
 
 import base64
 import html
+import math
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import click
 
-from agents.ledger.events import Event
+from agents.declare.outcome import Outcome, Series
+from agents.ledger.events import Event, of_kind
 from agents.ledger.history import RunHistory
+from agents.ledger.payloads import StepFinished
 from agents.ledger.redaction import redact
 
 __all__ = ["curve", "report_html"]
@@ -34,22 +36,22 @@ def report_html(run: RunHistory, roots: Sequence[Path] = ()) -> str:
         undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     template = resources.files("templates").joinpath("report.html.j2").read_text(encoding="utf-8")
-    finished = [event.data for event in run.events if event.type == "step.finished"]
+    outcomes = [finished.outcome for _, finished in of_kind(run.events, StepFinished)]
     document = environment.from_string(template).render(
         run=run.data(),
         lines=[line for event in run.events if (line := _line(event))],
-        pictures=_pictures(finished, roots),
-        curves=[curve(each) for step in finished for each in step["outcome"].get("series", ())],
+        pictures=_pictures(outcomes, roots),
+        curves=[curve(each) for outcome in outcomes for each in outcome.series],
     )
     return redact(document)
 
 
-def curve(series: dict[str, Any]) -> str:
+def curve(series: Series) -> str:
     """One series as an inline SVG line, its first and last values written beside it.
 
     The markup holds only numbers and escaped names.
     """
-    points = [(float(x), float(y)) for x, y in series["points"]]
+    points = [(x, y) for x, y in series.points if math.isfinite(y)]
     (left, right), (low, high) = (_range(axis) for axis in zip(*points, strict=True))
     across, up = WIDTH - 2 * MARGIN, HEIGHT - 2 * MARGIN
     path = " ".join(
@@ -57,7 +59,7 @@ def curve(series: dict[str, Any]) -> str:
         f"{HEIGHT - MARGIN - up * (y - low) / (high - low):.1f}"
         for x, y in points
     )
-    name = html.escape(str(series["name"]))
+    name = html.escape(series.name)
     first, last = points[0], points[-1]
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">'
@@ -82,14 +84,14 @@ def _line(event: Event) -> dict[str, str] | None:
     return None if text is None else {"time": event.time[11:19], "text": click.unstyle(text)}
 
 
-def _pictures(steps: Sequence[dict[str, Any]], roots: Sequence[Path]) -> list[dict[str, str]]:
+def _pictures(outcomes: Sequence[Outcome], roots: Sequence[Path]) -> list[dict[str, str]]:
     found = []
-    for step in steps:
-        for artifact in step["outcome"]["artifacts"]:
-            path = _inside(artifact["path"], roots)
+    for outcome in outcomes:
+        for artifact in outcome.artifacts:
+            path = _inside(artifact.path, roots)
             if path is not None and path.suffix == ".png" and path.stat().st_size <= MOST_BYTES:
                 data = base64.b64encode(path.read_bytes()).decode()
-                found.append({"path": artifact["path"], "data": f"data:image/png;base64,{data}"})
+                found.append({"path": artifact.path, "data": f"data:image/png;base64,{data}"})
     return list({each["path"]: each for each in found}.values())
 
 

@@ -14,7 +14,9 @@ from agents.cli.live import reporter_for
 from agents.cli.output import duration, emit, json_option, say
 from agents.cli.plan import plan_command
 from agents.cli.words import Request, request
+from agents.declare.facts import json_value
 from agents.errors import Locked
+from agents.ledger.payloads import Provenance, RepositoryState
 from agents.ledger.store import Ledger
 from agents.records import repository_state
 from agents.run.identity import RunResult, close_lost_runs, new_run_id, open_runs
@@ -133,11 +135,13 @@ def stopping() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _provenance(asked: Request) -> dict[str, Any]:
+def _provenance(asked: Request) -> Provenance:
     repo = getattr(asked.params, "repo", None)
     state = repository_state(repo) if repo is not None else None
-    git = {"commit": state.commit, "dirty": state.dirty, "branch": state.branch} if state else None
-    return {"git": git}
+    if state is None:
+        return Provenance()
+    git = RepositoryState(commit=state.commit, dirty=state.dirty, branch=state.branch)
+    return Provenance(git=git)
 
 
 def _data(result: RunResult) -> dict[str, Any]:
@@ -148,7 +152,7 @@ def _data(result: RunResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "steps": list(result.steps),
         "facts": [
-            {"name": fact, "value": str(reading.value).lower(), "evidence": reading.evidence}
+            {"name": fact, "value": json_value(reading.value), "evidence": reading.evidence}
             for fact, reading in result.world.readings.items()
         ],
     }

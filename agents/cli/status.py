@@ -6,7 +6,7 @@ import click
 
 from agents.cli.output import emit, json_option, paint
 from agents.cli.words import catalogue_of, request
-from agents.declare.facts import UNKNOWN, show_value
+from agents.declare.facts import UNKNOWN, json_value, show_value
 from agents.run.observe import observe
 
 __all__ = ["status_command"]
@@ -31,7 +31,7 @@ def status_command(context: click.Context, words: tuple[str, ...], as_json: bool
         "holds": all(world.holds(each) for each in wanted),
         "state": str(asked.state),
         "facts": [
-            {"name": fact, "value": show_value(reading.value), "evidence": reading.evidence}
+            {"name": fact, "value": json_value(reading.value), "evidence": reading.evidence}
             for fact, reading in world.readings.items()
         ],
     }

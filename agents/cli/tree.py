@@ -15,6 +15,7 @@ from agents.cli.live import describe, progress_text
 from agents.cli.output import duration
 from agents.declare.actions import Progress
 from agents.ledger.events import Event
+from agents.ledger.payloads import StepFailed, StepFinished, StepStarted
 from agents.ledger.redaction import redact
 
 __all__ = ["TreeReporter"]
@@ -41,14 +42,14 @@ class TreeReporter:
     def event(self, event: Event) -> None:
         """Move a step in or out of the tree and print what happened."""
         with self._lock:
-            step = event.data.get("step", "")
-            if event.type == "step.started":
-                self._running[step] = (time.monotonic(), None)
-                self._spinners[step] = Spinner("dots")
-            elif event.type in ("step.finished", "step.failed"):
-                self._running.pop(step, None)
+            match event.payload:
+                case StepStarted(step=step):
+                    self._running[step] = (time.monotonic(), None)
+                    self._spinners[step] = Spinner("dots")
+                case StepFinished(step=step) | StepFailed(step=step):
+                    self._running.pop(step, None)
             line = describe(event)
-            if line and event.type != "step.started":
+            if line and not isinstance(event.payload, StepStarted):
                 self._console.print(Text.from_ansi(redact(line)))
             self._live.update(self._tree())
 

@@ -15,7 +15,7 @@ from agents.cli.words import Request, catalogue_of, parse_words, request
 from agents.declare.triggers import COMMIT, FILE
 from agents.errors import GoapError, Interrupted, Locked, UsageError
 from agents.ledger.store import Ledger
-from agents.run.payloads import status_of
+from agents.run.tell import status_of
 from agents.watching.clock import ScheduleSource
 from agents.watching.files import FileSource
 from agents.watching.git import GitSource

@@ -1,17 +1,17 @@
 """What a sensor or an action is given when it is called."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol
 
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from agents.ledger.events import Event
 
-__all__ = ["Context", "P", "Progress"]
+__all__ = ["Context", "Note", "P", "Progress"]
 
 P = TypeVar("P", bound=BaseModel, default=Any)
 """The parameters that a declaration is for."""
@@ -33,6 +33,26 @@ class Progress(NamedTuple):
 def _ignore(*_: object) -> None: ...
 
 
+class Note(Protocol):
+    """Tells what a step does while it does it."""
+
+    def __call__(
+        self, text: str = "", *, log: str = "", about: Mapping[str, Any] | None = None
+    ) -> None:
+        """Append an event ``step.noted`` to the ledger.
+
+        Args:
+            text: For the person watching.
+            log: What the step printed.
+            about: What the action itself wants remembered, as JSON values.
+        """
+
+
+def _note_nothing(
+    text: str = "", *, log: str = "", about: Mapping[str, Any] | None = None
+) -> None: ...
+
+
 @dataclass(frozen=True)
 class Context(Generic[P_co]):
     """What a sensor or an action is given.
@@ -43,7 +63,7 @@ class Context(Generic[P_co]):
         state: The state directory.
         history: Events of the ledger, oldest first.
         run: The run id; empty while only planning.
-        note: Append an event ``step.noted`` with this data to the ledger.
+        note: Tells the ledger what the step does.
         progress: Tell the person watching how far the step is.
         cancelled: Set when the step should stop soon, leaving the world consistent.
         broke: Set before ``cancelled`` when the money is used up: what costs money ends too.
@@ -55,7 +75,7 @@ class Context(Generic[P_co]):
     state: Path
     history: Callable[[], list[Event]] = list
     run: str = ""
-    note: Callable[[dict[str, Any]], None] = _ignore
+    note: Note = _note_nothing
     progress: Callable[[Progress], None] = _ignore
     cancelled: threading.Event = field(default_factory=threading.Event)
     broke: threading.Event = field(default_factory=threading.Event)

@@ -16,6 +16,7 @@ F.auth_vaild            # UsageError when the module is imported
 
 import difflib
 import enum
+import math
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,6 +38,7 @@ __all__ = [
     "WorldState",
     "conditions",
     "facts",
+    "json_value",
     "nearest",
     "show_value",
     "statements",
@@ -183,8 +185,22 @@ def statements(world: Mapping[str, object]) -> dict[str, object]:
     return {fact: value for fact, value in world.items() if not isinstance(value, float)}
 
 
+def json_value(value: object) -> bool | int | float | str | None:
+    """A value in its JSON type; null is unknown, and a threshold is what is written for it.
+
+    JSON has no number that is not finite: what is beyond all numbers is not known either.
+    """
+    if isinstance(value, enum.Enum):
+        value = value.value
+    if value is UNKNOWN or value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value if isinstance(value, bool | int | float | str) else show_value(value)
+
+
 def show_value(value: object) -> str:
-    """A value as a person writes it."""
+    """A value, or what JSON has for it, as a person writes it."""
+    if value is None:
+        value = UNKNOWN
     if isinstance(value, AtLeast):
         return f">= {value.bound:g}"
     if isinstance(value, Below):

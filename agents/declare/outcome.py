@@ -1,10 +1,25 @@
 """What a step measured, in the one form that the ledger keeps and the records quote."""
 
-from typing import Literal
+import math
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 __all__ = ["Artifact", "Decision", "Gate", "Measurement", "Outcome", "Ranking", "Series"]
+
+
+def _from_json(value: object) -> object:
+    return math.nan if value is None else value
+
+
+def _to_json(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+Measured: TypeAlias = Annotated[
+    float, BeforeValidator(_from_json), PlainSerializer(_to_json, float | None, when_used="json")
+]
+"""A number that was measured. JSON has none that is not finite: it is null, read as NaN."""
 
 
 class _Frozen(BaseModel):
@@ -15,7 +30,7 @@ class Measurement(_Frozen):
     """One number and where it was seen."""
 
     name: str
-    value: float
+    value: Measured
     unit: str = ""
     source: str = Field(default="", description="file or event the number was read from")
 
@@ -36,7 +51,7 @@ class Gate(_Frozen):
     metric: str
     threshold: float
     direction: Literal[">=", "<="]
-    value: float
+    value: Measured
     passed: bool
 
 
@@ -73,7 +88,7 @@ class Series(_Frozen):
     """One number as it changed while the step ran."""
 
     name: str
-    points: tuple[tuple[float, float], ...] = Field(description="pairs (when, value), in order")
+    points: tuple[tuple[float, Measured], ...] = Field(description="pairs (when, value), in order")
     source: str = ""
 
 

@@ -12,6 +12,7 @@ A trigger is level-triggered: its event only prompts observing. What is done dep
 true then, so an event that is lost, doubled or late changes nothing that the next one would not.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,27 +21,32 @@ from functools import cache
 from agents.declare.schedule import Schedule, cron, daily, every
 from agents.errors import UsageError
 from agents.ledger.events import Event
+from agents.ledger.payloads import (
+    FileChanged,
+    GitCommit,
+    RunFinished,
+    ScheduleDue,
+    WatchStarted,
+    WebhookReceived,
+)
 
 __all__ = [
     "COMMIT",
     "DUE",
     "EVENTS",
     "FILE",
-    "FINISHED",
-    "STARTED",
-    "WEBHOOK",
     "Trigger",
     "fits",
     "matches_path",
     "on",
 ]
 
-COMMIT = "git.commit"
-FILE = "file.changed"
-DUE = "schedule.due"
-WEBHOOK = "webhook.received"
-FINISHED = "run.finished"
-STARTED = "watch.started"
+COMMIT = GitCommit.kind
+FILE = FileChanged.kind
+DUE = ScheduleDue.kind
+WEBHOOK = WebhookReceived.kind
+FINISHED = RunFinished.kind
+STARTED = WatchStarted.kind
 
 EVENTS = frozenset((COMMIT, FILE, DUE, WEBHOOK, FINISHED, STARTED))
 """What is written without anybody emitting it."""
@@ -148,11 +154,13 @@ def _schedule(interval: str, time: str, line: str) -> Schedule | None:
 
 def fits(event: Event, where: Iterable[tuple[str, str]]) -> bool:
     """Whether the event's data has these values."""
-    attributes = {"subject": event.subject, "goal": event.subject, **event.data}
-    fields = attributes.get("fields")
-    if isinstance(fields, dict):
-        attributes = {**fields, **attributes}
-    return all(str(attributes.get(key)) == value for key, value in where)
+    attributes = event.attributes()
+    return all(key in attributes and _written(attributes[key]) == value for key, value in where)
+
+
+def _written(value: object) -> str:
+    """A JSON value as it is written in ``where=``: true is ``true``."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def matches_path(path: str, patterns: Iterable[str]) -> bool:
@@ -174,5 +182,5 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 def _paths(event: Event) -> list[str]:
-    found = event.data.get("paths", ())
-    return [str(path) for path in found] if isinstance(found, list | tuple) else []
+    paths = event.attributes().get("paths")
+    return [str(path) for path in paths] if isinstance(paths, list | tuple) else []

@@ -27,11 +27,11 @@ def compare_runs(a: RunHistory, b: RunHistory) -> dict[str, Any]:
 
 
 def _digests(run: RunHistory) -> list[str]:
-    return [plan["digest"] for plan in run.plans]
+    return [plan.digest for plan in run.plans]
 
 
 def _failures(run: RunHistory) -> list[str]:
-    return [f"{each['action']}: {each['name']}" for each in run.failures]
+    return [f"{each.action}: {each.name}" for each in run.failures]
 
 
 def _steps(a: RunHistory, b: RunHistory) -> list[dict[str, Any]]:
@@ -51,8 +51,7 @@ def _numbers(a: RunHistory, b: RunHistory) -> list[dict[str, Any]]:
     found = []
     for key in dict.fromkeys([*of_a, *of_b]):
         before, after = of_a.get(key), of_b.get(key)
-        old = None if before is None else float(before["value"])
-        new = None if after is None else float(after["value"])
+        old, new = (None if each is None else each["value"] for each in (before, after))
         if old == new:
             continue
         unit = (before or after or {}).get("unit", "")

@@ -1,26 +1,12 @@
 """Events: the lines of the ledger, in a CloudEvents 1.0 envelope.
 
-The types the engine writes, in the order a run writes them:
+What each type says is in `agents.ledger.payloads`. A run writes ``run.started``, then
+``facts.observed`` and ``plan.made``, then for each step ``step.started``, ``step.noted``,
+``step.finished`` and ``step.verified`` or ``step.failed``, with ``money.reserved`` and
+``money.settled`` around what costs money, and in the end ``run.finished``.
 
-========================  ==============================================================
-``run.started``           goal, parameters, process, version, commit of the repository
-``facts.observed``        readings: fact name → value and evidence
-``plan.made``             digest, cost, steps; ``because`` says why when it is not the first
-``step.started``          step id, action, attempt
-``step.noted``            anything an action wants remembered, such as a launch
-``step.finished``         seconds and the typed outcome
-``step.verified``         the promised facts, seen
-``step.failed``           failure class, name, message, fix
-``run.stalled``           what failed, how and how often, when nothing is left to try
-``run.finished``          status, exit code, what remains
-========================  ==============================================================
-
-Where a plan costs money or needs a person: ``money.reserved`` and ``money.settled`` around a
-step, ``plan.approved`` and ``approval.used``, ``person.awaited``. What a watcher writes:
-``watch.started``, ``trigger.handled`` (through which event, and how the look ended) and
-``trigger.deferred``. Sources write ``git.commit``, ``file.changed``, ``schedule.due`` and
-``webhook.received``, and where they began in ``git.seen``, ``file.seen`` and ``schedule.seen``;
-anything else is from ``emit``.
+Each event carries a hash over itself and the hash of the event before it, so that nobody can
+change, remove or insert a line unseen.
 
 Source: CloudEvents 1.0.2, https://github.com/cloudevents/spec.
 """
@@ -28,17 +14,33 @@ Source: CloudEvents 1.0.2, https://github.com/cloudevents/spec.
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Event", "new_event", "new_id", "steady_clock", "timestamp", "utc_now"]
+from agents.ledger.payloads import Payload, payload_of
+
+__all__ = [
+    "Event",
+    "new_event",
+    "new_id",
+    "of_kind",
+    "steady_clock",
+    "timestamp",
+    "utc_now",
+]
+
+P = TypeVar("P", bound=Payload)
 
 
 class Event(BaseModel):
-    """One immutable line of the ledger; (source, id) is its identity."""
+    """One immutable line of the ledger; (source, id) is its identity.
+
+    ``data`` is the JSON that is stored; ``payload`` is what it says, and what readers use.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,9 +52,25 @@ class Event(BaseModel):
     run: str = ""
     data: dict[str, Any] = Field(default_factory=dict)
     sequence: int = 0
+    hash: str = ""
+
+    @cached_property
+    def payload(self) -> Payload:
+        """What the event says, by its type; parsed at the first look.
+
+        Raises:
+            LedgerDamaged: An event of the engine does not say what its type has to say.
+        """
+        return payload_of(self.type, self.data, f"event {self.sequence}")
+
+    def attributes(self) -> dict[str, Any]:
+        """The values a trigger may ask for: those of the payload, and what the event is about."""
+        fields = self.data.get("fields")
+        inner = fields if isinstance(fields, dict) else {}
+        return {**inner, "subject": self.subject, "goal": self.subject, **self.data}
 
     def envelope(self) -> dict[str, Any]:
-        """The event as a CloudEvents 1.0 JSON object; ``run`` and ``sequence`` are extensions."""
+        """The event as a CloudEvents 1.0 JSON object; run, sequence and hash are extensions."""
         document: dict[str, Any] = {
             "specversion": "1.0",
             "id": self.id,
@@ -63,7 +81,7 @@ class Event(BaseModel):
             "data": self.data,
             "sequence": f"{self.sequence:010d}",
         }
-        optional = {"subject": self.subject, "run": self.run}
+        optional = {"subject": self.subject, "run": self.run, "hash": self.hash}
         return document | {name: value for name, value in optional.items() if value}
 
 
@@ -97,23 +115,29 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
+def of_kind(events: Iterable[Event], kind: type[P]) -> Iterator[tuple[Event, P]]:
+    """The events of one type, each with its payload."""
+    for event in events:
+        if event.type == kind.kind and isinstance(event.payload, kind):
+            yield event, event.payload
+
+
 def new_event(
-    type: str,  # noqa: A002 - the word of the CloudEvents specification
-    data: dict[str, Any] | None = None,
+    payload: Payload,
     *,
     run: str = "",
     subject: str = "",
     source: str = "agents",
     clock: Callable[[], datetime] = utc_now,
-    id: str | None = None,  # noqa: A002 - likewise
+    id: str | None = None,  # noqa: A002 - the word of the CloudEvents specification
 ) -> Event:
-    """An event of now that is not in the ledger yet (``sequence`` 0)."""
+    """An event of now that says this and is not in the ledger yet (``sequence`` 0)."""
     return Event(
         id=id or new_id(),
         source=f"{source}/{run}" if run else source,
-        type=type,
+        type=payload.type,
         time=timestamp(clock()),
         subject=subject,
         run=run,
-        data=data or {},
+        data=payload.to_json(),
     )

@@ -7,7 +7,18 @@ from typing import Any
 
 from agents.declare.facts import nearest
 from agents.errors import UsageError
-from agents.ledger.events import Event
+from agents.ledger.events import Event, of_kind
+from agents.ledger.payloads import (
+    MoneySettled,
+    OfStep,
+    PlanMade,
+    RunFinished,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    StepVerified,
+)
 
 __all__ = ["RunHistory", "find_run", "run_histories"]
 
@@ -31,14 +42,14 @@ class RunHistory:
     status: str = "running"
     exit_code: int | None = None
     message: str = ""
-    plans: list[dict[str, Any]] = field(default_factory=list)
+    plans: list[PlanMade] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
     @property
-    def failures(self) -> list[dict[str, Any]]:
+    def failures(self) -> list[StepFailed]:
         """The steps that failed."""
-        return [event.data for event in self.events if event.type == "step.failed"]
+        return [failed for _, failed in of_kind(self.events, StepFailed)]
 
     @property
     def seconds(self) -> float:
@@ -63,8 +74,7 @@ class RunHistory:
     @property
     def spent(self) -> float:
         """Dollars that were settled."""
-        settled = [each.data["usd"] for each in self.events if each.type == "money.settled"]
-        return float(sum(usd or 0.0 for usd in settled))
+        return float(sum(paid.usd or 0.0 for _, paid in of_kind(self.events, MoneySettled)))
 
     def summary(self) -> dict[str, Any]:
         """The run in one row."""
@@ -88,50 +98,45 @@ class RunHistory:
             **self.summary(),
             "params": self.params,
             "message": self.message,
-            "plans": self.plans,
+            "plans": [plan.to_json() for plan in self.plans],
             "steps": self.steps,
-            "failures": self.failures,
+            "failures": [failed.to_json() for failed in self.failures],
             "events": [event.envelope() for event in self.events],
         }
 
     def _apply(self, event: Event) -> None:
         self.events.append(event)
-        data = event.data
-        if event.type == "run.started":
-            self.goal, self.params, self.started = data["goal"], data["params"], event.time
-            self.max_cost = data.get("max_cost")
-        elif event.type == "plan.made":
-            self.plans.append(data)
-        elif event.type == "step.started":
-            row = {"step": data["step"], "action": data["action"], "status": "running"}
-            empty: dict[str, Any] = {"artifacts": [], "gates": [], "measurements": []}
-            expected = {"expected_seconds": data.get("expected_seconds")}
-            self.steps.append(row | expected | {"seconds": None, "summary": ""} | empty)
-        elif event.type == "run.finished":
-            self.ended, self.status = event.time, data["status"]
-            self.exit_code, self.message = data["exit_code"], data.get("message", "")
-        elif event.type.startswith("step.") and self.steps:
-            self._apply_to_step(event)
+        match event.payload:
+            case RunStarted() as begun:
+                self.goal, self.params, self.started = begun.goal, begun.params, event.time
+                self.max_cost = begun.max_cost
+            case PlanMade() as plan:
+                self.plans.append(plan)
+            case StepStarted() as step:
+                row = {"step": step.step, "action": step.action, "status": "running"}
+                empty: dict[str, Any] = {"artifacts": [], "gates": [], "measurements": []}
+                expected = {"expected_seconds": step.expected_seconds}
+                self.steps.append(row | expected | {"seconds": None, "summary": ""} | empty)
+            case RunFinished() as end:
+                self.ended, self.status = event.time, end.status
+                self.exit_code, self.message = end.exit_code, end.message
+            case OfStep() as step:
+                self._apply_to_step(step)
 
-    def _apply_to_step(self, event: Event) -> None:
-        data = event.data
-        row = next((row for row in reversed(self.steps) if row["step"] == data["step"]), None)
+    def _apply_to_step(self, step: OfStep) -> None:
+        row = next((row for row in reversed(self.steps) if row["step"] == step.step), None)
         if row is None:
             return
-        if event.type == "step.finished":
-            outcome = data["outcome"]
-            row |= {
-                "status": "finished",
-                "seconds": data["seconds"],
-                "summary": outcome["summary"],
-                "artifacts": outcome["artifacts"],
-                "gates": outcome["gates"],
-                "measurements": outcome["measurements"],
-            }
-        elif event.type == "step.verified":
-            row["status"] = "verified"
-        elif event.type == "step.failed":
-            row |= {"status": "failed", "summary": data["message"]}
+        match step:
+            case StepFinished(seconds=seconds, outcome=outcome):
+                kept = outcome.model_dump(
+                    mode="json", include={"summary", "artifacts", "gates", "measurements"}
+                )
+                row |= {"status": "finished", "seconds": seconds, **kept}
+            case StepVerified():
+                row["status"] = "verified"
+            case StepFailed(message=message):
+                row |= {"status": "failed", "summary": message}
 
 
 def run_histories(events: Iterable[Event]) -> list[RunHistory]:

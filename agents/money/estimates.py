@@ -8,11 +8,12 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agents.declare.actions import Estimate, Grounded, Range
 from agents.declare.rates import Rate
 from agents.ledger.events import Event
+from agents.ledger.payloads import StepFinished, StepStarted
 
 __all__ = ["Estimates", "Total", "estimates_from", "total"]
 
@@ -21,6 +22,9 @@ UNMEASURED = 3.0
 
 MOST_SAMPLES = 20
 LEAST_SECONDS = 0.01
+
+
+_OF_STEPS = (StepStarted.kind, StepFinished.kind)
 
 
 class Sample(NamedTuple):
@@ -90,18 +94,21 @@ class Estimates:
 
 def estimates_from(events: Iterable[Event], rates: Mapping[str, Rate]) -> Estimates:
     """Estimates from the ledger's finished steps and the rates of now."""
-    started: dict[tuple[str, str], dict[str, Any]] = {}
+    started: dict[tuple[str, str], StepStarted] = {}
     samples: defaultdict[tuple[str, str], list[Sample]] = defaultdict(list)
     for event in events:
-        if event.type == "step.started" and "declared_seconds" in event.data:
-            started[event.run, event.subject] = event.data
-        elif event.type == "step.finished":
-            before = started.pop((event.run, event.subject), None)
-            if before is not None:
-                key = (str(before["action"]), str(before.get("basis", "")))
-                samples[key].append(
-                    Sample(before["declared_seconds"], before["expected_seconds"], _took(event))
-                )
+        if event.type not in _OF_STEPS:
+            continue
+        step = (event.run, event.subject)
+        match event.payload:
+            case StepStarted(declared_seconds=float()) as before:
+                started[step] = before
+            case StepFinished() as finished if step in started:
+                before = started.pop(step)
+                declared, expected = before.declared_seconds, before.expected_seconds
+                if declared is not None and expected is not None:
+                    sample = Sample(declared, expected, _took(finished))
+                    samples[before.action, before.basis].append(sample)
     return Estimates({key: tuple(each[-MOST_SAMPLES:]) for key, each in samples.items()}, rates)
 
 
@@ -124,11 +131,11 @@ def _sum(ranges: Iterable[Range]) -> Range:
     return Range(*(sum(each[part] for each in found) for part in range(3)))
 
 
-def _took(event: Event) -> float:
+def _took(finished: StepFinished) -> float:
     """The time the step took; its own measurement when that is more: it counts earlier attempts."""
-    measured = event.data["outcome"].get("measurements", ())
-    own = [float(each["value"]) for each in measured if each["name"] == "seconds"]
-    return max(LEAST_SECONDS, float(event.data["seconds"]), *own)
+    measurements = finished.outcome.measurements
+    own = [each.value for each in measurements if each.name == "seconds"]
+    return max(LEAST_SECONDS, finished.seconds, *own)
 
 
 def _seconds(declared: float, samples: tuple[Sample, ...]) -> Range:

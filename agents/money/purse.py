@@ -8,11 +8,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from agents.declare.actions import Estimate, Grounded
 from agents.errors import NotApproved
 from agents.ledger.events import Event
+from agents.ledger.payloads import MoneyReserved, MoneySettled, Payload
 
 __all__ = ["Purse", "at_most", "carried_over"]
 
@@ -25,6 +25,9 @@ TOP_UP_SHARE = 0.1
 
 LEAST_SHARE = 0.1
 """Of a step that took longer than was expected, at least this part is said to be left."""
+
+
+_OF_MONEY = (MoneyReserved.kind, MoneySettled.kind)
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,14 @@ class Purse:
 
     Attributes:
         cap: The most dollars; None where none was given.
-        record: Appends an event: (type, subject, data).
+        record: Appends an event: (subject, payload).
         clock: Tells when a step began and ended.
         spent: Dollars that are settled, with those of the runs this one continues.
         reserved: By action: what is not settled.
     """
 
     cap: float | None
-    record: Callable[[str, str, dict[str, Any]], object]
+    record: Callable[[str, Payload], object]
     clock: Callable[[], datetime]
     spent: float = 0.0
     reserved: dict[str, Open] = field(default_factory=dict)
@@ -115,8 +118,10 @@ class Purse:
     def _set_aside(self, step: str, grounded: Grounded, open_: Open, usd: float | None) -> None:
         self.reserved[grounded.name] = open_
         rate = None if grounded.estimate is None else grounded.estimate.usd_per_second
-        data = {"usd": usd, "since": open_.since, "usd_per_second": rate}
-        self.record("money.reserved", step, {"step": step, "action": grounded.name, **data})
+        reserved = MoneyReserved(
+            step=step, action=grounded.name, usd=usd, since=open_.since, usd_per_second=rate
+        )
+        self.record(step, reserved)
 
     def cover(self, step: str, grounded: Grounded, rest: Iterable[Grounded]) -> None:
         """Pay on for a step that runs; one that outruns its reservation gets more, if any.
@@ -179,8 +184,8 @@ class Purse:
         elif estimate.usd is not None:
             usd = estimate.usd.expected
         self.spent += usd or 0.0
-        told = {"step": step, "action": grounded.name, "usd": usd, "rate": estimate.rate}
-        self.record("money.settled", step, told)
+        settled = MoneySettled(step=step, action=grounded.name, usd=usd, rate=estimate.rate)
+        self.record(step, settled)
 
     def _check(
         self, grounded: Grounded, estimate: Estimate, rest: Iterable[Grounded], cap: float
@@ -242,11 +247,13 @@ def _account(events: Iterable[Event]) -> tuple[float, dict[str, Open]]:
     spent: float = 0.0
     open_: dict[str, Open] = {}
     for event in events:
-        data = event.data
-        if event.type == "money.reserved":
-            by_time = data["usd_per_second"] is not None
-            open_[data["action"]] = Open(data["usd"] or 0.0, data["since"], by_time)
-        elif event.type == "money.settled":
-            open_.pop(data["action"], None)
-            spent += data["usd"] or 0.0
+        if event.type not in _OF_MONEY:
+            continue
+        match event.payload:
+            case MoneyReserved() as reserved:
+                by_time = reserved.usd_per_second is not None
+                open_[reserved.action] = Open(reserved.usd or 0.0, reserved.since, by_time)
+            case MoneySettled() as settled:
+                open_.pop(settled.action, None)
+                spent += settled.usd or 0.0
     return spent, open_

@@ -6,17 +6,27 @@ their run, so that the step that writes the records, and runs that train nothing
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agents.declare.outcome import Outcome
-from agents.errors import ActionFailed, FailureClass, Permanent
-from agents.ledger.events import Event
+from agents.errors import ActionFailed, Permanent
+from agents.ledger.events import Event, of_kind
+from agents.ledger.payloads import (
+    MoneySettled,
+    PlanMade,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepNoted,
+)
 from agents.records.evidence import RunFacts
-from agents.records.relevance import RECORDING_ACTIONS, RECORDING_PARAMETERS, something_to_record
+from agents.records.relevance import (
+    RECORDING_PARAMETERS,
+    call_of,
+    recording,
+    something_to_record,
+)
 
 __all__ = [
     "TRAINING_FACTS",
@@ -31,47 +41,6 @@ __all__ = [
 
 TRAINING_FACTS = ("config_digest", "dataset_digest", "source_digest", "device", "started", "ended")
 """What the provenance of a training must hold besides its ``training_key``."""
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-class _Payload(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Git(_Payload):
-    commit: str
-    dirty: bool
-    branch: str = ""
-
-
-class _RunStarted(_Payload):
-    goal: str
-    params: dict[str, Any]
-    git: _Git | None = None
-    version: str
-
-
-class _StepFinished(_Payload):
-    step: str
-    action: str
-    seconds: float
-    outcome: Outcome
-
-
-class _Settled(_Payload):
-    step: str
-    usd: float | None = None
-    rate: str = ""
-
-
-class _StepFailed(_Payload):
-    step: str
-    action: str
-    name: str
-    message: str
-    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +87,14 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """A plan that was made."""
+
+    event: Event
+    plan: PlanMade
+
+
+@dataclass(frozen=True)
 class Paid:
     """What a step cost, and where the rate was read."""
 
@@ -138,7 +115,7 @@ class RunLog:
     facts: RunFacts
     finished: list[Finished] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
-    plans: list[Event] = field(default_factory=list)
+    plans: list[Planned] = field(default_factory=list)
     paid: list[Paid] = field(default_factory=list)
     calls: list[tuple[int, str, str]] = field(default_factory=list)
 
@@ -173,7 +150,7 @@ class RunLog:
         return self.trained or any(step.outcome.decision for step in self.finished)
 
 
-def run_logs(events: Iterable[Event]) -> list[RunLog]:
+def run_logs(events: Sequence[Event]) -> list[RunLog]:
     """The runs in which something was trained or decided, in the order they started.
 
     Raises:
@@ -184,9 +161,9 @@ def run_logs(events: Iterable[Event]) -> list[RunLog]:
     for event in events:
         if event.run:
             by_run.setdefault(event.run, []).append(event)
-        if event.type == "step.noted" and event.data.get("call_id"):
-            noted = event.data
-            calls.append((event.sequence, str(noted.get("training", "")), str(noted["call_id"])))
+    for event, noted in of_kind(events, StepNoted):
+        if call_of(noted):
+            calls.append((event.sequence, str(noted.about.get("training", "")), call_of(noted)))
     logs = [_run_log(run, own, calls) for run, own in by_run.items() if something_to_record(own)]
     _drop_repetitions(logs)
     return [log for log in logs if log.recorded]
@@ -214,40 +191,38 @@ def _drop_repetitions(logs: list[RunLog]) -> None:
 
 
 def _run_log(run: str, events: list[Event], calls: list[tuple[int, str, str]]) -> RunLog:
-    started = next((event for event in events if event.type == "run.started"), None)
-    if started is None:
-        raise fact_missing(f"run {run} has no event run.started")
-    log = RunLog(_run_facts(run, started), calls=calls)
+    begun = next(of_kind(events, RunStarted), None)
+    if begun is None:
+        raise fact_missing(f"run {run} has no event {RunStarted.kind}")
+    log = RunLog(_run_facts(run, *begun), calls=calls)
     for event in events:
-        if event.data.get("action") in RECORDING_ACTIONS:
+        if recording(event):
             continue
-        if event.type == "step.finished":
-            log.finished.append(_finished(event))
-        elif event.type == "step.failed":
-            log.failed.append(_failed(event))
-        elif event.type == "plan.made":
-            log.plans.append(event)
-        elif event.type == "money.settled":
-            settled = _read(_Settled, event, event.data)
-            if settled.usd is not None:
-                log.paid.append(Paid(event, settled.step, settled.usd, settled.rate))
+        match event.payload:
+            case StepFinished(step=step, action=action, seconds=seconds, outcome=outcome):
+                log.finished.append(Finished(event, step, action, seconds, outcome))
+            case StepFailed() as failed:
+                log.failed.append(_failed(event, failed))
+            case PlanMade() as plan:
+                log.plans.append(Planned(event, plan))
+            case MoneySettled(step=step, usd=float(usd), rate=rate):
+                log.paid.append(Paid(event, step, usd, rate))
     return log
 
 
-def _run_facts(run: str, event: Event) -> RunFacts:
-    payload = _read(_RunStarted, event, event.data)
-    git = payload.git
+def _run_facts(run: str, event: Event, started: RunStarted) -> RunFacts:
+    git = started.provenance.git
     return RunFacts(
         id=run,
-        goal=payload.goal,
+        goal=started.goal,
         params=tuple(
             sorted(
                 (name, _plain(value))
-                for name, value in payload.params.items()
+                for name, value in started.params.items()
                 if value is not None and name not in RECORDING_PARAMETERS
             )
         ),
-        version=payload.version,
+        version=started.version,
         commit=git.commit if git else "",
         dirty=git.dirty if git else False,
         branch=git.branch if git else "",
@@ -255,38 +230,20 @@ def _run_facts(run: str, event: Event) -> RunFacts:
     )
 
 
-def _finished(event: Event) -> Finished:
-    payload = _read(_StepFinished, event, event.data)
-    return Finished(event, payload.step, payload.action, payload.seconds, payload.outcome)
-
-
-def _failed(event: Event) -> Failed:
-    payload = _read(_StepFailed, event, event.data)
-    failure_class = str(event.data.get("class", FailureClass.UNKNOWN))
+def _failed(event: Event, failed: StepFailed) -> Failed:
     return Failed(
         event,
-        payload.step,
-        payload.action,
-        failure_class,
-        payload.name,
-        payload.message,
-        payload.fix,
+        failed.step,
+        failed.action,
+        failed.failure_class,
+        failed.name,
+        failed.message,
+        failed.fix,
     )
 
 
 def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-
-
-def _read(model: type[_Model], event: Event, data: dict[str, Any]) -> _Model:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise fact_missing(
-            f"event {event.sequence} ({event.type}) of run {event.run}: {where}: {first['msg']}"
-        ) from error
 
 
 def fact_missing(message: str) -> ActionFailed:

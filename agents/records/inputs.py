@@ -6,14 +6,25 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.records.relevance import RECORDING_ACTIONS, something_to_record
+from agents.ledger.payloads import (
+    MoneySettled,
+    PlanMade,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepNoted,
+)
+from agents.records.relevance import call_of, recording, something_to_record
 
 if TYPE_CHECKING:
     from agents.ledger.events import Event
 
 __all__ = ["inputs_digest"]
 
-_QUOTED = ("run.started", "plan.made", "step.finished", "step.failed", "money.settled")
+_QUOTED = tuple(
+    model.kind
+    for model in (RunStarted, PlanMade, StepFinished, StepFailed, MoneySettled, StepNoted)
+)
 _FILES = ("plans/*.md", "agents-docs/*.md", "agents-docs/runs/*.md")
 _HERE = Path(__file__).resolve().parent
 
@@ -39,10 +50,12 @@ def _events(events: "Iterable[Event]") -> Iterator[bytes]:
         if not something_to_record(own):
             continue
         for event in own:
-            quoted = event.type in _QUOTED or event.data.get("call_id")
-            if quoted and event.data.get("action") not in RECORDING_ACTIONS:
-                yield f"{event.id} {event.type} {event.time}".encode()
-                yield json.dumps(event.data, sort_keys=True).encode()
+            if event.type not in _QUOTED or recording(event):
+                continue
+            if isinstance(event.payload, StepNoted) and not call_of(event.payload):
+                continue
+            yield f"{event.id} {event.type} {event.time}".encode()
+            yield json.dumps(event.payload.to_json(), sort_keys=True).encode()
 
 
 def _files(repo: Path) -> Iterator[bytes]:

@@ -46,13 +46,15 @@ def got_past(log: RunLog) -> Iterator[GotPast]:
 
 def _planned_at(log: RunLog, sequence: int) -> set[str]:
     """The actions that the plan followed at that moment still had to do."""
-    before = [plan for plan in log.plans if plan.sequence < sequence]
+    before = [each for each in log.plans if each.event.sequence < sequence]
     if not before:
         return set()
     done = {
-        step.action for step in log.finished if before[-1].sequence < step.event.sequence < sequence
+        step.action
+        for step in log.finished
+        if before[-1].event.sequence < step.event.sequence < sequence
     }
-    return {str(step["action"]) for step in before[-1].data.get("steps", [])} - done
+    return {step.action for step in before[-1].plan.steps} - done
 
 
 def _success_after(log: RunLog, failure: Failed) -> Finished | None:

@@ -1,12 +1,20 @@
-"""Whether there is anything to record at all; asked before every plan, so it imports nothing."""
+"""Whether there is anything to record at all; asked before every plan, so it imports little."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from agents.ledger.payloads import OfStep, StepFinished, StepNoted
+
 if TYPE_CHECKING:
     from agents.ledger.events import Event
 
-__all__ = ["RECORDING_ACTIONS", "RECORDING_PARAMETERS", "something_to_record"]
+__all__ = [
+    "RECORDING_ACTIONS",
+    "RECORDING_PARAMETERS",
+    "call_of",
+    "recording",
+    "something_to_record",
+]
 
 RECORDING_ACTIONS = frozenset({"update_docs"})
 """Actions that write records; what they do is never evidence."""
@@ -18,8 +26,21 @@ RECORDING_PARAMETERS = frozenset({"repo", "commit"})
 def something_to_record(events: "Iterable[Event]") -> bool:
     """Whether any event holds a training or a decision; cheap enough to ask before planning."""
     for event in events:
-        if event.type == "step.finished" and event.data.get("action") not in RECORDING_ACTIONS:
-            outcome = event.data.get("outcome") or {}
-            if outcome.get("decision") or (outcome.get("provenance") or {}).get("training_key"):
-                return True
+        if event.type != StepFinished.kind or not isinstance(event.payload, StepFinished):
+            continue
+        outcome, action = event.payload.outcome, event.payload.action
+        if action not in RECORDING_ACTIONS and (
+            outcome.decision is not None or outcome.provenance.get("training_key")
+        ):
+            return True
     return False
+
+
+def recording(event: "Event") -> bool:
+    """Whether this is of a step that writes records; what it does is never evidence."""
+    return isinstance(event.payload, OfStep) and event.payload.action in RECORDING_ACTIONS
+
+
+def call_of(note: StepNoted) -> str:
+    """The platform's name of what a step launched; empty where the note is about something else."""
+    return str(note.about.get("call_id") or "")

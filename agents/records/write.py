@@ -130,7 +130,7 @@ def draft(
     Raises:
         ActionFailed: An event lacks a fact that a record needs.
     """
-    logs = run_logs(events)
+    logs = run_logs(tuple(events))
     made = Draft(repo, edited, thaw)
     _draft_adrs(made, logs)
     _draft_learnings(made, logs)

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from agents.errors import NotApproved
-from agents.ledger.events import Event
+from agents.ledger.events import Event, of_kind
+from agents.ledger.payloads import ApprovalUsed, PlanApproved, StepVerified
 
-__all__ = ["APPROVED", "USED", "Approval", "Approvals", "find_approval"]
+__all__ = ["Approval", "Approvals", "find_approval"]
 
-APPROVED = "plan.approved"
-USED = "approval.used"
+
+_OF_APPROVALS = (PlanApproved.kind, ApprovalUsed.kind)
 
 
 @dataclass(frozen=True)
@@ -29,25 +29,24 @@ class Approvals:
     Attributes:
         run: The run's id.
         events: Reads the ledger.
-        record: Appends ``approval.used`` with this data.
+        record: Appends an event that says this.
         covered: Actions that somebody agreed to.
         limit: The most dollars that was agreed to.
     """
 
     run: str
     events: Callable[[], list[Event]]
-    record: Callable[[dict[str, Any]], object]
+    record: Callable[[ApprovalUsed], object]
     covered: set[str] = field(default_factory=set)
     limit: float | None = None
 
     def carry_over(self, runs: Iterable[Sequence[Event]]) -> None:
         """What was agreed to and not done in the runs that this one continues, newest first."""
-        for event in (each for own in runs for each in reversed(own)):
-            if event.type == USED:
-                self.covered |= set(event.data["actions"])
-                self.limit = event.data["max_cost"] if self.limit is None else self.limit
-        done = {each.data["action"] for own in runs for each in own if each.type == "step.verified"}
-        self.covered -= done
+        newest_first = [each for own in runs for each in reversed(own)]
+        for _, used in of_kind(newest_first, ApprovalUsed):
+            self.covered |= set(used.actions)
+            self.limit = used.max_cost if self.limit is None else self.limit
+        self.covered -= {verified.action for _, verified in of_kind(newest_first, StepVerified)}
 
     def check(self, digest: str, asking: Iterable[str], cap: float | None) -> float | None:
         """The cap of a plan whose actions ``asking`` need a person.
@@ -61,8 +60,13 @@ class Approvals:
         if not wanted <= self.covered:
             approval = find_approval(self.events(), digest, self.run, wanted)
             self._within(approval.max_cost, cap)
-            used = {"approval": approval.id, "actions": sorted(wanted)}
-            self.record({**used, "max_cost": approval.max_cost})
+            used = ApprovalUsed(
+                approval=approval.id,
+                actions=tuple(sorted(wanted)),
+                max_cost=approval.max_cost,
+                digest=digest,
+            )
+            self.record(used)
             self.covered |= wanted
             self.limit = approval.max_cost
         self._within(self.limit, cap)
@@ -92,10 +96,11 @@ def find_approval(
     """
     given: dict[str, Approval] = {}
     for event in events:
-        if event.type == APPROVED and event.data["digest"] == digest:
-            given[event.id] = Approval(event.id, digest, float(event.data["max_cost"]))
-        elif event.type == USED:
-            given.pop(event.data["approval"], None)
+        said = event.payload if event.type in _OF_APPROVALS else None
+        if isinstance(said, PlanApproved) and said.digest == digest:
+            given[event.id] = Approval(event.id, digest, said.max_cost)
+        elif isinstance(said, ApprovalUsed):
+            given.pop(said.approval, None)
     if not given:
         raise NotApproved(
             f"a person must approve {', '.join(sorted(set(actions)))} in plan {digest[:12]}",

@@ -5,14 +5,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from agents.declare.actions import OBSERVE, Action, Context
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Interrupted, NotApproved, Transient
 from agents.ledger.failpoints import failpoint
+from agents.ledger.payloads import Payload, StepFinished, StepStarted
 from agents.planning import PlanResult, Step
 from agents.run.failures import StepFailure, classify
+from agents.run.tell import failed
 
 __all__ = ["Doing", "Executor", "Verify", "doings"]
 
@@ -71,33 +73,31 @@ class Executor:
         plan: The partial order to follow.
         actions: How to do each step.
         context: Makes the context of a step.
-        record: Appends an event: (type, subject, data).
+        record: Appends an event: (subject, payload).
         verify: Observes the promises of a step.
         capacity: Units of each resource; 1 where a resource is not named.
         stop: Set by a signal; the run then ends as interrupted.
-        attempt: Which attempt of an action this would be.
         sees_more: Asked after each verified step: whether facts that were unknown when the plan
             was made can be seen now. Then nothing new is started, so that the plan can be made
             anew from more knowledge.
         before: Called before a step starts, with the steps that are to do; may refuse it.
         after: Called when a step ended, however it did.
         covered: Called again and again while a step runs, as ``before`` is; may refuse to pay on.
-        about: What else the ledger should say about a step that starts.
+        begun: What the ledger should say about a step that starts.
     """
 
     plan: PlanResult
     actions: Mapping[str, Doing]
     context: Callable[[Step], Context]
-    record: Callable[[str, str, dict[str, Any]], object]
+    record: Callable[[str, Payload], object]
+    begun: Callable[[Step], StepStarted]
     verify: Verify
     capacity: Mapping[str, int]
     stop: threading.Event
-    attempt: Callable[[str], int] = lambda _: 1
     sees_more: Callable[[], bool] = lambda: False
     before: Callable[[Step, list[Step]], None] = lambda _step, _rest: None
     after: Callable[[Step], None] = lambda _: None
     covered: Callable[[Step, list[Step]], None] = lambda _step, _rest: None
-    about: Callable[[Step], dict[str, Any]] = lambda _: {}
     _paused: bool = False
     _refused: NotApproved | None = None
     _done: set[str] = field(default_factory=set)
@@ -169,8 +169,7 @@ class Executor:
         context, timeout = self.context(step), self.actions[step.action].timeout
         now = time.monotonic()
         self._running[step.id] = _Running(step, context, now, now + timeout if timeout else None)
-        started = {"step": step.id, "action": step.action, "attempt": self.attempt(step.action)}
-        self.record("step.started", step.id, started | self.about(step))
+        self.record(step.id, self.begun(step))
         threading.Thread(
             target=self._work, args=(step, context), name=f"step {step.id}", daemon=True
         ).start()
@@ -196,15 +195,10 @@ class Executor:
         failpoint("step.before")
         outcome = self.actions[step.action].run(context)
         failpoint("step.after")
+        seconds = round(time.monotonic() - started, 3)
         self.record(
-            "step.finished",
             step.id,
-            {
-                "step": step.id,
-                "action": step.action,
-                "seconds": round(time.monotonic() - started, 3),
-                "outcome": outcome.model_dump(mode="json"),
-            },
+            StepFinished(step=step.id, action=step.action, seconds=seconds, outcome=outcome),
         )
         _judge(step, outcome)
         broken = self.verify(step, context)
@@ -226,13 +220,13 @@ class Executor:
         if running.refused is not None:
             self._refused = running.refused
             failure = StepFailure(step.id, step.action, _unpaid(step, failure))
-            self.record("step.failed", step.id, dict(failure.data()))
+            self.record(step.id, failed(failure))
             return
         if running.timed_out:
             timeout = self.actions[step.action].timeout
             late = Transient(f"{step.action} was cancelled after {timeout:g} s", name="timeout")
             failure = StepFailure(step.id, step.action, late)
-        self.record("step.failed", step.id, dict(failure.data()))
+        self.record(step.id, failed(failure))
         self._failed.append(failure)
 
     def _cancel_overdue(self) -> None:

@@ -15,6 +15,7 @@ from agents.errors import (
     Unauthenticated,
     UsageError,
 )
+from agents.ledger.payloads import Tried
 
 __all__ = ["FailureMemory", "StepFailure", "classify", "unusable"]
 
@@ -26,17 +27,6 @@ class StepFailure:
     step: str
     action: str
     error: ActionFailed
-
-    def data(self) -> dict[str, object]:
-        """The failure as it is kept in the ledger."""
-        return {
-            "step": self.step,
-            "action": self.action,
-            "class": str(self.error.failure_class),
-            "name": self.error.name,
-            "message": self.error.message,
-            "fix": self.error.fix,
-        }
 
 
 def classify(error: Exception) -> ActionFailed:
@@ -164,12 +154,12 @@ class FailureMemory:
         for action in actions:
             self.succeeded(action)
 
-    def tried_list(self) -> list[dict[str, object]]:
+    def all_tried(self) -> tuple[Tried, ...]:
         """What failed in this run, how and how often; for the history."""
-        return [
-            {"action": action, "class": failure_class, "name": name, "times": times}
+        return tuple(
+            Tried(action=action, failure_class=failure_class, name=name, times=times)
             for (action, failure_class, name), times in self.tried.items()
-        ]
+        )
 
     def attempts(self, action: str) -> int:
         """How often the action failed for a passing reason in this run."""

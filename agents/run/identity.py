@@ -9,6 +9,7 @@ from typing import Any
 
 from agents.declare.facts import WorldState
 from agents.ledger.events import Event, new_event, utc_now
+from agents.ledger.payloads import RunFinished, RunStarted
 from agents.ledger.store import Ledger
 
 __all__ = [
@@ -42,8 +43,8 @@ def new_run_id(clock: Callable[[], datetime] = utc_now) -> str:
 
 def open_runs(ledger: Ledger) -> dict[str, str]:
     """Runs whose end was not written, with their goals: one may run now, others were killed."""
-    started = {event.run: event.subject for event in ledger.events(types=("run.started",))}
-    finished = {event.run for event in ledger.events(types=("run.finished",))}
+    started = {event.run: event.subject for event in ledger.events(types=(RunStarted.kind,))}
+    finished = {event.run for event in ledger.events(types=(RunFinished.kind,))}
     return {run: goal for run, goal in started.items() if run not in finished}
 
 
@@ -51,8 +52,8 @@ def close_lost_runs(ledger: Ledger, clock: Callable[[], datetime] = utc_now) -> 
     """Close the runs that were killed; call it with the lock held. Returns their ids."""
     lost = open_runs(ledger)
     for run, goal in lost.items():
-        data = {"status": "lost", "exit_code": None, "message": "the process was killed"}
-        ledger.append(new_event("run.finished", data, run=run, subject=goal, clock=clock))
+        killed = RunFinished(status="lost", message="the process was killed")
+        ledger.append(new_event(killed, run=run, subject=goal, clock=clock))
     return list(lost)
 
 
@@ -68,10 +69,10 @@ def continued_runs(events: Iterable[Event], goal: str, params: dict[str, Any]) -
             runs.setdefault(event.run, []).append(event)
     found = []
     for own in reversed(list(runs.values())):
-        first, last = own[0], own[-1]
-        if first.data.get("goal") != goal or first.data.get("params") != params:
+        began, ended = own[0].payload, own[-1].payload
+        if not isinstance(began, RunStarted) or (began.goal, began.params) != (goal, params):
             continue
-        if last.type == "run.finished" and last.data["status"] not in CONTINUED:
+        if isinstance(ended, RunFinished) and ended.status not in CONTINUED:
             break
         found.append(own)
     return found

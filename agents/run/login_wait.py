@@ -4,14 +4,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from agents.declare.facts import WorldState, statements
 from agents.errors import Interrupted, Unauthenticated
+from agents.ledger.payloads import PersonAwaited
 
-__all__ = ["AWAITED", "Person"]
-
-AWAITED = "person.awaited"
+__all__ = ["Person"]
 
 FIRST_RETRY_SECONDS = 15.0
 LONGEST_RETRY_SECONDS = 60.0
@@ -26,13 +24,13 @@ class Person:
         wait: Seconds to wait; 0: not at all.
         poll: Seconds between two looks.
         stop: Ends the waiting.
-        record: Appends ``person.awaited`` with this data.
+        record: Appends an event that says this.
     """
 
     wait: float
     poll: float
     stop: threading.Event
-    record: Callable[[dict[str, Any]], object]
+    record: Callable[[PersonAwaited], object]
     _until: float | None = None
     _retry_seconds: float = FIRST_RETRY_SECONDS
 
@@ -50,7 +48,7 @@ class Person:
                 return False
             self._until = now + self.wait
             self._retry_seconds = min(FIRST_RETRY_SECONDS, 8 * self.poll)
-            self.record({"message": error.message, "fix": error.fix, "seconds": self.wait})
+            self.record(PersonAwaited(message=error.message, fix=error.fix, seconds=self.wait))
         retry = now + self._retry_seconds
         while (left := self._until - time.monotonic()) > 0:
             if self.stop.wait(min(self.poll, left)):

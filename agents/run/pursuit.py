@@ -22,17 +22,28 @@ from agents.declare.catalogue import Catalogue
 from agents.declare.facts import Condition, WorldState, show_value
 from agents.errors import ActionFailed, GoapError, Interrupted, StalePlan, Unauthenticated
 from agents.ledger.events import Event, new_event, steady_clock
+from agents.ledger.payloads import (
+    Payload,
+    Provenance,
+    RunFinished,
+    RunStalled,
+    RunStarted,
+    StepFinished,
+    StepNoted,
+    StepStarted,
+    StepVerified,
+)
 from agents.ledger.store import Ledger
 from agents.money.estimates import estimates_from
 from agents.money.purse import Purse, carried_over
 from agents.planning import Step
-from agents.run import payloads
-from agents.run.approval import USED, Approvals
+from agents.run import tell
+from agents.run.approval import Approvals
 from agents.run.decide import Deliberation, continued, deliberate
 from agents.run.execute import Executor, doings
 from agents.run.failures import FailureMemory, StepFailure
 from agents.run.identity import RunResult, continued_runs, new_run_id, program_version
-from agents.run.login_wait import AWAITED, Person
+from agents.run.login_wait import Person
 from agents.run.no_plan import why_no_plan
 from agents.run.observe import observe, sees_more
 from agents.run.recall import recall, unfinished
@@ -75,7 +86,7 @@ class Pursuit:
     max_cost: float | None = None
     plan_digest: str | None = None
     capacity: Mapping[str, int] = field(default_factory=dict)
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
     backoff: float = 2.0
     wait: float = 0.0
     poll: float = 2.0
@@ -101,10 +112,10 @@ class Pursuit:
         before = continued_runs(events, self.goal.name, self._given())
         spent, reserved = carried_over(before)
         self._purse = Purse(self.max_cost, self._record, self.clock, spent, reserved)
-        told = {type_: partial(self._record, type_, self.goal.name) for type_ in (USED, AWAITED)}
-        self._approvals = Approvals(self.run_id, self.ledger.events, told[USED])
+        told = partial(self._record, self.goal.name)
+        self._approvals = Approvals(self.run_id, self.ledger.events, told)
         self._approvals.carry_over(before)
-        self._person = Person(self.wait, self.poll, self.stop, told[AWAITED])
+        self._person = Person(self.wait, self.poll, self.stop, told)
 
     def _given(self) -> dict[str, Any]:
         return self.params.model_dump(mode="json")
@@ -121,16 +132,15 @@ class Pursuit:
         """
         started = time.monotonic()
         self._record(
-            "run.started",
             self.goal.name,
-            {
-                "goal": self.goal.name,
-                "params": self._given(),
-                "max_cost": self.max_cost,
-                "pid": os.getpid(),
-                "version": program_version(),
-                **self.provenance,
-            },
+            RunStarted(
+                goal=self.goal.name,
+                what=self._given(),
+                max_cost=self.max_cost,
+                pid=os.getpid(),
+                version=program_version(),
+                provenance=self.provenance,
+            ),
         )
         try:
             self._adopt()
@@ -139,7 +149,7 @@ class Pursuit:
             self._close(error)
             raise
         status = "done" if self._done else "nothing to do"
-        self._record("run.finished", self.goal.name, {"status": status, "exit_code": 0})
+        self._record(self.goal.name, RunFinished(status=status, exit_code=0))
         seconds = time.monotonic() - started
         return RunResult(self.run_id, self.goal.name, status, seconds, tuple(self._done), world)
 
@@ -150,11 +160,9 @@ class Pursuit:
             outcome = None if action is None else recall(action, self._context())
             if outcome is None:
                 continue
-            step = {"step": name, "action": name}
-            self._record("step.started", name, {**step, "attempt": 1, "recalled": True})
-            data = {"seconds": 0.0, "outcome": outcome.model_dump(mode="json")}
-            self._record("step.finished", name, {**step, **data})
-            self._record("step.verified", name, {**step, "facts": {}})
+            self._record(name, StepStarted(step=name, action=name, recalled=True))
+            self._record(name, StepFinished(step=name, action=name, seconds=0.0, outcome=outcome))
+            self._record(name, StepVerified(step=name, action=name))
             self._done.append(name)
 
     def _until_the_goal_holds(self) -> WorldState:
@@ -169,8 +177,8 @@ class Pursuit:
                 continue
             if not deliberation.result.steps:
                 return world
-            made = payloads.planned(deliberation, self._asking(deliberation), because)
-            self._record("plan.made", self.goal.name, made)
+            made = tell.planned(deliberation, self._asking(deliberation), because)
+            self._record(self.goal.name, made)
             self._check(deliberation)
             failures = self._act(deliberation)
             because = "; ".join(failure.error.message for failure in failures)
@@ -190,7 +198,7 @@ class Pursuit:
 
     def _observe(self) -> WorldState:
         self._world = self._look()
-        self._record("facts.observed", self.goal.name, payloads.observed(self._world))
+        self._record(self.goal.name, tell.observed(self._world))
         return self._world
 
     def _plan(self, world: WorldState) -> Deliberation:
@@ -251,7 +259,6 @@ class Pursuit:
             verify=self._verify,
             capacity=self.capacity,
             stop=self.stop,
-            attempt=lambda action: self._memory.attempts(action) + 1,
             sees_more=lambda: sees_more(self.catalogue, deliberation.world, self._world),
             before=lambda step, rest: self._purse.reserve(
                 step.id, known[step.action], [known[each.action] for each in rest]
@@ -260,7 +267,9 @@ class Pursuit:
             covered=lambda step, rest: self._purse.cover(
                 step.id, known[step.action], [known[each.action] for each in rest]
             ),
-            about=lambda step: payloads.expected(known[step.action]),
+            begun=lambda step: tell.started(
+                step, known[step.action], self._memory.attempts(step.action) + 1
+            ),
         )
         return executor.run()
 
@@ -271,24 +280,14 @@ class Pursuit:
         world = observe(self.catalogue, facts, context.anew(), known=self._world)
         with self._looking:
             self._world = self._world.updated({fact: world.readings[fact] for fact in facts})
-        seen = {
-            each.fact: {
-                "value": show_value(world[each.fact]),
-                "evidence": world.readings[each.fact].evidence,
-            }
-            for each in promised
-        }
         broken = [
-            f"{each.fact} is {seen[each.fact]['value']} ({seen[each.fact]['evidence']})"
+            f"{each.fact} is {show_value(world[each.fact])} ({world.readings[each.fact].evidence})"
             for each in promised
             if not world.holds(each)
         ]
         if not broken:
-            self._record(
-                "step.verified",
-                step.id,
-                {"step": step.id, "action": step.action, "facts": seen},
-            )
+            seen = {fact: tell.seen(world.readings[fact]) for fact in facts}
+            self._record(step.id, StepVerified(step=step.id, action=step.action, facts=seen))
             self._done.append(step.id)
             self._verified.add(step.id)
             self._memory.succeeded(step.action)
@@ -314,8 +313,11 @@ class Pursuit:
         return next(each.needs for each in grounded if each.name == action)
 
     def _context_of(self, step: Step, grounded: Grounded) -> Context:
-        def note(data: dict[str, Any]) -> None:
-            self._record("step.noted", step.id, {"step": step.id, "action": step.action, **data})
+        def note(text: str = "", *, log: str = "", about: Mapping[str, Any] | None = None) -> None:
+            noted = StepNoted(
+                step=step.id, action=step.action, text=text, log=log, about=dict(about or {})
+            )
+            self._record(step.id, noted)
 
         return self._context(
             note=note,
@@ -333,9 +335,9 @@ class Pursuit:
             **of_the_step,
         )
 
-    def _record(self, type_: str, subject: str, data: dict[str, Any]) -> Event:
+    def _record(self, subject: str, payload: Payload) -> Event:
         event = self.ledger.append(
-            new_event(type_, data, run=self.run_id, subject=subject, clock=self.clock)
+            new_event(payload, run=self.run_id, subject=subject, clock=self.clock)
         )
         with suppress(OSError):  # a terminal that went away is no failure of the run
             self.reporter.event(event)
@@ -345,8 +347,8 @@ class Pursuit:
         try:
             stalled = bool(self._memory.tried) and not isinstance(error, Unauthenticated)
             if stalled and isinstance(error, ActionFailed):
-                self._record("run.stalled", self.goal.name, {"tried": self._memory.tried_list()})
-            self._record("run.finished", self.goal.name, payloads.ended(error))
+                self._record(self.goal.name, RunStalled(tried=self._memory.all_tried()))
+            self._record(self.goal.name, tell.ended(error))
         except GoapError:
             # the ledger itself is what failed (a full disk): the next run closes this one
             error.add_note("the end of this run could not be written to the ledger")

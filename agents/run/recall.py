@@ -12,6 +12,7 @@ from agents.declare.actions import Action, Context
 from agents.declare.outcome import Outcome
 from agents.errors import FailureClass
 from agents.ledger.events import Event
+from agents.ledger.payloads import RunStarted, StepFailed, StepFinished, StepStarted
 
 __all__ = ["recall", "unfinished"]
 
@@ -26,17 +27,18 @@ def unfinished(events: Iterable[Event], goal: str, params: dict[str, Any]) -> li
     runs: set[str] = set()
     begun: dict[str, None] = {}
     for event in events:
-        data = event.data
-        if event.type == "run.started" and (data["goal"], data["params"]) == (goal, params):
-            runs.add(event.run)
-        elif event.run not in runs:
+        if event.type != RunStarted.kind and event.run not in runs:
             continue
-        elif event.type == "step.started":
-            begun[data["action"]] = None
-        elif event.type == "step.finished" or (
-            event.type == "step.failed" and data["class"] not in _LET_GO
-        ):
-            begun.pop(data["action"], None)
+        match event.payload:
+            case RunStarted() as began if (began.goal, began.params) == (goal, params):
+                runs.add(event.run)
+            case StepStarted(action=name):
+                begun[name] = None
+            case StepFinished(action=name):
+                begun.pop(name, None)
+            case StepFailed(action=name, failure_class=failure_class):
+                if failure_class not in _LET_GO:
+                    begun.pop(name, None)
     return list(begun)
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agents.ledger.payloads import Value
+
 __all__ = ["ErrorData", "EventData", "PlanData", "RunData", "ShowData"]
 
 
@@ -33,9 +35,9 @@ class PlannedFact(_Exact):
     sign: Literal["+", "=", "$", "?", "-"] = Field(
         description="+ becomes true, = is so already, $ becomes true for money, ? unknown, - false"
     )
-    value: str
+    value: Value = Field(description="null is unknown")
     evidence: str
-    will_be: str
+    will_be: Value = Field(description="null is unknown; a threshold is written as >= 500")
 
 
 class Reason(_Exact):
@@ -63,7 +65,7 @@ class MissingFact(_Exact):
     """A fact that nothing can make true."""
 
     fact: str
-    value: str
+    value: Value
     needed_by: list[str]
     evidence: str
 
@@ -107,7 +109,7 @@ class SeenFact(_Exact):
     """One fact as it was observed."""
 
     name: str
-    value: str
+    value: Value = Field(description="null is unknown")
     evidence: str
 
 
@@ -135,6 +137,9 @@ class EventData(_Exact):
     sequence: Annotated[str, Field(pattern=r"^\d{10}$")]
     subject: str | None = None
     run: str | None = None
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None, description="over this event and the hash of the one before"
+    )
 
 
 class RunStep(_AtLeast):

@@ -3,15 +3,14 @@
 from datetime import datetime
 
 from agents.declare.schedule import Schedule
-from agents.declare.triggers import DUE
 from agents.ledger.events import Event, new_event, timestamp
+from agents.ledger.payloads import ScheduleDue, ScheduleSeen
 from agents.ledger.store import Ledger
 from agents.watching.source import last_event
 
 __all__ = ["ScheduleSource"]
 
 SOURCE = "schedule"
-SEEN = "schedule.seen"
 
 
 class ScheduleSource:
@@ -34,13 +33,13 @@ class ScheduleSource:
         """Append the last moment it was due, unless the ledger has it."""
         due, text = timestamp(self.schedule.latest(now)), self.schedule.text
         if self._last is None:
-            known = last_event(ledger, (DUE, SEEN), self.source, text)
-            if known is None:
-                ledger.append(self._event(SEEN, due, now))
-            self._last = str(known.data["due"]) if known is not None else due
+            last = last_event(ledger, (ScheduleDue, ScheduleSeen), self.source, text)
+            if last is None:
+                ledger.append(self._event(ScheduleSeen(due=due), now))
+            self._last = last.due if last is not None else due
         # a last moment that is still to come was written by a clock that has been set back since
         if due > self._last or self._last > timestamp(now):
-            ledger.receive(self._event(DUE, due, now))
+            ledger.receive(self._event(ScheduleDue(due=due), now))
             self._last = due
 
     def waiting(self, now: datetime) -> str:
@@ -50,13 +49,12 @@ class ScheduleSource:
     def close(self) -> None:
         """Nothing runs beside."""
 
-    def _event(self, type_: str, due: str, now: datetime) -> Event:
+    def _event(self, seen: ScheduleSeen, now: datetime) -> Event:
         text = self.schedule.text
         return new_event(
-            type_,
-            {"due": due},
+            seen,
             source=self.source,
             subject=text,
-            id=f"{type_} {text} {due}",
+            id=f"{seen.type} {text} {seen.due}",
             clock=lambda: now,
         )

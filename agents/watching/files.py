@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from agents.declare.triggers import FILE, matches_path
+from agents.declare.triggers import matches_path
 from agents.ledger.events import Event, new_event
+from agents.ledger.payloads import FileChanged, FileSeen
 from agents.ledger.store import Ledger
 from agents.watching.source import last_event
 
 __all__ = ["FileSource", "snapshot"]
 
-SEEN = "file.seen"
 MOST_PATHS = 50
 _NEVER = {"__pycache__", "node_modules"}
 
@@ -59,13 +59,13 @@ class FileSource:
         files = snapshot(self._root, self._patterns)
         current = _fingerprint(files)
         if not self._fingerprint:
-            known = last_event(ledger, (FILE, SEEN), self.source, self.subject)
-            if known is None:
-                ledger.append(self._event(SEEN, "", current, [], now))
-            self._fingerprint = str(known.data["fingerprint"]) if known is not None else current
+            last = last_event(ledger, (FileChanged, FileSeen), self.source, self.subject)
+            if last is None:
+                ledger.append(self._event(FileSeen(fingerprint=current), "", now))
+            self._fingerprint = last.fingerprint if last is not None else current
         if current != self._fingerprint:
-            changed = self._changed(files)
-            ledger.receive(self._event(FILE, self._fingerprint, current, changed, now))
+            changed = FileChanged(fingerprint=current, paths=tuple(self._changed(files)))
+            ledger.receive(self._event(changed, self._fingerprint, now))
         self._files, self._fingerprint = files, current
 
     def waiting(self, now: datetime) -> str:  # noqa: ARG002 - changes have no due time
@@ -84,13 +84,12 @@ class FileSource:
             path for path in files.keys() | before.keys() if files.get(path) != before.get(path)
         )[:MOST_PATHS]
 
-    def _event(self, type_: str, old: str, new: str, paths: list[str], now: datetime) -> Event:
+    def _event(self, seen: FileSeen, old: str, now: datetime) -> Event:
         return new_event(
-            type_,
-            {"fingerprint": new, "paths": paths},
+            seen,
             source=self.source,
             subject=self.subject,
-            id=f"{type_} {self.subject} {old[:16]} {new[:16]}",
+            id=f"{seen.type} {self.subject} {old[:16]} {seen.fingerprint[:16]}",
             clock=lambda: now,
         )
 

@@ -3,15 +3,14 @@
 from datetime import datetime
 from pathlib import Path
 
-from agents.declare.triggers import COMMIT
 from agents.errors import UsageError
 from agents.ledger.events import Event, new_event
+from agents.ledger.payloads import GitCommit, GitSeen
 from agents.ledger.store import Ledger
 from agents.watching.source import last_event
 
 __all__ = ["GitSource"]
 
-SEEN = "git.seen"
 MOST_COMMITS = 200
 """More than this at once is a merge of years; the newest say enough."""
 
@@ -56,7 +55,8 @@ class GitSource:
         if head == self._last[branch]:
             return
         for commit in self._commits(self._last[branch], head):
-            ledger.receive(self._event(COMMIT, branch, commit, now))
+            paths = tuple(self._paths(commit))
+            ledger.receive(self._event(GitCommit(commit=commit, branch=branch, paths=paths), now))
         self._last[branch] = head
 
     def waiting(self, now: datetime) -> str:  # noqa: ARG002 - commits have no due time
@@ -78,10 +78,10 @@ class GitSource:
         return name, heads[name].commit.hexsha if name in heads else ""
 
     def _remembered(self, ledger: Ledger, branch: str, head: str, now: datetime) -> str:
-        known = last_event(ledger, (COMMIT, SEEN), self.source, branch)
-        if known is not None:
-            return str(known.data["commit"])
-        ledger.append(self._event(SEEN, branch, head, now))
+        last = last_event(ledger, (GitCommit, GitSeen), self.source, branch)
+        if last is not None:
+            return last.commit
+        ledger.append(self._event(GitSeen(commit=head, branch=branch), now))
         return head
 
     def _commits(self, last: str, head: str) -> list[str]:
@@ -93,15 +93,12 @@ class GitSource:
             found = [head]
         return [str(each) for each in found[-MOST_COMMITS:]]
 
-    def _event(self, type_: str, branch: str, commit: str, now: datetime) -> Event:
-        data = {"commit": commit, "branch": branch}
-        paths = {"paths": self._paths(commit)} if type_ == COMMIT else {}
+    def _event(self, seen: GitSeen, now: datetime) -> Event:
         return new_event(
-            type_,
-            data | paths,
+            seen,
             source=self.source,
-            subject=branch,
-            id=f"{type_} {branch} {commit}",
+            subject=seen.branch,
+            id=f"{seen.type} {seen.branch} {seen.commit}",
             clock=lambda: now,
         )
 

@@ -1,12 +1,14 @@
 """What a source of events is."""
 
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from agents.ledger.events import Event
+from agents.ledger.payloads import Payload
 from agents.ledger.store import Ledger
 
 __all__ = ["Source", "last_event"]
+
+P = TypeVar("P", bound=Payload)
 
 
 class Source(Protocol):
@@ -30,11 +32,9 @@ class Source(Protocol):
         """Stop whatever runs beside; closing twice is fine."""
 
 
-def last_event(ledger: Ledger, types: tuple[str, ...], source: str, subject: str) -> Event | None:
-    """The newest event of this source and subject."""
-    found = [
-        event
-        for event in ledger.events(types=types)
-        if event.source == source and event.subject == subject
-    ]
-    return found[-1] if found else None
+def last_event(ledger: Ledger, kinds: tuple[type[P], ...], source: str, subject: str) -> P | None:
+    """What the newest event of this source and subject says, of one of these kinds."""
+    for event in reversed(ledger.events(types=tuple(kind.kind for kind in kinds))):
+        if (event.source, event.subject) == (source, subject) and isinstance(event.payload, kinds):
+            return event.payload
+    return None

@@ -8,19 +8,22 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from agents.declare.actions import Goal
-from agents.declare.triggers import FINISHED, STARTED, Trigger
+from agents.declare.triggers import Trigger
 from agents.errors import GoapError, Interrupted, Locked
 from agents.ledger.events import Event, new_event, utc_now
+from agents.ledger.payloads import (
+    RunFinished,
+    TriggerDeferred,
+    TriggerHandled,
+    WatchStarted,
+)
 from agents.ledger.store import Ledger
 from agents.watching.source import Source
 
 __all__ = ["Pursued", "Watch"]
 
-HANDLED = "trigger.handled"
-DEFERRED = "trigger.deferred"
 LONGEST_WAIT = 10
 """A stream of events is debounced for at most so many times the debounce."""
 
@@ -142,7 +145,7 @@ class Watch:
         return triggers + [{"goal": "", "trigger": source.waiting(now)} for source in self.sources]
 
     def _begin(self) -> None:
-        self.ledger.append(new_event(STARTED, {"goals": self._names()}, clock=self.clock))
+        self.ledger.append(new_event(WatchStarted(goals=tuple(self._names())), clock=self.clock))
 
     def _names(self) -> list[str]:
         return [goal.name for goal in self.goals]
@@ -150,16 +153,16 @@ class Watch:
     def _read(self) -> None:
         for event in self.ledger.events(after=self._seen):
             self._seen = event.sequence
-            if event.type == HANDLED:
-                self._forget(event.subject, int(event.data["through"]))
-            elif event.type == DEFERRED and event.subject in self._names():
+            if event.type == TriggerHandled.kind and isinstance(event.payload, TriggerHandled):
+                self._forget(event.subject, event.payload.through)
+            elif event.type == TriggerDeferred.kind and event.subject in self._names():
                 pending = self._pending.setdefault(event.subject, _Pending())
                 pending.deferrals += 1
             for goal in self.goals:
                 self._notice(goal, event)
 
     def _notice(self, goal: Goal, event: Event) -> None:
-        if event.type == FINISHED and event.subject == goal.name:
+        if event.type == RunFinished.kind and event.subject == goal.name:
             return  # its own end is no news to it
         trigger = next((each for each in goal.triggers if each.matches(event)), None)
         if trigger is not None:
@@ -208,22 +211,21 @@ class Watch:
         pending.put_off = (now, now + timedelta(seconds=seconds))
 
     def _settle(self, pending: _Pending, events: list[Event], pursued: Pursued) -> None:
-        data: dict[str, Any] = {
-            "through": events[-1].sequence,
-            "events": [event.id for event in events[:MOST_IDS]],
-            "count": len(events),
-            "run": pursued.run,
-            "status": pursued.status,
-            "exit_code": pursued.exit_code,
-        }
         again = pursued.exit_code == _TRANSIENT and pending.deferrals < MOST_DEFERRALS
+        kind = TriggerDeferred if again else TriggerHandled
+        settled = kind(
+            through=events[-1].sequence,
+            events=tuple(event.id for event in events[:MOST_IDS]),
+            count=len(events),
+            run=pursued.run,
+            status=pursued.status,
+            exit_code=pursued.exit_code,
+        )
         if again:
             wait = FIRST_DEFERRAL_SECONDS * 2**pending.deferrals
             self._put_off(pending, wait)
             self.told(f"{pursued.goal}: {pursued.message}; again in {wait:g} s")
-        self.ledger.append(
-            new_event(DEFERRED if again else HANDLED, data, subject=pursued.goal, clock=self.clock)
-        )
+        self.ledger.append(new_event(settled, subject=pursued.goal, clock=self.clock))
         if not again:
             self._forget(pursued.goal, events[-1].sequence)
             # said when it is durable: whoever reads it may kill us, and nothing is done twice

@@ -16,11 +16,11 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agents.declare.triggers import WEBHOOK
 from agents.errors import GoapError, UsageError
 from agents.ledger.events import Event, new_event
+from agents.ledger.payloads import WebhookReceived
 from agents.ledger.store import Ledger
 
 if TYPE_CHECKING:
@@ -116,19 +116,19 @@ def _event(name: str, delivery: str, headers: Mapping[str, str], body: bytes) ->
         raise ValueError("nested too deeply") from None
     if not isinstance(parsed, dict):
         raise ValueError("not an object")  # noqa: TRY004 - the caller says it to the sender
-    data: dict[str, Any] = {
-        "name": name,
-        "kind": _first(headers, KINDS)[:100],
-        "sha256": hashlib.sha256(body).hexdigest(),
-        "bytes": len(body),
+    received = WebhookReceived(
+        name=name,
+        delivery_kind=_first(headers, KINDS)[:100],
+        sha256=hashlib.sha256(body).hexdigest(),
+        bytes=len(body),
         # enough to filter by; a megabyte of it would be read again with every look at the ledger
-        "fields": {
+        fields={
             str(key)[:100]: value if not isinstance(value, str) else value[:500]
             for key, value in list(parsed.items())[:50]
             if isinstance(value, str | int | float | bool)
         },
-    }
-    return new_event(WEBHOOK, data, source=f"webhook/{name}", subject=name, id=delivery)
+    )
+    return new_event(received, source=f"webhook/{name}", subject=name, id=delivery)
 
 
 class WebhookServer:

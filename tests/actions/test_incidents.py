@@ -144,7 +144,7 @@ def test_an_image_that_a_training_found_incomplete_is_built_again_and_once_only(
         refuted = [
             each.data["readings"]["image_built"]["evidence"]
             for each in ledger.events(types=("facts.observed",))
-            if each.data["readings"]["image_built"]["value"] == "false"
+            if each.data["readings"]["image_built"]["value"] is False
         ]
     assert ["refuted by a training" in each for each in refuted] == [True]
 

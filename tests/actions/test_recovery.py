@@ -148,8 +148,9 @@ def test_old_checkpoints_make_room_and_what_goes_is_shown_before_it_goes(kit, mo
     monkeypatch.setattr("shutil.disk_usage", usage)
     kit.run()
     assert [path.name for path in old.glob("step-*")] == ["step-00000006"]
-    shown = [event for event in kit.events if event.data.get("prune")]
-    assert shown[0].data["prune"] == "keep steps 6; delete steps 2, 4"
+    noted = [event.data["text"] for event in kit.events if event.type == "step.noted"]
+    shown = [text for text in noted if text.startswith("pruning ")]
+    assert shown[0] == "pruning 0123456789abcdef: keep steps 6; delete steps 2, 4"
     order = [event.type for event in kit.events if event.data.get("action") == "free_space"]
     assert order == ["step.started", "step.noted", "step.finished", "step.verified"]
     assert kit.started().index("free_space") < kit.started().index("train")

@@ -186,8 +186,9 @@ def test_surplus_checkpoints_are_seen_and_only_what_the_policy_names_is_deleted(
     kit.run(keep_last="2")
     store = kit.volume / "checkpoints" / "dit" / kit.key(keep_last="2")
     assert sorted(path.name for path in store.iterdir()) == ["step-00000008", "step-00000010"]
-    notes = [event.data["prune"] for event in kit.events if "prune" in event.data]
-    assert notes == ["keep steps 8, 10; delete steps 2, 4, 6"]
+    noted = [event.data["text"] for event in kit.events if event.type == "step.noted"]
+    shown = [text for text in noted if text.startswith("pruning ")]
+    assert shown == [f"pruning {store.name}: keep steps 8, 10; delete steps 2, 4, 6"]
 
 
 def test_skipped_photos_are_counted_with_their_reasons(kit):

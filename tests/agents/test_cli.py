@@ -64,7 +64,7 @@ def test_plan_as_json_has_everything_an_agent_needs(kit, call):
     assert data["status"] == "optimal"
     assert data["cost"] == data["lower_bound"] == 14
     fact = {each["name"]: each for each in data["facts"]}["hot"]
-    assert (fact["value"], fact["will_be"], fact["sign"]) == ("false", "true", "+")
+    assert (fact["value"], fact["will_be"], fact["sign"]) == (False, True, "+")
     brew = {each["id"]: each for each in data["steps"]}["brew"]
     assert sorted(brew["after"]) == ["boil", "shop"]
     assert brew["stage"] == 2
@@ -169,7 +169,7 @@ def test_runs_and_show_tell_what_happened(kit, call):
 def test_status_explain_and_the_catalogue_describe_the_world(kit, call):
     kit.tea.make("water")
     facts = {each["name"]: each for each in data_of(call("status", "--json"))["facts"]}
-    assert facts["water"]["value"] == "true"
+    assert facts["water"]["value"] is True
     assert "served does not hold yet" in call("status").out
     boil = data_of(call("explain", "boil", "--json"))
     assert boil["in_plan"] is True

@@ -10,11 +10,12 @@ import pytest
 from agents.errors import LedgerDamaged
 from agents.ledger.events import new_event
 from agents.ledger.migrations import MIGRATIONS
+from agents.ledger.payloads import StepNoted
 from agents.ledger.store import Ledger
 
 
 def event(n=1, run="r1"):
-    return new_event("step.noted", {"n": n}, run=run, id=f"id-{n}")
+    return new_event(StepNoted(step="s", action="a", about={"n": n}), run=run, id=f"id-{n}")
 
 
 def test_events_come_back_in_the_order_they_were_appended(tmp_path):
@@ -22,7 +23,7 @@ def test_events_come_back_in_the_order_they_were_appended(tmp_path):
         for n in range(5):
             ledger.append(event(n))
         ledger.append(event(9, run="other"))
-        assert [each.data["n"] for each in ledger.events(run="r1")] == [0, 1, 2, 3, 4]
+        assert [each.payload.about["n"] for each in ledger.events(run="r1")] == [0, 1, 2, 3, 4]
         assert [each.sequence for each in ledger.events(after=4)] == [5, 6]
         assert ledger.events(types=("run.started",)) == []
 
@@ -132,8 +133,8 @@ def test_threads_append_side_by_side(tmp_path):
 def test_processes_that_open_a_new_ledger_at_once_agree_on_its_schema(tmp_path):
     program = (
         "import sys; from pathlib import Path; from agents.ledger.store import Ledger;"
-        "from agents.ledger.events import new_event;"
-        "Ledger(Path(sys.argv[1])).append(new_event('step.noted', {}, id=sys.argv[2]))"
+        "from agents.ledger.events import new_event; from agents.ledger.payloads import Foreign;"
+        "Ledger(Path(sys.argv[1])).append(new_event(Foreign(of_type='t'), id=sys.argv[2]))"
     )
     path = tmp_path / "ledger.db"
     processes = [

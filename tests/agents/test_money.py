@@ -217,9 +217,9 @@ def killed_while(kit, name, **options):
         pursuit = kit.pursuit(ledger, **options)
         record = pursuit._record
 
-        def until(type_, subject, data):
-            event = record(type_, subject, data)
-            if (type_, subject) == ("step.started", name):
+        def until(subject, payload):
+            event = record(subject, payload)
+            if (event.type, subject) == ("step.started", name):
                 raise Killed
             return event
 

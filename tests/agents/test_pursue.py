@@ -24,6 +24,7 @@ from agents.errors import (
     Unauthenticated,
     Unreachable,
 )
+from agents.ledger.payloads import RunFinished, RunStarted
 from agents.ledger.store import Ledger
 from agents.records import write_records
 from agents.run.identity import close_lost_runs
@@ -48,7 +49,7 @@ def test_a_goal_is_observed_planned_pursued_verified_and_recorded(kit):
     assert (kit.tea.root / "tea").exists()
     assert types(events)[:3] == ["run.started", "facts.observed", "plan.made"]
     assert types(events).count("step.verified") == 4
-    assert events[-1].data == {"status": "done", "exit_code": 0}
+    assert events[-1].payload == RunFinished(status="done", exit_code=0)
 
 
 def test_a_goal_that_holds_needs_nothing_and_calls_nothing(kit):
@@ -230,7 +231,7 @@ def test_a_sensor_that_hangs_makes_its_fact_unknown_and_not_false(kit):
     events = kit.run()
     release.set()
     readings = next(event.data for event in events if event.type == "facts.observed")["readings"]
-    assert readings["power"]["value"] == "unknown"
+    assert readings["power"]["value"] is None
     assert "no answer within" in readings["power"]["evidence"]
     assert "make_fire" in kit.tea.calls
 
@@ -272,7 +273,7 @@ def test_a_killed_holder_leaves_no_lock_behind(tmp_path):
 def test_a_run_that_was_killed_is_closed_as_lost_by_the_next(kit):
     with Ledger(kit.state / "ledger.db") as ledger:
         pursuit = kit.pursuit(ledger)
-        pursuit._record("run.started", "served", {"goal": "served", "params": {}})
+        pursuit._record("served", RunStarted(goal="served"))
         assert close_lost_runs(ledger) == [pursuit.run_id]
         assert close_lost_runs(ledger) == []
         assert ledger.events()[-1].data["status"] == "lost"
@@ -292,7 +293,7 @@ def test_what_cannot_be_seen_yet_is_looked_at_when_it_can_and_planned_anew(kit):
     assert "shop" in plans[0]
     assert "shop" not in plans[-1]
     readings = next(event.data for event in events if event.type == "facts.observed")["readings"]
-    assert readings["leaves"] == {"value": "unknown", "evidence": "cannot be seen until: water"}
+    assert readings["leaves"] == {"value": None, "evidence": "cannot be seen until: water"}
 
 
 def test_an_unknown_fact_with_a_hope_is_observed_as_a_step_of_the_plan(kit):

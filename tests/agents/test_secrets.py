@@ -82,7 +82,7 @@ def leaking(kit):
         raise ActionFailed(f"refused: {done.stdout}{done.stderr}", fix=ALL, name="refused")
 
     def brew(context):
-        context.note({"log": ALL, ALL: 1, "nested": [{"deep": ALL}], "text": ALL})
+        context.note(ALL, log=ALL, about={ALL: 1, "nested": [{"deep": ALL}]})
         context.progress(Progress(1, 2, ALL))
         kit.tea.make("tea")
         return Outcome(

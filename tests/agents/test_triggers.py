@@ -5,10 +5,11 @@ import pytest
 from agents.declare.triggers import matches_path, on
 from agents.errors import UsageError
 from agents.ledger.events import new_event
+from agents.ledger.payloads import GitCommit, RunFinished, ScheduleDue, WebhookReceived
 
 
 def commit(*paths, branch="main"):
-    return new_event("git.commit", {"paths": list(paths)}, subject=branch)
+    return new_event(GitCommit(commit="c0ffee", branch=branch, paths=paths), subject=branch)
 
 
 @pytest.mark.parametrize(
@@ -43,18 +44,18 @@ def test_a_commit_matches_by_path_and_branch():
 def test_the_data_of_an_event_decides_and_a_sender_cannot_pose_as_somebody_else():
     trigger = on("webhook.received", where={"name": "retrain", "ref": "main"})
     data = {"name": "retrain", "fields": {"ref": "main"}}
-    assert trigger.matches(new_event("webhook.received", data))
+    assert trigger.matches(new_event(WebhookReceived(**data)))
     posing = {"name": "other", "fields": {"ref": "main", "name": "retrain"}}
-    assert not trigger.matches(new_event("webhook.received", posing))
+    assert not trigger.matches(new_event(WebhookReceived(**posing)))
     assert on("run.finished", where={"goal": "served", "status": "done"}).matches(
-        new_event("run.finished", {"status": "done"}, subject="served")
+        new_event(RunFinished(status="done"), subject="served")
     )
 
 
 def test_a_schedule_matches_its_own_moments_only():
     trigger = on(every="15m")
-    assert trigger.matches(new_event("schedule.due", subject="every 15m"))
-    assert not trigger.matches(new_event("schedule.due", subject="every 6h"))
+    assert trigger.matches(new_event(ScheduleDue(due="2026-02-28"), subject="every 15m"))
+    assert not trigger.matches(new_event(ScheduleDue(due="2026-02-28"), subject="every 6h"))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from agents.declare.schedule import every
 from agents.declare.triggers import on
 from agents.errors import Locked
 from agents.ledger.events import new_event
+from agents.ledger.payloads import Foreign, RunFinished
 from agents.ledger.store import Ledger
 from agents.watching.clock import ScheduleSource
 from agents.watching.git import GitSource
@@ -153,7 +154,7 @@ class Clockwork:
         return ending
 
     def emit(self, type_="guest.arrived"):
-        self.ledger.append(new_event(type_, clock=lambda: self.now))
+        self.ledger.append(new_event(Foreign(of_type=type_), clock=lambda: self.now))
 
     def after(self, seconds):
         self.now += timedelta(seconds=seconds)
@@ -234,9 +235,7 @@ def test_the_end_of_a_run_prompts_another_goal_but_never_its_own(clockwork):
         dataclasses.replace(served, name="washed", triggers=(finished,)),
     ]
     clockwork.start()
-    clockwork.ledger.append(
-        new_event("run.finished", {"status": "done"}, run="r1", subject="served")
-    )
+    clockwork.ledger.append(new_event(RunFinished(status="done"), run="r1", subject="served"))
     clockwork.after(0)
     clockwork.after(3600 * 24 * 365)
     assert clockwork.looks == ["washed"]

@@ -114,7 +114,7 @@ class Desk:
 
     def launches(self) -> list[str]:
         """``launched`` or ``attached``, in the order in which trainings were followed."""
-        notes = [event.data.get("launch") for event in self.events("step.noted")]
+        notes = [event.data["about"].get("launch") for event in self.events("step.noted")]
         return [str(note) for note in notes if note in ("launched", "attached")]
 
     def until(self, holds: Callable[[], object], what: str) -> None:

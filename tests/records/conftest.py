@@ -11,6 +11,7 @@ import pytest
 
 from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome
 from agents.ledger.events import Event, new_event
+from agents.ledger.payloads import payload_of
 from agents.ledger.store import Ledger
 
 START = datetime(2026, 2, 28, 12, 45, 30, tzinfo=UTC)
@@ -36,13 +37,15 @@ class Story:
         self.count += 1
         id_ = hashlib.sha256(f"{self.name} {self.count}".encode()).hexdigest()[:32]
         moment = self.moment
-        return self.ledger.append(new_event(type_, data, run=run, id=id_, clock=lambda: moment))
+        return self.ledger.append(
+            new_event(payload_of(type_, data), run=run, id=id_, clock=lambda: moment)
+        )
 
     def begin(self, run: str, goal: str = "trained_dit", **params: Any) -> None:
         """A run starts and plans."""
         git = {"commit": "c0ffee" * 6 + "abcd", "dirty": True, "branch": "main"}
-        data = {"goal": goal, "params": params or {"preset": "tiny"}, "pid": 4711}
-        self.tell("run.started", run, {**data, "git": git, "version": "0.1.0"})
+        data = {"goal": goal, "what": params or {"preset": "tiny"}, "pid": 4711}
+        self.tell("run.started", run, {**data, "provenance": {"git": git}, "version": "0.1.0"})
         self.tell("plan.made", run, {"digest": "d1", "seconds": 90.0, "steps": [], "because": ""})
 
     def finish_step(self, run: str, action: str, outcome: Outcome, seconds: float = 34.5) -> Event:
@@ -53,7 +56,7 @@ class Story:
             "step.finished", run, {**data, "outcome": outcome.model_dump(mode="json")}, seconds
         )
         if outcome.passed:
-            self.tell("step.verified", run, {"step": action, "facts": {}})
+            self.tell("step.verified", run, {"step": action, "action": action, "facts": {}})
         return event
 
     def fail_step(

@@ -5,14 +5,20 @@ from datetime import UTC, datetime
 import pytest
 
 from agents.ledger.events import new_event
+from agents.ledger.payloads import payload_of
 from agents.records.inputs import inputs_digest
 
 NOW = datetime(2026, 2, 28, tzinfo=UTC)
-TRAINED = {"action": "train", "outcome": {"provenance": {"training_key": "k"}}}
+TRAINED = {
+    "step": "train",
+    "action": "train",
+    "seconds": 2.0,
+    "outcome": {"summary": "trained", "provenance": {"training_key": "k"}},
+}
 
 
 def event(type_, data, run="r1", id_="e"):
-    return new_event(type_, data, run=run, id=id_, clock=lambda: NOW)
+    return new_event(payload_of(type_, data), run=run, id=id_, clock=lambda: NOW)
 
 
 @pytest.fixture
@@ -27,17 +33,24 @@ def test_what_records_never_quote_changes_nothing(events, tmp_path):
     digest = inputs_digest(events, tmp_path)
     later = [
         event("facts.observed", {"readings": {}}, id_="3"),
-        event("step.finished", {"action": "update_docs", "outcome": {}}, id_="4"),
+        event("step.finished", {**TRAINED, "action": "update_docs"}, id_="4"),
         event("run.finished", {"status": "done"}, id_="5"),
         event("run.started", {"goal": "g"}, run="r2", id_="6"),
-        event("step.finished", {"action": "tidy", "outcome": {}}, run="r2", id_="7"),
+        event(
+            "step.finished",
+            {**TRAINED, "action": "tidy", "outcome": {"summary": "tidy"}},
+            run="r2",
+            id_="7",
+        ),
     ]
     assert inputs_digest([*events, *later], tmp_path) == digest
 
 
 def test_an_event_a_number_or_a_file_that_changes_is_noticed(events, tmp_path):
     digest = inputs_digest(events, tmp_path)
-    more = event("step.failed", {"action": "train", "name": "x"}, id_="8")
+    more = event(
+        "step.failed", {"step": "train", "action": "train", "name": "x", "message": "no"}, id_="8"
+    )
     assert inputs_digest([*events, more], tmp_path) != digest
     other = event("step.finished", {**TRAINED, "seconds": 1}, id_="2")
     assert inputs_digest([events[0], other], tmp_path) != digest

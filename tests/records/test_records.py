@@ -198,7 +198,8 @@ def test_cost_rate_and_call_of_a_training_are_said_with_their_source(
     story, repository, outcome_of_training
 ):
     story.begin("r1")
-    call = {"training": "key-r1", "call_id": "fc-01", "step": "train", "action": "train"}
+    about = {"training": "key-r1", "call_id": "fc-01"}
+    call = {"step": "train", "action": "train", "about": about}
     story.tell("step.noted", "r1", call)
     story.finish_step("r1", "train", outcome_of_training("r1"))
     settled = {"step": "train", "action": "train", "usd": 1.25, "rate": "the price page, seen May"}
