@@ -8,6 +8,7 @@ import click
 
 from agents.cli.output import emit, json_option
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
+from agents.command import command
 from agents.errors import UsageError
 from agents.ledger.events import new_event, new_id
 from agents.ledger.payloads import Foreign
@@ -44,7 +45,7 @@ def emit_command(words: tuple[str, ...], as_json: bool) -> None:
     type_ = given.pop("type", "")
     if not type_ or type_.startswith(ENGINE):
         problem = f"{type_!r} is written by the engine alone" if type_ else "no type given"
-        raise UsageError(problem, fix="python -m agents emit type=retrain.requested")
+        raise UsageError(problem, fix=command("emit type=order.received"))
     _matching("type", type_, TYPE, "letters, digits and . _ / -, at most 100")
     state = state_directory(given.pop("state", None))
     id_, subject = given.pop("id", "") or new_id(), given.pop("subject", "")

@@ -12,6 +12,7 @@ from agents.cli.live import describe
 from agents.cli.output import duration, emit, json_option, money, paint
 from agents.cli.report import report_html
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
+from agents.command import command
 from agents.declare.facts import nearest
 from agents.declare.schedule import every
 from agents.errors import UsageError
@@ -131,7 +132,7 @@ def _table(runs: list[dict[str, Any]], known: int) -> str:
     if not runs and known:
         return f"none of {known} runs is like that: python -m agents runs"
     if not runs:
-        return "no runs yet; start one: python -m agents run goal=trained_dit"
+        return f"no runs yet; start one: {command('run goal=NAME')}"
     lines = []
     for run in runs:
         mark = _MARKS.get(run["status"], "✗")

@@ -34,7 +34,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def progress_text(progress: Progress) -> str:
-    """``step 120/600 · loss 0.2310 · 800 images/s · ETA 1 min 02 s``."""
+    """``page 120/600 · 3 errors · 800 words/s · ETA 1 min 02 s``."""
     parts = [f"{progress.unit} {progress.done:,}/{progress.total:,}"]
     if progress.text:
         parts.append(progress.text)

@@ -1,9 +1,9 @@
 """Actions, sensors and goals: the declarations that a catalogue is made of.
 
 ```
-@action(needs=[F.dataset_ready, F.image_built], effect=[F.dit_trained], seconds=600)
-def train(context: Context) -> Outcome:
-    \"\"\"Train until the step count is reached.\"\"\"
+@action(needs=[F.dough_ready, F.oven_hot], effect=[F.bread_baked], seconds=1800)
+def bake(context: Context) -> Outcome:
+    \"\"\"Bake until the crust is brown.\"\"\"
 
 @sensor(F.free_gb)
 def free_gb(context: Context) -> Reading: ...
@@ -240,7 +240,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
         seconds: Expected duration; ``cost`` instead when it depends on the parameters.
         usd: Expected dollars.
         cost: Expected cost as a function of the parameters.
-        resources: What it occupies while it runs, such as ``{"gpu": 1}``.
+        resources: What it occupies while it runs, such as ``{"oven": 1}``.
         timeout: Seconds after which it is cancelled and counts as a transient failure.
         approval: Whether a person must approve the plan first.
         recovery: Whether it exists to repair a failure.

@@ -3,7 +3,7 @@
 ```
 class World(BaseModel):
     auth_valid: bool = Field(description="the compute accepts our credentials")
-    free_gb: float = Field(description="free space where training writes, in GB")
+    free_gb: float = Field(description="free space of the disk, in GB")
 
 F = facts(World)
 F.auth_valid            # the condition "auth_valid is true"

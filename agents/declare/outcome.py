@@ -68,7 +68,7 @@ class Decision(_Frozen):
     The prose holds no numbers: those come from the measurements, where each has its source.
     """
 
-    key: str = Field(description="identity of the decision, such as promote:dit:catfaces64")
+    key: str = Field(description="identity of the decision, such as promote:search:index3")
     title: str
     context: str
     decision: str

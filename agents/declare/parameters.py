@@ -122,5 +122,5 @@ def _sortable(value: JsonValue) -> str:
 
 
 def absolute(path: Path | str) -> str:
-    """The one absolute spelling of a path, with links followed: ``./photos`` and ``photos/``."""
+    """The one absolute spelling of a path, with links followed: ``./books`` and ``books/``."""
     return os.path.realpath(path)

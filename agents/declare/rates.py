@@ -1,9 +1,9 @@
 """Rates: what an hour costs where, as a person wrote it down; no price is known to this program.
 
-``<state>/rates.json``, by the basis that actions name (for trainings, the compute):
+``<state>/rates.json``, by the basis that actions name (where they run, for example):
 
 ```
-{"modal": {"usd_per_hour": {"low": L, "expected": E, "high": H},
+{"cloud": {"usd_per_hour": {"low": L, "expected": E, "high": H},
            "source": "where the rate was read", "seen": "when"}}
 ```
 """

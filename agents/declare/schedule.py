@@ -15,7 +15,7 @@ from agents.errors import UsageError
 
 __all__ = ["Cron", "Interval", "Schedule", "cron", "daily", "every"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SMALLEST = timedelta(microseconds=1)
 _EXAMPLE = "write five fields: 0 6 * * mon-fri"
@@ -44,7 +44,7 @@ class Interval:
 
     def latest(self, now: datetime) -> datetime:
         """The last multiple of the interval."""
-        return now - (now - _EPOCH) % timedelta(seconds=self.seconds)
+        return now - (now - _BEGINNING) % timedelta(seconds=self.seconds)
 
     def following(self, now: datetime) -> datetime:
         """The next multiple of the interval."""
@@ -109,7 +109,7 @@ def cron(text: str) -> Cron:
         raise UsageError(f"{text!r} has {len(fields)} fields; cron has 5", fix=_EXAMPLE)
     schedule = Cron(" ".join(fields), f"cron {' '.join(fields)}")
     try:
-        schedule.following(_EPOCH)
+        schedule.following(_BEGINNING)
     except CronSimError as error:
         problem = str(error)
         raise UsageError(f"{text!r}: {problem[:1].lower()}{problem[1:]}", fix=_EXAMPLE) from None

@@ -1,9 +1,9 @@
 """Triggers: "when such an event arrives, pursue that goal", declared beside the goal.
 
 ```
-Goal("trained_dit", …, triggers=(
-    on("git.commit", paths="training/**"),
-    on("webhook.received", where={"name": "retrain"}),
+Goal("published", …, triggers=(
+    on("git.commit", paths="book/**"),
+    on("webhook.received", where={"name": "publish"}),
     on(daily="06:30"),
 ))
 ```
@@ -115,7 +115,7 @@ def on(
     Args:
         event: ``git.commit``, ``file.changed``, ``webhook.received``, ``run.finished``,
             ``watch.started``, or any type that ``python -m agents emit`` is told.
-        paths: Patterns such as ``training/**``; ``*`` stays within a folder, ``**`` does not.
+        paths: Patterns such as ``book/**``; ``*`` stays within a folder, ``**`` does not.
         branch: Only commits on this branch.
         every: An interval such as ``6h``.
         daily: A time of day in UTC such as ``06:30``.
@@ -166,9 +166,9 @@ def _written(value: object) -> str:
 def matches_path(path: str, patterns: Iterable[str]) -> bool:
     """Whether one of the patterns fits a path with forward slashes.
 
-    >>> matches_path("training/data/pets.py", ["training/**"])
+    >>> matches_path("book/parts/one.md", ["book/**"])
     True
-    >>> matches_path("training/data/pets.py", ["training/*.py"])
+    >>> matches_path("book/parts/one.md", ["book/*.md"])
     False
     """
     return any(_expression(pattern).fullmatch(path) for pattern in patterns)

@@ -16,7 +16,7 @@ _DOTTED = re.compile(r"(?<![\w./@-])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?![\w/-])")
 _DOCTEST = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE)
 NO_API = (
     *("py", "md", "toml", "json", "jsonl", "yml", "yaml", "txt", "log", "cfg", "ini", "sh", "j2"),
-    *("html", "css", "js", "svg", "png", "jpg", "db", "lock", "safetensors", "pt", "csv", "ipynb"),
+    *("html", "css", "js", "svg", "png", "jpg", "db", "lock", "pt", "csv", "ipynb"),
     *("com", "org", "net", "dev", "io", "ai"),
 )
 """What follows the last dot of a file or of a site."""

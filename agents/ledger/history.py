@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.command import command
 from agents.declare.facts import nearest
 from agents.errors import UsageError
 from agents.ledger.events import Event, of_kind
@@ -155,7 +156,7 @@ def find_run(runs: list[RunHistory], name: str) -> RunHistory:
         UsageError: There is no such run, or more than one.
     """
     if not runs:
-        raise UsageError("there are no runs yet", fix="python -m agents run goal=trained_dit")
+        raise UsageError("there are no runs yet", fix=command("run goal=NAME"))
     back = re.fullmatch(r"last(?:~(\d+))?", name)
     if back is not None and int(back[1] or 0) < len(runs):
         return runs[int(back[1] or 0)]

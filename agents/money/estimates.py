@@ -1,7 +1,7 @@
 """Estimates: what a step will take, from what it was declared to take and what was measured.
 
 A declared duration may depend on the parameters; what history teaches is the factor by which such
-declarations are off. So a training of 800 steps improves the estimate of one with 20,000.
+declarations are off. So a job of 800 pages improves the estimate of one with 20,000.
 """
 
 import statistics

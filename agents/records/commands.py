@@ -225,6 +225,6 @@ def _save(repo: Path, texts: dict[str, str], reason: str) -> list[Change]:
 def _not_confirmed(message: str) -> ActionFailed:
     return Permanent(
         message,
-        fix="train again until every gate passes; a failed gate can never be accepted",
+        fix="run it again until every gate passes; a failed gate can never be accepted",
         name="not_confirmed",
     )

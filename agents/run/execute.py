@@ -285,7 +285,7 @@ def _judge(step: Step, outcome: Outcome) -> None:
         )
         raise ActionFailed(
             f"{step.action} did not pass its gate ({verdicts})",
-            fix="train longer (steps=…) or with another configuration",
+            fix="run it with other values; the gate stays as it is",
             failure_class=FailureClass.PERMANENT,
             name="gate_failed",
         )
