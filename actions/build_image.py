@@ -12,6 +12,7 @@ from agents.ledger.events import Event
 from agents.ledger.payloads import StepFailed, StepFinished, StepVerified
 from goals.parameters import TrainingParameters
 from goals.world import F
+from training.errors import ImageError
 
 __all__ = ["build_image", "image_built"]
 
@@ -23,9 +24,12 @@ MISSING = ("ImportError", "ModuleNotFoundError", "image_error")
 def image_built(context: TrainingContext) -> Reading:
     """Built when there is a proof for the fingerprint of now, and no training refuted it since."""
     compute = ports_of(context).compute
-    evidence = compute.image_status()
-    if evidence is None:
-        return Reading(False, f"no proof for image {compute.image_fingerprint()[:12]}")
+    try:
+        evidence = compute.image_status()
+        if evidence is None:
+            return Reading(False, f"no proof for image {compute.image_fingerprint()[:12]}")
+    except ImageError as error:
+        return Reading(False, f"{error.message}: {error.fix}")
     refuted = _refuted(context.history())
     if refuted:
         return Reading(False, f"the proof was refuted by a training: {refuted}")
@@ -59,8 +63,8 @@ def _refuted(events: Sequence[Event]) -> str:
 def build_image(context: TrainingContext) -> Outcome:
     """Prove that the image imports every training module and takes two training steps."""
     compute = ports_of(context).compute
-    fingerprint = compute.image_fingerprint()
     with translated():
+        fingerprint = compute.image_fingerprint()
         evidence = compute.build_image(
             log=lambda line: context.note(log=line), cancelled=context.cancelled
         )

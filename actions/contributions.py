@@ -1,11 +1,13 @@
 """What commands that are not about goals have to know of trainings, Modal and torch."""
 
+import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from agents.declare.contributions import Check, Contributions, Program, Subject
 from training.compute.modal.token import configuration
+from training.errors import INSTALL
 
 __all__ = ["TRAINING", "OurContributions"]
 
@@ -26,7 +28,7 @@ TRAINING = Subject(
 class OurContributions(Contributions):
     """Programs, packages and checks of this project."""
 
-    packages = ("torch", "modal", "safetensors")
+    packages = ("modal",)
     quoted = ("modal", "torch")
     familiar: Mapping[str, Mapping[str, str]] = {"modal": {"app": "App"}}
     subject = TRAINING
@@ -45,18 +47,29 @@ class OurContributions(Contributions):
         }
 
     def checks(self) -> Iterable[Check]:
-        """Whether there is a token of Modal."""
+        """Whether there is what trains on this machine, and a token of Modal."""
+        return (*map(_of_the_extra, ("torch", "safetensors")), self._token())
+
+    @staticmethod
+    def _token() -> Check:
         name, path = "modal token", configuration()
         if os.environ.get("MODAL_TOKEN_ID") and os.environ.get("MODAL_TOKEN_SECRET"):
-            return (Check(name, ok=True, found="in the environment", needed=False),)
+            return Check(name, ok=True, found="in the environment", needed=False)
         if path.is_file():
-            return (Check(name, ok=True, found=f"in {path}", needed=False),)
-        return (
-            Check(
-                name,
-                ok=False,
-                found="none; only compute=modal needs one",
-                fix="modal token new (browser), or modal token set (paste)",
-                needed=False,
-            ),
+            return Check(name, ok=True, found=f"in {path}", needed=False)
+        return Check(
+            name,
+            ok=False,
+            found="none; only compute=modal needs one",
+            fix="modal token new (browser), or modal token set (paste)",
+            needed=False,
         )
+
+
+def _of_the_extra(name: str) -> Check:
+    """A package that only training on this machine needs."""
+    try:
+        return Check(name, ok=True, found=importlib.metadata.version(name), needed=False)
+    except importlib.metadata.PackageNotFoundError:
+        what = "not installed; only training on this machine needs it"
+        return Check(name, ok=False, found=what, fix=INSTALL, needed=False)

@@ -18,6 +18,7 @@ from agents.errors import (
     ActionFailed,
     FailureClass,
     Interrupted,
+    Permanent,
     Transient,
     Unauthenticated,
     UsageError,
@@ -27,7 +28,7 @@ from training import errors as training_errors
 from training.compute.local import Auth, Compute, LocalCompute
 from training.compute.modal.token import require_token
 from training.data.origin import origin_of
-from training.errors import TrainingError
+from training.errors import INSTALL, TrainingError
 from training.store.volume import LocalVolume, Volume
 
 __all__ = ["Ports", "connect", "ports_of", "translated"]
@@ -184,6 +185,10 @@ def translated() -> Iterator[None]:
         raise Transient(error.message, fix=error.fix, name=error.code) from error
     except training_errors.Interrupted as error:
         raise Interrupted(error.message, fix=error.fix) from error
+    except ModuleNotFoundError as error:
+        raise Permanent(
+            f"{error.name} is not installed", fix=INSTALL, name="ModuleNotFoundError"
+        ) from error
     except TrainingError as error:
         raise ActionFailed(
             error.message,

@@ -3,20 +3,32 @@
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import goap_modal_agents
 from agents.cli.main import Composition, invoke
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agents.declare.catalogue import Catalogue
 
 __all__ = ["ROOT", "load_catalogue", "load_secret_files", "main"]
 
 
 def load_catalogue() -> "Catalogue":
-    """This project's declarations; late, so that ``--help`` loads none of them."""
+    """The declarations that a job chose, else this project's; late: ``--help`` loads none.
+
+    Raises:
+        UsageError: The job's catalogue cannot be had; the message has file and line.
+    """
+    from agents.declare.chosen import chosen, load  # noqa: PLC0415
+
+    choice = chosen(Path.cwd(), os.environ, goap_modal_agents.PACKAGES)
+    return load(choice) if choice else _own_catalogue()
+
+
+def _own_catalogue() -> "Catalogue":
+    """This project's declarations."""
     from actions import ACTIONS, SENSORS, OurContributions, connect  # noqa: PLC0415
     from agents.declare.catalogue import Catalogue  # noqa: PLC0415
     from goals import GOALS, F  # noqa: PLC0415
@@ -36,6 +48,7 @@ ROOT = Composition(load_catalogue, load_secret_files)
 
 def main() -> int:
     """Run the command line of this process and return its exit code."""
+    goap_modal_agents.pin()  # `python -m agents` stands in a folder that may have a `goals/` too
     _open_closed_streams()
     return invoke(ROOT)
 

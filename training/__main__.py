@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.errors import TrainingError
+from training.errors import INSTALL, TrainingError
 from training.learn.presets import PRESETS
 from training.track.tracking import TRACKERS
 
@@ -18,6 +18,9 @@ EXIT_FAILED = 1
 EXIT_RESOURCE = 3
 EXIT_LOCKED = 7
 EXIT_INTERRUPTED = 75
+
+_TRAIN = ("torch", "numpy", "PIL", "safetensors")
+"""What the extra ``[train]`` installs, by the names it is imported by."""
 
 _PRESET_NAMES = sorted({preset for presets in PRESETS.values() for preset in presets})
 _EXIT_CODES = {"resource": EXIT_RESOURCE, "interrupted": EXIT_INTERRUPTED}
@@ -29,16 +32,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # threads that never spin make two slower than one. This is a tenth of a millisecond of it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    from training import commands  # noqa: PLC0415 - `--help` should not wait for torch
-
     options = _parser().parse_args(arguments)
     try:
+        from training import commands  # noqa: PLC0415 - `--help` should not wait for torch
+
         code: int = getattr(commands, f"{options.command}_command")(options)
     except TrainingError as error:
         sys.stderr.write(f"error: {error}\n")
         if error.code == "already_running":
             return EXIT_LOCKED
         return _EXIT_CODES.get(error.failure_class, EXIT_FAILED)
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAIN:
+            raise
+        sys.stderr.write(f"error: {error.name} is not installed\n  fix: {INSTALL}\n")
+        return EXIT_FAILED
     return code
 
 

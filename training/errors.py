@@ -22,6 +22,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 __all__ = [
+    "INSTALL",
     "AuthenticationError",
     "CheckpointError",
     "ConfigError",
@@ -38,6 +39,9 @@ __all__ = [
     "TrainingError",
     "Unreachable",
 ]
+
+INSTALL = "python -m pip install 'goap-modal-agents[train]' (in a clone: make venv)"
+"""What installs torch and the rest of what our models train with; a job's script brings its own."""
 
 
 class FailureClass(StrEnum):

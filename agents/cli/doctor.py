@@ -12,8 +12,9 @@ import click
 from agents.cli.output import emit, json_option, paint
 from agents.cli.words import LEDGER_NAME, catalogue_of, parse_words, state_directory
 from agents.declare.contributions import Check, Contributions
-from agents.errors import LedgerDamaged, UsageError
+from agents.errors import GoapError, LedgerDamaged, UsageError
 from agents.ledger.store import Ledger
+from goap_modal_agents import intrusion
 
 __all__ = ["doctor_command"]
 
@@ -44,6 +45,7 @@ def _findings(state: Path, contributions: Contributions) -> Iterator[Check]:
     version = ".".join(str(part) for part in sys.version_info[:3])
     good = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Check("python", good, version, "use Python 3.11, 3.12 or 3.13")
+    yield _environment()
     for package in (*PACKAGES, *contributions.packages):
         yield _package(package)
     git = shutil.which("git")
@@ -54,10 +56,21 @@ def _findings(state: Path, contributions: Contributions) -> Iterator[Check]:
     yield from contributions.checks()
 
 
+def _environment() -> Check:
+    """Whether our packages are ours: another distribution may have files in them."""
+    problem = intrusion()
+    if problem is None:
+        return Check("environment", ok=True, found="nobody else has files in our packages")
+    fix = "\n         ".join(problem.fix)
+    return Check("environment", False, problem.message, fix, needed=problem.broken)
+
+
 def _catalogue(context: click.Context) -> tuple[Contributions, Check | None]:
     """What the catalogue adds; where it cannot be loaded, that is what is wrong."""
     try:
         return catalogue_of(context).contributions, None
+    except GoapError as error:
+        return Contributions(), Check("catalogue", ok=False, found=error.message, fix=error.fix)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks still help
         problem = f"{type(error).__name__}: {error}"
         return Contributions(), Check("catalogue", ok=False, found=problem, fix="mend that module")

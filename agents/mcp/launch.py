@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from agents.errors import ActionFailed, UsageError
 from agents.mcp.door import Refused
 from agents.run.lock import LOCK_NAME
+from goap_modal_agents import PROGRAM
 
 __all__ = ["OUTPUT_NAME", "cancel", "launch"]
 
@@ -24,14 +24,13 @@ OUTPUT_NAME = "run.out"
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.02
-OURS = (sys.executable, "-m", "agents")
 
 
 def launch(
     words: Sequence[str],
     state: Path,
     *,
-    program: Sequence[str] = OURS,
+    program: Sequence[str] = PROGRAM,
     start_seconds: float = START_SECONDS,
 ) -> dict[str, Any]:
     """Start ``run WORDS`` as a process of its own, and return as soon as it holds the lock.

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from training.errors import ImageError, Interrupted
+from training.errors import INSTALL, ImageError, Interrupted
 from training.key import source_digest
 from training.store.durable import write_whole
 
@@ -107,7 +107,7 @@ def requirements() -> dict[str, str]:
             distribution = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             if name in REQUIREMENTS:
-                raise ImageError(f"{name} is not installed", fix="make venv") from None
+                raise ImageError(f"{name} is not installed", fix=INSTALL) from None
             continue  # asked for on another platform or by an extra
         found[name] = distribution.version
         waiting += [

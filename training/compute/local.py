@@ -202,7 +202,8 @@ class LocalCompute:
         return Launch(owner=f"pid {process.pid}", attached=False)
 
     def _start(self, directory: TrainingDirectory, lock: int) -> "subprocess.Popen[bytes]":
-        command = [self._python, "-m", "training", "train"]
+        # -P: the directory it stands in may have a `training/` too, which is not meant
+        command = [self._python, "-P", "-m", "training", "train"]
         command += ["--volume", str(self._root), "--key", directory.key, "--lock-fd", str(lock)]
         package = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))

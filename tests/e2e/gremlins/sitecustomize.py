@@ -74,7 +74,7 @@ def no_memory(_tensor):
     raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
 
 
-if sys.orig_argv[1:4] == ["-m", "training", "train"]:
+if sys.orig_argv[1:5] == ["-P", "-m", "training", "train"]:
     fault = next_word("trainings")
     if fault == "disk":
         at_open(fill_the_disk, "/checkpoints/")

@@ -110,9 +110,10 @@ def ensure(root: Path, *options: str, python: str = sys.executable) -> ControlPl
 def _start(root: Path, options: tuple[str, ...], python: str) -> "subprocess.Popen[bytes]":
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MODAL_")}
     path = os.pathsep.join(filter(None, [str(_PACKAGE), clean.get("PYTHONPATH", "")]))
+    words = ("-m", "training.compute.loopback", "serve", "--state", str(root), *options)
     with (root / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            [python, "-m", "training.compute.loopback", "serve", "--state", str(root), *options],
+            [python, "-P", *words],  # no folder it stands in is searched for modules
             cwd=root,
             env={**clean, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,

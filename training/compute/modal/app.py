@@ -71,7 +71,12 @@ _GPUS: Final = (
     *("L40S", "H100", "H200", "B200"),
 )
 _PYTHON: Final = "3.11"
-_CONSTRAINTS: Final = Path(__file__).resolve().parents[3] / "constraints.txt"
+_PACKAGE: Final = Path(__file__).resolve().parents[2]
+_CONSTRAINTS: Final = next(
+    # a wheel holds the pins inside of the package; in a clone they lie at the top
+    (path for path in (_PACKAGE / "constraints.txt",) if path.exists()),
+    _PACKAGE.parent / "constraints.txt",
+)
 _RECIPE: Final = "debian_slim/uv_pip_install/1"
 
 
