@@ -45,7 +45,11 @@ class Project:
     @cached_property
     def packages(self) -> frozenset[str]:
         """Top-level names whose attributes a page may quote: dependencies, and our own."""
-        declared = self._pyproject.get("project", {}).get("dependencies", [])
+        project = self._pyproject.get("project", {})
+        extras = project.get("optional-dependencies", {})
+        # pages are about what the program is made of, not about what it is developed with
+        declared = list(project.get("dependencies", []))
+        declared += [each for name, extra in extras.items() if name != "dev" for each in extra]
         wanted = {_plain(match[0]) for each in declared if (match := _NAME.match(each))}
         wanted = wanted or set(self.undeclared)
         installed = {
