@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import goap_modal_agents
+import goap_start
 from agents.cli.main import Composition, invoke
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def load_catalogue() -> "Catalogue":
     """
     from agents.declare.chosen import chosen, load  # noqa: PLC0415
 
-    choice = chosen(Path.cwd(), os.environ, goap_modal_agents.PACKAGES)
+    choice = chosen(Path.cwd(), os.environ, goap_start.PACKAGES)
     return load(choice) if choice else _own_catalogue()
 
 
@@ -48,7 +48,7 @@ ROOT = Composition(load_catalogue, load_secret_files)
 
 def main() -> int:
     """Run the command line of this process and return its exit code."""
-    goap_modal_agents.pin()  # `python -m agents` stands in a folder that may have a `goals/` too
+    goap_start.pin()  # `python -m agents` stands in a folder that may have a `goals/` too
     _open_closed_streams()
     return invoke(ROOT)
 

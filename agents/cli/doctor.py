@@ -14,7 +14,7 @@ from agents.cli.words import LEDGER_NAME, catalogue_of, parse_words, state_direc
 from agents.declare.contributions import Check, Contributions
 from agents.errors import GoapError, LedgerDamaged, UsageError
 from agents.ledger.store import Ledger
-from goap_modal_agents import intrusion
+from goap_start import intrusion
 
 __all__ = ["doctor_command"]
 

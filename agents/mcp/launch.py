@@ -15,7 +15,7 @@ from typing import Any
 from agents.errors import ActionFailed, UsageError
 from agents.mcp.door import Refused
 from agents.run.lock import LOCK_NAME
-from goap_modal_agents import PROGRAM
+from goap_start import PROGRAM
 
 __all__ = ["OUTPUT_NAME", "cancel", "launch"]
 

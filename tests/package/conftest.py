@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-START = ROOT / "goap_modal_agents.py"
+START = ROOT / "goap_start.py"
 NAMES = ("agents", "goals", "actions", "training", "templates")
 
 JOB = '''\

@@ -39,7 +39,7 @@ class Site:
     def ours(self):
         for name in NAMES:
             shutil.copytree(ROOT / name, self.root / name, dirs_exist_ok=True)
-        shutil.copy2(ROOT / "goap_modal_agents.py", self.root)
+        shutil.copy2(ROOT / "goap_start.py", self.root)
         paths = [path for name in NAMES for path in (self.root / name).rglob("*.py")]
         self.install("goap-modal-agents", "0.1.0", [p.relative_to(self.root) for p in paths])
 
@@ -61,7 +61,7 @@ class Site:
         )
 
     def goap(self, *words):
-        return self.call("-P", str(self.root / "goap_modal_agents.py"), *words)
+        return self.call("-P", str(self.root / "goap_start.py"), *words)
 
     def _digest(self, path):
         digest = hashlib.sha256((self.root / path).read_bytes()).digest()
@@ -161,7 +161,7 @@ def test_a_package_of_the_same_name_earlier_on_the_path_is_passed_over_by_goap(s
     elsewhere.root.mkdir()
     elsewhere.theirs()
     done = subprocess.run(
-        [sys.executable, "-P", str(site.root / "goap_modal_agents.py"), "goals"],
+        [sys.executable, "-P", str(site.root / "goap_start.py"), "goals"],
         cwd=tmp_path,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{elsewhere.root}:{site.root}"},
         capture_output=True,

@@ -50,7 +50,7 @@ def test_our_own_goals_are_planned_beside_a_folder_or_a_file_of_that_name(job, n
 
 
 def test_what_goap_starts_itself_is_ours_too(job):
-    from goap_modal_agents import PROGRAM
+    from goap_start import PROGRAM
 
     crowd(job, *NAMES)
     done = job.call(*PROGRAM[1:], "goals", "--json", PYTHONPATH=".")

@@ -29,7 +29,7 @@ def test_the_wheel_holds_the_program_the_pins_the_skills_and_nothing_else(source
     assert "goap" in skills
     expected = {
         *modules,
-        "goap_modal_agents.py",
+        "goap_start.py",
         "training/constraints.txt",
         *(f"templates/skills/{name}/SKILL.md" for name in skills),
     }
@@ -55,7 +55,7 @@ def test_the_wheel_asks_for_torch_and_what_comes_with_it_as_an_extra_alone(wheel
 
 def test_the_command_starts_in_the_module_whose_name_nobody_else_has(wheel):
     (name,) = (name for name in wheel if name.endswith("entry_points.txt"))
-    assert b"goap = goap_modal_agents:main" in wheel[name]
+    assert b"goap = goap_start:main" in wheel[name]
 
 
 def test_a_wheel_built_from_the_sdist_holds_the_same(built, wheel, tmp_path):

@@ -20,9 +20,9 @@ __all__ = ["DISTRIBUTION", "PACKAGES", "PROGRAM", "Intrusion", "intrusion", "mai
 
 DISTRIBUTION = "goap-modal-agents"
 PACKAGES = ("agents", "goals", "actions", "training", "templates")
-_OURS = (*PACKAGES, "goap_modal_agents")
+_OURS = (*PACKAGES, "goap_start")
 HERE = Path(__file__).absolute().parent
-PROGRAM = (sys.executable, "-P", str(HERE / "goap_modal_agents.py"))
+PROGRAM = (sys.executable, "-P", str(HERE / "goap_start.py"))
 """The words that start this program in a process of its own, wherever that process stands."""
 
 EXIT_USAGE = 2
@@ -189,6 +189,6 @@ def _say(problem: Intrusion | None, words: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     pin()
-    from goap_modal_agents import main as start  # the module that others import, not this copy
+    from goap_start import main as start  # the module that others import, not this copy
 
     sys.exit(start())
