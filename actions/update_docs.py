@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from actions.contributions import TRAINING
 from agents.declare.actions import Context, action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Artifact, Outcome
@@ -20,13 +21,14 @@ WRITTEN = "records_made_of"
 def documented(context: Context[DocumentParameters]) -> Reading:
     """True when writing the records again would change no byte, and all is committed as wished."""
     events, repo = context.history(), context.params.repo
-    changes = [] if _written(events) == inputs_digest(events, repo) else outdated(events, repo)
+    current = _written(events) == inputs_digest(events, repo, subject=TRAINING)
+    changes = [] if current else outdated(events, repo, subject=TRAINING)
     if changes:
         names = ", ".join(str(change.path) for change in changes[:3])
         more = _and_more(len(changes) - 3)
         return Reading(False, f"not up to date: {names}{more}")
     if context.params.commit:
-        waiting = uncommitted(events, repo)
+        waiting = uncommitted(events, repo, subject=TRAINING)
         if waiting:
             return Reading(False, f"not committed: {waiting[0]}{_and_more(len(waiting) - 1)}")
     return Reading(True, "the records match the ledger")
@@ -36,11 +38,11 @@ def documented(context: Context[DocumentParameters]) -> Reading:
 def update_docs(context: Context[DocumentParameters]) -> Outcome:
     """Write ADRs, learnings and run records from the ledger; a second time changes nothing."""
     params = context.params
-    changes = write_records(context.history(), params.repo, commit=params.commit)
+    changes = write_records(context.history(), params.repo, subject=TRAINING, commit=params.commit)
     names = ", ".join(str(change.path) for change in changes) or "nothing to write"
     return Outcome(
         summary=names,
-        provenance={WRITTEN: inputs_digest(context.history(), params.repo)},
+        provenance={WRITTEN: inputs_digest(context.history(), params.repo, subject=TRAINING)},
         artifacts=tuple(Artifact(name="record", path=str(change.path)) for change in changes),
     )
 

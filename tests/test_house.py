@@ -91,18 +91,7 @@ batch is several of anything; a volume and a weight stand for nothing here and a
 NAMES_OF_OTHERS = ("goap-modal-agents", "cat-file", "cat_file")
 """The distribution is called so, and that is a command of git."""
 
-STILL_SAID: dict[str, set[str]] = {
-    "agents/cli/plan_view.py": {"dataset", "preset"},
-    "agents/records/adr.py": {"trained", "training"},
-    "agents/records/evidence.py": {"training"},
-    "agents/records/history.py": {"dataset", "train", "trained", "training"},
-    "agents/records/learnings.py": {"training"},
-    "agents/records/measured.py": {"dataset", "datasets", "trained", "training", "trainings"},
-    "agents/records/relevance.py": {"trained", "training"},
-    "agents/records/runs.py": {"trained", "training", "trainings"},
-    "agents/records/verify.py": {"trainings"},
-    "agents/records/write.py": {"trained"},
-}
+STILL_SAID: dict[str, set[str]] = {"agents/cli/plan_view.py": {"dataset", "preset"}}
 """Module → words of others that it still says."""
 
 

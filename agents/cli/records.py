@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from agents.cli.output import emit, json_option, paint
-from agents.cli.words import LEDGER_NAME, parse_words, state_directory
+from agents.cli.words import LEDGER_NAME, catalogue_of, parse_words, state_directory
+from agents.declare.contributions import Subject
 from agents.declare.facts import nearest
 from agents.errors import Permanent, UsageError
 from agents.ledger.events import Event
@@ -115,7 +116,7 @@ def show_adr_command(number: int, words: tuple[str, ...], style: str, as_json: b
     """One ADR, as it is or in MADR 4.0."""
     given = _Given(words)
     if style == "madr":
-        text = madr_text(given.events(), given.repo, number)
+        text = madr_text(given.events(), given.repo, number, subject=_subject())
     else:
         found = [each for each in list_adrs(given.repo) if each.number == number]
         if not found:
@@ -181,9 +182,9 @@ def write_command(
     """
     given, edited = _Given(words), edited_of(adopt, force)
     if check:
-        changes = outdated(given.events(), given.repo)
+        changes = outdated(given.events(), given.repo, subject=_subject())
     else:
-        changes = write_records(given.events(), given.repo, edited=edited)
+        changes = write_records(given.events(), given.repo, subject=_subject(), edited=edited)
     return _written("adr.write", changes, check, as_json)
 
 
@@ -281,7 +282,9 @@ def _verify(
 ) -> int:
     given = _Given(words, "volume")
     roots = [Path(given.words.get("volume") or given.state / "volume"), given.repo]
-    found: Verification = verify_records(given.events(), given.repo, roots=roots)
+    found: Verification = verify_records(
+        given.events(), given.repo, roots=roots, subject=_subject()
+    )
     numbers = sum(count for path, count in found.counted.items() if concerns(path))
     unknown = [each for each in found.unknown if concerns(each.partition(": ")[0])]
     findings = [each for each in found.findings if concerns(each.path)]
@@ -359,3 +362,8 @@ def _changed(command: str, changes: Sequence[Change], as_json: bool) -> None:
         lambda: "\n".join(paths) or "nothing to change",
         json_wanted=as_json,
     )
+
+
+def _subject() -> Subject:
+    """What outcomes measure, in this catalogue."""
+    return catalogue_of(click.get_current_context()).contributions.subject

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-__all__ = ["Check", "Contributions", "Program", "Subject"]
+__all__ = ["NOTHING", "Check", "Contributions", "Program", "Subject"]
 
 
 class Program(Protocol):
@@ -62,6 +62,18 @@ class Subject:
     ended: str = ""
     call: str = ""
 
+    def identity(self, provenance: Mapping[str, str]) -> str:
+        """Which one it is about, after its provenance; empty when it is about none."""
+        return provenance.get(self.key, "") if self.key else ""
+
+    def measured(self, provenance: Mapping[str, str]) -> bool:
+        """Whether one was measured, rather than handled after it had been."""
+        return bool(self.identity(provenance)) and any(provenance.get(n) for n in self.required)
+
+
+NOTHING = Subject()
+"""Outcomes are about nothing but themselves: there are decisions and learnings to record."""
+
 
 class Contributions:
     """Adds nothing; a catalogue subclasses it and overrides what it has to say.
@@ -77,7 +89,7 @@ class Contributions:
     packages: tuple[str, ...] = ()
     quoted: tuple[str, ...] = ()
     familiar: Mapping[str, Mapping[str, str]] = {}
-    subject: Subject = Subject()
+    subject: Subject = NOTHING
 
     def programs(self, root: Path) -> Mapping[str, Program]:  # noqa: ARG002 - for those that override
         """How a program is called, such as ``python -m bakery`` → its judge.

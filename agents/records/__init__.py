@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.declare.contributions import NOTHING, Subject
 from agents.records.inputs import inputs_digest
 from agents.records.relevance import something_to_record
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["inputs_digest", "outdated", "repository_state", "uncommitted", "write_records"]
 
 
-def outdated(events: "Sequence[Event]", repo: Path) -> "list[Change]":
+def outdated(
+    events: "Sequence[Event]", repo: Path, *, subject: Subject = NOTHING
+) -> "list[Change]":
     """The records that do not say what the ledger says; empty when everything is documented.
 
     A region that a person edited counts too: the change then shows what `write_records` refuses
@@ -30,41 +33,47 @@ def outdated(events: "Sequence[Event]", repo: Path) -> "list[Change]":
     Raises:
         ActionFailed: An event lacks a fact that a record needs (``fact_missing``).
     """
-    if not something_to_record(events):
+    if not something_to_record(events, subject):
         return []
     from agents.records.write import draft  # noqa: PLC0415 - Jinja only when there is a record
 
-    return draft(events, repo).changes()
+    return draft(events, repo, subject).changes()
 
 
-def uncommitted(events: "Sequence[Event]", repo: Path) -> list[str]:
+def uncommitted(events: "Sequence[Event]", repo: Path, *, subject: Subject = NOTHING) -> list[str]:
     """The records of this ledger that are not in the last commit as they are on disk."""
-    if not something_to_record(events):
+    if not something_to_record(events, subject):
         return []
     from agents.records.write import uncommitted as paths  # noqa: PLC0415
 
-    return paths(events, repo)
+    return paths(events, repo, subject)
 
 
 def write_records(
-    events: "Sequence[Event]", repo: Path, *, commit: bool = False, edited: "Edited" = "refuse"
+    events: "Sequence[Event]",
+    repo: Path,
+    *,
+    subject: Subject = NOTHING,
+    commit: bool = False,
+    edited: "Edited" = "refuse",
 ) -> "list[Change]":
     """Make the records say what the ledger says; a second call changes nothing.
 
     Args:
         events: The ledger, oldest first.
         repo: Root of the records: ``plans/`` and ``agents-docs/`` are in it.
+        subject: What outcomes measure; the catalogue contributes it.
         commit: Commit the records, and nothing else; otherwise they stay uncommitted.
         edited: ``refuse`` generated text that a person edited, ``adopt`` or ``force`` it.
 
     Raises:
         ActionFailed: ``edited_by_hand``, ``fact_missing`` or ``commit_refused``.
     """
-    if not something_to_record(events):
+    if not something_to_record(events, subject):
         return []
     from agents.records.write import write  # noqa: PLC0415
 
-    return write(events, repo, commit=commit, edited=edited)
+    return write(events, repo, subject, commit=commit, edited=edited)
 
 
 def repository_state(repo: Path) -> "RepositoryState | None":

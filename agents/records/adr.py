@@ -103,8 +103,8 @@ def comparison(record: DecisionRecord, evidence: Evidence) -> str:
     mine, best = ranked_value(ranking, evidence), ranked_value(ranking, opening)
     if ranking is None or mine is None or best is None:
         return ""
-    name, chosen = text(ranking.measurement), dict(opening.provenance).get("training_key", "")
-    if dict(evidence.provenance).get("training_key", "") == chosen:
+    name, chosen = text(ranking.measurement), opening.about
+    if evidence.about == chosen:
         return f"This is what was chosen: {name} {number(mine)}, then the {ranking.best}."
     return f"Not chosen: {name} {number(mine)} is not better than {number(best)} of {code(chosen)}."
 
@@ -155,7 +155,7 @@ def decision_body(record: DecisionRecord) -> str:
 def run_link(evidence: Evidence) -> Safe:
     """A link from an ADR to the record of the run; only its name where there is no record."""
     shown = text(evidence.run.id)
-    if not dict(evidence.provenance).get("training_key"):
+    if not evidence.about:
         return shown
     return Safe(f"[{shown}](../agents-docs/runs/{run_file_name(evidence.run.id)})")
 
@@ -249,8 +249,7 @@ def any_gate_failed(document: str) -> bool:
 
 def _related(plan: AdrPlan) -> Safe:
     opening = plan.record.opening
-    trained = dict(opening.provenance).get("training_key")
-    parts = [f"run {run_link(opening)}"] if trained else []
+    parts = [f"run {run_link(opening)}"] if opening.about else []
     parts += [f"supersedes {link.markdown}" for link in plan.supersedes]
     return Safe(", ".join(parts))
 

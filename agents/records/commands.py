@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from agents.declare.contributions import NOTHING, Subject
 from agents.errors import ActionFailed, Permanent, UsageError
 from agents.ledger.events import Event, utc_now
 from agents.records.adr import (
@@ -158,7 +159,9 @@ def write_index(repo: Path, *, edited: Edited = "refuse", check: bool = False) -
         return [Change(Path(INDEX_PATH), before, merger.text, reason)]
 
 
-def madr_text(events: Sequence[Event], repo: Path, number: int) -> str:
+def madr_text(
+    events: Sequence[Event], repo: Path, number: int, *, subject: Subject = NOTHING
+) -> str:
     """A generated ADR in MADR 4.0: ``python -m agents adr show NUMBER --format madr``.
 
     Source of the format: https://adr.github.io/madr/.
@@ -168,7 +171,7 @@ def madr_text(events: Sequence[Event], repo: Path, number: int) -> str:
     """
     document = _only(repo, number)
     names = {region.name for region in document.regions.starting("evidence/")}
-    for record in decisions(run_logs(events)):
+    for record in decisions(run_logs(events, subject)):
         own = [each for each in record.evidence if f"evidence/{each.source.event}" in names]
         if own and record.key == document.key:
             values = {

@@ -100,23 +100,26 @@ class RunFacts(_Frozen):
 
 
 class Evidence(_Frozen):
-    """What one run measured for one decision, or in one training.
+    """What one run measured for one decision, or of one thing.
 
     Attributes:
         run: The run it happened in.
+        about: Identity of what was measured; empty where it was nothing with an identity.
+        compared_by: What must be the same in two before their measurements are compared.
         source: The event of the step that ended it.
         at: Time of that event, RFC 3339.
         action: The action of that step.
         seconds: Measured duration of that step.
         summary: The step's own one-line summary.
-        numbers: Measurements of that step, and of earlier steps of the run with the same
-            training key.
+        numbers: Measurements of that step, and of earlier steps of the run about the same.
         verdicts: Gates, likewise.
         files: Artifacts, likewise.
         provenance: Pairs (what, value) that say how to reproduce it.
     """
 
     run: RunFacts
+    about: str
+    compared_by: str
     source: Source
     at: str
     action: str
@@ -179,6 +182,7 @@ class Learning(_Frozen):
         fingerprint: Identity: action, class and normalised message of a failure; action and
             decision key or kind of summary of a lesson.
         kind: ``failure`` or ``lesson``.
+        area: What the lesson is about, where no failure has a class.
         between: Steps that finished between the failure and the success.
         success: The step that got past the failure, or that taught the lesson.
         summary: What that step said of itself.
@@ -196,6 +200,7 @@ class Learning(_Frozen):
     advice: str = ""
     lesson: str = ""
     decision_key: str = ""
+    area: str = ""
     between: tuple[StepTaken, ...] = ()
     success: StepTaken
     summary: str = ""

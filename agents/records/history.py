@@ -1,7 +1,7 @@
 """The runs of a ledger, typed: the only reader of events among the records.
 
-Everything here is a pure function of events that come before the last training or decision of
-their run, so that the step that writes the records, and runs that train nothing, change nothing.
+Everything here is a pure function of events that come before the last measurement or decision of
+their run, so that the step that writes the records, and runs that measure nothing, change nothing.
 """
 
 import json
@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from agents.declare.contributions import Subject
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, Permanent
 from agents.ledger.events import Event, of_kind
@@ -29,7 +30,6 @@ from agents.records.relevance import (
 )
 
 __all__ = [
-    "TRAINING_FACTS",
     "Failed",
     "Finished",
     "Paid",
@@ -38,9 +38,6 @@ __all__ = [
     "normalised",
     "run_logs",
 ]
-
-TRAINING_FACTS = ("config_digest", "dataset_digest", "source_digest", "device", "started", "ended")
-"""What the provenance of a training must hold besides its ``training_key``."""
 
 
 @dataclass(frozen=True)
@@ -52,25 +49,24 @@ class Finished:
     action: str
     seconds: float
     outcome: Outcome
+    subject: Subject
 
     @property
-    def training_key(self) -> str:
-        """Identity of the training the step belongs to; empty when it belongs to none."""
-        return self.outcome.provenance.get("training_key", "")
+    def about(self) -> str:
+        """Identity of what the step is about; empty when that is nothing but itself."""
+        return self.subject.identity(self.outcome.provenance)
 
     @property
-    def trained(self) -> bool:
-        """Whether the step measured a training, rather than handled one that was measured."""
-        return bool(self.training_key) and any(
-            self.outcome.provenance.get(f) for f in TRAINING_FACTS
-        )
+    def measured(self) -> bool:
+        """Whether the step measured what it is about, rather than handled it afterwards."""
+        return self.subject.measured(self.outcome.provenance)
 
     @property
     def identity(self) -> str:
-        """Which training, or which event, this is: one training has one end."""
-        if not self.trained:
+        """Which measurement, or which event, this is: what is measured has one end."""
+        if not self.measured:
             return self.event.id
-        return f"{self.training_key} {self.outcome.provenance.get('ended', '')}"
+        return f"{self.about} {self.outcome.provenance.get(self.subject.ended, '')}"
 
 
 @dataclass(frozen=True)
@@ -109,10 +105,13 @@ class RunLog:
     """The events of one run that records are made of, oldest first.
 
     Attributes:
-        calls: Launches of any run so far, by the platform's name: (place, training key, call).
+        subject: What outcomes measure.
+        calls: Launches of any run so far: place, identity of what was launched, the platform's
+            name of the call.
     """
 
     facts: RunFacts
+    subject: Subject
     finished: list[Finished] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     plans: list[Planned] = field(default_factory=list)
@@ -129,29 +128,29 @@ class RunLog:
         return next(later, None)
 
     def call_of(self, step: Finished) -> str:
-        """The platform's name of the call that trained; empty where there is no platform."""
+        """The platform's name of the call that did it; empty where there is no platform."""
         return next(
             (
                 call
                 for place, key, call in reversed(self.calls)
-                if key == step.training_key and place < step.event.sequence
+                if key == step.about and place < step.event.sequence
             ),
             "",
         )
 
     @property
-    def trained(self) -> bool:
-        """Whether anything was trained in this run."""
-        return any(step.trained for step in self.finished)
+    def measured(self) -> bool:
+        """Whether anything was measured in this run."""
+        return any(step.measured for step in self.finished)
 
     @property
     def recorded(self) -> bool:
-        """Whether there is anything to record: a training, or a decision."""
-        return self.trained or any(step.outcome.decision for step in self.finished)
+        """Whether there is anything to record: a measurement, or a decision."""
+        return self.measured or any(step.outcome.decision for step in self.finished)
 
 
-def run_logs(events: Sequence[Event]) -> list[RunLog]:
-    """The runs in which something was trained or decided, in the order they started.
+def run_logs(events: Sequence[Event], subject: Subject) -> list[RunLog]:
+    """The runs in which something was measured or decided, in the order they started.
 
     Raises:
         ActionFailed: An event lacks a fact that a record needs.
@@ -162,9 +161,14 @@ def run_logs(events: Sequence[Event]) -> list[RunLog]:
         if event.run:
             by_run.setdefault(event.run, []).append(event)
     for event, noted in of_kind(events, StepNoted):
-        if call_of(noted):
-            calls.append((event.sequence, str(noted.about.get("training", "")), call_of(noted)))
-    logs = [_run_log(run, own, calls) for run, own in by_run.items() if something_to_record(own)]
+        call = call_of(noted, subject)
+        if call:
+            calls.append((event.sequence, str(noted.about.get(subject.word, "")), call))
+    logs = [
+        _run_log(run, own, calls, subject)
+        for run, own in by_run.items()
+        if something_to_record(own, subject)
+    ]
     _drop_repetitions(logs)
     return [log for log in logs if log.recorded]
 
@@ -182,7 +186,7 @@ def normalised(message: str) -> str:
 
 
 def _drop_repetitions(logs: list[RunLog]) -> None:
-    """A run that only saw again what an earlier run had trained did not train it."""
+    """A run that only saw again what an earlier run had measured did not measure it."""
     run_of: dict[str, str] = {}
     for log in logs:
         for step in log.finished:
@@ -190,17 +194,19 @@ def _drop_repetitions(logs: list[RunLog]) -> None:
         log.finished = [step for step in log.finished if run_of[step.identity] == log.facts.id]
 
 
-def _run_log(run: str, events: list[Event], calls: list[tuple[int, str, str]]) -> RunLog:
+def _run_log(
+    run: str, events: list[Event], calls: list[tuple[int, str, str]], subject: Subject
+) -> RunLog:
     begun = next(of_kind(events, RunStarted), None)
     if begun is None:
         raise fact_missing(f"run {run} has no event {RunStarted.kind}")
-    log = RunLog(_run_facts(run, *begun), calls=calls)
+    log = RunLog(_run_facts(run, *begun), subject, calls=calls)
     for event in events:
         if recording(event):
             continue
         match event.payload:
             case StepFinished(step=step, action=action, seconds=seconds, outcome=outcome):
-                log.finished.append(Finished(event, step, action, seconds, outcome))
+                log.finished.append(Finished(event, step, action, seconds, outcome, subject))
             case StepFailed() as failed:
                 log.failed.append(_failed(event, failed))
             case PlanMade() as plan:

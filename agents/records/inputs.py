@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.declare.contributions import NOTHING, Subject
 from agents.ledger.payloads import (
     MoneySettled,
     PlanMade,
@@ -29,30 +30,30 @@ _FILES = ("plans/*.md", "agents-docs/*.md", "agents-docs/runs/*.md")
 _HERE = Path(__file__).resolve().parent
 
 
-def inputs_digest(events: "Iterable[Event]", repo: Path) -> str:
+def inputs_digest(events: "Iterable[Event]", repo: Path, *, subject: Subject = NOTHING) -> str:
     """64 hex digits over the events that records quote, the files, the templates and this code.
 
     The records are a pure function of these: while the digest is the one that `write_records` left
     behind, `outdated` would return nothing, and need not be asked.
     """
     digest = hashlib.sha256()
-    for piece in (*_events(events), *_files(repo), *_program()):
+    for piece in (*_events(events, subject), *_files(repo), *_program()):
         digest.update(len(piece).to_bytes(8, "big"))
         digest.update(piece)
     return digest.hexdigest()
 
 
-def _events(events: "Iterable[Event]") -> Iterator[bytes]:
+def _events(events: "Iterable[Event]", subject: Subject) -> Iterator[bytes]:
     by_run: dict[str, list[Event]] = {}
     for event in events:
         by_run.setdefault(event.run, []).append(event)
     for own in by_run.values():
-        if not something_to_record(own):
+        if not something_to_record(own, subject):
             continue
         for event in own:
             if event.type not in _QUOTED or recording(event):
                 continue
-            if isinstance(event.payload, StepNoted) and not call_of(event.payload):
+            if isinstance(event.payload, StepNoted) and not call_of(event.payload, subject):
                 continue
             yield f"{event.id} {event.type} {event.time}".encode()
             yield json.dumps(event.payload.to_json(), sort_keys=True).encode()

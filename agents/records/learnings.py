@@ -151,6 +151,7 @@ def compose_learnings(
 
 def learning_body(learning: Learning, related: str = "") -> str:
     """One entry, without how often it was seen."""
+    areas = (learning.action, learning.failure_class or learning.area)
     fixes = [str(code(step.action)) for step in learning.between]
     return render(
         "learning",
@@ -160,7 +161,7 @@ def learning_body(learning: Learning, related: str = "") -> str:
             "gates": gate_rows(learning.verdicts),
             "type": "fix" if learning.kind == "failure" else "feat",
             "month": month(learning.opening.at),
-            "areas": [learning.action, learning.failure_class or "training"],
+            "areas": [each for each in areas if each],
             "related": Safe(related),
             "fixes": Safe(", then ".join(fixes)),
         },

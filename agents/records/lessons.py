@@ -63,6 +63,7 @@ def _taught(log: RunLog) -> Iterator[Learning]:
             action=step.action,
             lesson=outcome.lesson,
             decision_key=key,
+            area=log.subject.word,
             success=_taken(step),
             summary=outcome.summary,
             numbers=tuple(numbers_of(step)),

@@ -1,4 +1,4 @@
-"""From the log of a run to evidence: trainings and decisions, each number with its source."""
+"""From the log of a run to evidence: measurements and decisions, each number with its source."""
 
 import hashlib
 import json
@@ -14,15 +14,22 @@ from agents.records.evidence import (
     Source,
     Verdict,
 )
-from agents.records.history import TRAINING_FACTS, Finished, Paid, RunLog, fact_missing
+from agents.records.history import Finished, Paid, RunLog, fact_missing
 from agents.records.mitigations import mitigations
 
-__all__ = ["decision_digest", "decisions", "numbers_of", "ranked_value", "trainings", "verdicts_of"]
+__all__ = [
+    "decision_digest",
+    "decisions",
+    "measurements",
+    "numbers_of",
+    "ranked_value",
+    "verdicts_of",
+]
 
 
-def trainings(log: RunLog) -> list[Evidence]:
-    """One evidence per training key of the run, as of the last step that measured it."""
-    last = {step.training_key: step for step in log.finished if step.trained}
+def measurements(log: RunLog) -> list[Evidence]:
+    """One evidence per thing the run measured, as of the last step that measured it."""
+    last = {step.about: step for step in log.finished if step.measured}
     return [_evidence(log, step) for step in last.values()]
 
 
@@ -75,8 +82,7 @@ def _supports(
         return True
     ranking = decision.ranking
     mine, best = ranked_value(ranking, evidence), ranked_value(ranking, opening)
-    datasets = {dict(each.provenance).get("dataset_digest") for each in (evidence, opening)}
-    comparable = ranking == standing.ranking and len(datasets) == 1
+    comparable = ranking == standing.ranking and evidence.compared_by == opening.compared_by
     if ranking is None or mine is None or best is None or not comparable or not evidence.passed:
         return False
     return mine >= best if ranking.best == "lowest" else mine <= best
@@ -101,13 +107,11 @@ def _deciding(logs: Iterable[RunLog]) -> list[tuple[Decision, Evidence]]:
 
 
 def _evidence(log: RunLog, step: Finished) -> Evidence:
-    """What the run had measured for the training of ``step`` when ``step`` finished."""
+    """What the run had measured of what ``step`` is about when ``step`` finished."""
     steps = [
         other
         for other in log.finished
-        if other.event.sequence < step.event.sequence
-        and step.training_key
-        and other.training_key == step.training_key
+        if other.event.sequence < step.event.sequence and step.about and other.about == step.about
     ]
     steps.append(step)
     provenance: dict[str, str] = {}
@@ -115,10 +119,15 @@ def _evidence(log: RunLog, step: Finished) -> Evidence:
         provenance.update(each.outcome.provenance)
     _require_provenance(step, provenance)
     paid = log.cost_of(step)
-    provenance |= {"call_id": log.call_of(step), "rate": paid.rate if paid is not None else ""}
+    provenance |= {
+        log.subject.call: log.call_of(step),
+        "rate": paid.rate if paid is not None else "",
+    }
     cost = (_cost(paid),) if paid is not None else ()
     return Evidence(
         run=log.facts,
+        about=log.subject.identity(provenance),
+        compared_by=provenance.get(log.subject.comparable, ""),
         source=_source(step),
         at=step.event.time,
         action=step.action,
@@ -132,9 +141,9 @@ def _evidence(log: RunLog, step: Finished) -> Evidence:
 
 
 def _require_provenance(step: Finished, provenance: Mapping[str, str]) -> None:
-    if not (step.trained or (step.training_key and step.outcome.decision)):
+    if not (step.measured or (step.about and step.outcome.decision)):
         return
-    missing = [name for name in TRAINING_FACTS if not provenance.get(name)]
+    missing = [name for name in step.subject.required if not provenance.get(name)]
     if missing:
         raise fact_missing(
             f"the outcome of {step.action} in run {step.event.run} (event {step.event.sequence}) "

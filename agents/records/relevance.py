@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from agents.ledger.payloads import OfStep, StepFinished, StepNoted
 
 if TYPE_CHECKING:
+    from agents.declare.contributions import Subject
     from agents.ledger.events import Event
 
 __all__ = [
@@ -20,17 +21,17 @@ RECORDING_ACTIONS = frozenset({"update_docs"})
 """Actions that write records; what they do is never evidence."""
 
 RECORDING_PARAMETERS = frozenset({"repo", "commit"})
-"""Parameters that say where records are written, not what was trained."""
+"""Parameters that say where records are written, not what was done."""
 
 
-def something_to_record(events: "Iterable[Event]") -> bool:
-    """Whether any event holds a training or a decision; cheap enough to ask before planning."""
+def something_to_record(events: "Iterable[Event]", subject: "Subject") -> bool:
+    """Whether anything was measured or decided; cheap enough to ask before planning."""
     for event in events:
         if event.type != StepFinished.kind or not isinstance(event.payload, StepFinished):
             continue
         outcome, action = event.payload.outcome, event.payload.action
         if action not in RECORDING_ACTIONS and (
-            outcome.decision is not None or outcome.provenance.get("training_key")
+            outcome.decision is not None or subject.identity(outcome.provenance)
         ):
             return True
     return False
@@ -41,6 +42,6 @@ def recording(event: "Event") -> bool:
     return isinstance(event.payload, OfStep) and event.payload.action in RECORDING_ACTIONS
 
 
-def call_of(note: StepNoted) -> str:
+def call_of(note: StepNoted, subject: "Subject") -> str:
     """The platform's name of what a step launched; empty where the note is about something else."""
-    return str(note.about.get("call_id") or "")
+    return str(note.about.get(subject.call) or "") if subject.call else ""

@@ -1,10 +1,10 @@
-"""The record of one run that trained something."""
+"""The record of one run that measured something."""
 
 from agents.records.adr import confirmation_body, evidence_body, run_file_name
 from agents.records.evidence import Evidence
 from agents.records.history import RunLog
 from agents.records.markdown import Safe, number
-from agents.records.measured import trainings
+from agents.records.measured import measurements
 from agents.records.render import render
 
 __all__ = ["RUNS_FOLDER", "run_body", "run_path"]
@@ -18,18 +18,18 @@ def run_path(log: RunLog) -> str:
 
 
 def run_body(log: RunLog) -> str:
-    """What the run did until its last training was handled, and what it measured.
+    """What the run did until what it measured was handled, and what it measured.
 
     Later events of the run are left out on purpose: the step that writes this is one of them.
     """
-    found = trainings(log)
-    last = max(step.event.sequence for step in log.finished if step.training_key)
+    last = max(step.event.sequence for step in log.finished if step.about)
     return render(
         "run",
         {
             "run": log.facts,
             "steps": _steps(log, last),
-            "trainings": [_training(evidence) for evidence in found],
+            "word": log.subject.word,
+            "measurements": [_measurement(evidence) for evidence in measurements(log)],
         },
     )
 
@@ -57,9 +57,9 @@ def _steps(log: RunLog, last: int) -> list[dict[str, object]]:
     return sorted(until, key=lambda step: int(str(step["sequence"])))
 
 
-def _training(evidence: Evidence) -> dict[str, object]:
+def _measurement(evidence: Evidence) -> dict[str, object]:
     return {
-        "key": dict(evidence.provenance).get("training_key", ""),
+        "key": evidence.about,
         "evidence": Safe(evidence_body(evidence, heading=False)),
         "confirmation": Safe(confirmation_body(evidence)),
     }

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.declare.contributions import NOTHING, Subject
 from agents.errors import ActionFailed
 from agents.ledger.events import Event
 from agents.records.check import Finding, region_findings
@@ -17,7 +18,7 @@ from agents.records.evidence import Evidence, Number
 from agents.records.history import run_logs
 from agents.records.index import INDEX_PATH
 from agents.records.learnings import ARCHIVE_PATH, LEARNINGS_PATH
-from agents.records.measured import decisions, trainings
+from agents.records.measured import decisions, measurements
 from agents.records.regions import Region, parse
 from agents.records.runs import RUNS_FOLDER
 from agents.records.text import read_text
@@ -68,7 +69,7 @@ class _Tally:
 
 
 def verify_records(
-    events: Sequence[Event], repo: Path, *, roots: Sequence[Path] = ()
+    events: Sequence[Event], repo: Path, *, roots: Sequence[Path] = (), subject: Subject = NOTHING
 ) -> Verification:
     """Compare every generated region with the ledger: ``python -m agents adr verify``.
 
@@ -78,11 +79,12 @@ def verify_records(
         events: The ledger, oldest first.
         repo: Root of the records.
         roots: Directories below which the files that records name may lie, such as the volume.
+        subject: What outcomes measure.
 
     Raises:
         ActionFailed: An event lacks a fact that a record needs.
     """
-    made = draft(events, repo, edited="force", thaw=True)
+    made = draft(events, repo, subject, edited="force", thaw=True)
     tally = _Tally([], {}, [], [])
     for path in sorted({*_record_paths(repo), *made.after}):
         if not (repo / path).is_file():
@@ -94,8 +96,8 @@ def verify_records(
             tally.findings.append(Finding(path, 1, "unreadable", failed.message))
         else:
             _compare(path, text, made.after.get(path), tally)
-    logs = run_logs(events)
-    measured = [each for log in logs for each in trainings(log)]
+    logs = run_logs(events, subject)
+    measured = [each for log in logs for each in measurements(log)]
     measured += [each for record in decisions(logs) for each in record.evidence]
     found, hashed, unseen = _check_files(measured, roots)
     return Verification(

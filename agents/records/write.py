@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.declare.contributions import Subject
 from agents.errors import ActionFailed, Permanent
 from agents.ledger.events import Event
 from agents.records.adr import NEW_ADR, AdrLink, AdrPlan, compose_adr
@@ -123,19 +124,24 @@ class Draft:
 
 
 def draft(
-    events: Iterable[Event], repo: Path, *, edited: Edited = "refuse", thaw: bool = False
+    events: Iterable[Event],
+    repo: Path,
+    subject: Subject,
+    *,
+    edited: Edited = "refuse",
+    thaw: bool = False,
 ) -> Draft:
     """What every record should say.
 
     Raises:
         ActionFailed: An event lacks a fact that a record needs.
     """
-    logs = run_logs(tuple(events))
+    logs = run_logs(tuple(events), subject)
     made = Draft(repo, edited, thaw)
     _draft_adrs(made, logs)
     _draft_learnings(made, logs)
     for log in logs:
-        if log.trained:
+        if log.measured:
             merger = made.open(run_path(log))
             merger.put("run", run_body(log), {"run": log.facts.id}, at=0)
             made.close(merger)
@@ -144,13 +150,19 @@ def draft(
 
 
 def write(
-    events: Iterable[Event], repo: Path, *, commit: bool = False, edited: Edited = "refuse"
+    events: Iterable[Event],
+    repo: Path,
+    subject: Subject,
+    *,
+    commit: bool = False,
+    edited: Edited = "refuse",
 ) -> list[Change]:
     """Make the records say what the ledger says; returns what was changed.
 
     Args:
         events: The ledger, oldest first.
         repo: Root of the records.
+        subject: What outcomes measure.
         commit: Commit the records, and nothing else.
         edited: What to do with generated regions that a person edited.
 
@@ -161,7 +173,7 @@ def write(
     """
     repo.mkdir(parents=True, exist_ok=True)
     with numbering_lock(repo):
-        made = draft(events, repo, edited=edited)
+        made = draft(events, repo, subject, edited=edited)
         if made.broken:
             raise _broken(made.broken)
         if made.conflicts:
@@ -176,9 +188,9 @@ def write(
     return changes
 
 
-def uncommitted(events: Iterable[Event], repo: Path) -> list[str]:
+def uncommitted(events: Iterable[Event], repo: Path, subject: Subject) -> list[str]:
     """The records of a ledger that differ from the last commit, by path."""
-    return changed_paths(repo, sorted(draft(events, repo).after))
+    return changed_paths(repo, sorted(draft(events, repo, subject).after))
 
 
 def _draft_adrs(made: Draft, logs: list[RunLog]) -> None:
@@ -232,14 +244,14 @@ def _draft_learnings(made: Draft, logs: list[RunLog]) -> None:
         for path, text in made.after.items()
         if adr_number(path) is not None
     }
-    trained = {log.facts.id: run_path(log) for log in logs if log.trained}
+    recorded = {log.facts.id: run_path(log) for log in logs if log.measured}
     related = {}
     for learning in found:
         links = []
         adr = by_key.get(learning.decision_key, "") if learning.decision_key else ""
         if adr:
             links.append(f"[ADR-{adr_number(adr):03d}](../{adr})")
-        run = trained.get(learning.opening.run)
+        run = recorded.get(learning.opening.run)
         if run:
             links.append(f"[run {learning.opening.run}]({run.partition('/')[2]})")
         related[learning.fingerprint] = ", ".join(links)

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,8 @@ from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcom
 from agents.ledger.events import Event, new_event
 from agents.ledger.payloads import payload_of
 from agents.ledger.store import Ledger
+
+sys.path.insert(0, str(Path(__file__).parent))  # the helper module next to the tests
 
 START = datetime(2026, 2, 28, 12, 45, 30, tzinfo=UTC)
 

@@ -5,10 +5,10 @@ import os
 import random
 
 import pytest
+from told import write_records
 
 from agents.cli.main import invoke
 from agents.errors import ActionFailed
-from agents.records import write_records
 from agents.records.check import check_adrs
 from agents.records.commands import accept_adr, new_adr, write_index
 from agents.records.documents import read_adrs

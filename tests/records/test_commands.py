@@ -3,21 +3,19 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from told import madr_text, outdated, verify_records, write_records
 
 from agents.errors import ActionFailed, UsageError
-from agents.records import outdated, write_records
 from agents.records.check import check_adrs
 from agents.records.commands import (
     accept_adr,
     list_adrs,
-    madr_text,
     new_adr,
     supersede_adr,
     write_index,
 )
 from agents.records.documents import read_adrs
 from agents.records.learnings import ARCHIVE_PATH, archive_learnings, list_learnings
-from agents.records.verify import verify_records
 
 ADR = "plans/ADR-001-promote-a-dit-trained-on-catfaces64.md"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -4,9 +4,10 @@ import random
 from pathlib import Path
 
 import pytest
+from told import uncommitted, write_records
 
 from agents.errors import ActionFailed
-from agents.records import repository_state, uncommitted, write_records
+from agents.records import repository_state
 
 ADR = "plans/ADR-001-promote-a-dit-trained-on-catfaces64.md"
 RECORDS = {ADR, "plans/INDEX.md", "agents-docs/learnings.md", "agents-docs/runs/r1.md"}

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from told import inputs_digest
 
 from agents.ledger.events import new_event
 from agents.ledger.payloads import payload_of
-from agents.records.inputs import inputs_digest
 
 NOW = datetime(2026, 2, 28, tzinfo=UTC)
 TRAINED = {

@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from told import verify_records
 
 from agents.records.check import check_adrs
-from agents.records.verify import verify_records
 
 RUN = [sys.executable, "-m", "agents", "run", "goal=documented", "commit=true"]
 MINE = " M README.md\nA  mine.txt\n"

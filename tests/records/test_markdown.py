@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from told import madr_text, outdated, verify_records, write_records
 
 from agents.cli.report import report_html
 from agents.declare.outcome import Decision, Outcome
 from agents.ledger.events import Event
 from agents.ledger.history import find_run, run_histories
-from agents.records import outdated, write_records
-from agents.records.commands import list_adrs, madr_text
+from agents.records.commands import list_adrs
 from agents.records.markdown import code, number, prose, quoted, slug, text
 from agents.records.regions import parse
-from agents.records.verify import verify_records
 
 HOSTILE = (
     "{{7*7}} {% raw %} {# x #}",

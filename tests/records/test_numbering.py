@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from told import write_records
 
-from agents.records import write_records
 from agents.records.commands import new_adr
 from agents.records.numbering import taken_numbers
 

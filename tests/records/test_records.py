@@ -5,13 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from told import outdated, verify_records, write_records
 
 from agents.declare.outcome import Outcome, Ranking
 from agents.errors import ActionFailed
-from agents.records import outdated, write_records
 from agents.records.check import check_adrs
 from agents.records.commands import list_adrs
-from agents.records.verify import verify_records
 
 ADR = "plans/ADR-001-promote-a-dit-trained-on-catfaces64.md"
 

@@ -14,8 +14,9 @@ import hashlib, sys
 from pathlib import Path
 from agents.ledger.store import Ledger
 from agents.records.write import draft
+from actions.contributions import TRAINING
 events = Ledger(Path(sys.argv[1]), readonly=True).events()
-made = draft(events, Path(sys.argv[2]))
+made = draft(events, Path(sys.argv[2]), TRAINING)
 print(hashlib.sha256(repr(sorted(made.after.items())).encode()).hexdigest())
 """
 

@@ -5,12 +5,11 @@ import json
 import re
 
 import pytest
+from told import verify_records, write_records
 
 from agents.declare.outcome import Outcome
-from agents.records import write_records
 from agents.records.commands import accept_adr
 from agents.records.regions import parse, region_text, replace
-from agents.records.verify import verify_records
 
 DIGITS = re.compile(r"\d+(?:\.\d+)?")
 ADR = "plans/ADR-001-promote-a-dit-trained-on-catfaces64.md"
