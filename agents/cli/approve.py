@@ -6,6 +6,7 @@ import click
 
 from agents.cli.output import emit, json_option, money
 from agents.cli.words import LEDGER_NAME, dollars, parse_words, state_directory
+from agents.command import command
 from agents.errors import UsageError
 from agents.ledger.events import new_event
 from agents.ledger.history import RunHistory, find_run, run_histories
@@ -55,9 +56,7 @@ def approve_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
 
 def _plan(run: RunHistory) -> PlanMade:
     if not run.plans or not run.plans[-1].approval:
-        raise UsageError(
-            f"run {run.run} asks for no approval", fix=f"python -m agents show {run.run}"
-        )
+        raise UsageError(f"run {run.run} asks for no approval", fix=command(f"show {run.run}"))
     return run.plans[-1]
 
 

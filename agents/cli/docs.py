@@ -9,7 +9,7 @@ from agents.cli.main import cli
 from agents.cli.our_program import OurProgram
 from agents.cli.output import emit, json_option, paint
 from agents.cli.words import catalogue_of
-from agents.command import PROGRAM, command
+from agents.command import NAMES, command
 from agents.declare.contributions import Contributions, Program
 from agents.declare.triggers import EVENTS
 from agents.documents import Project, Report, check_pages, find_pages
@@ -61,8 +61,7 @@ def programs_of(context: click.Context, project: Project) -> dict[str, Program]:
     root = context.find_root()
     ours = OurProgram(cli, root.obj)
     return {
-        PROGRAM: ours,
-        "goap": ours,
+        **dict.fromkeys(NAMES, ours),
         "make": Make(project.root / "Makefile"),
         **catalogue_of(root).contributions.programs(project.root),
     }

@@ -9,6 +9,7 @@ from agents.cli.listing import offered
 from agents.cli.output import duration, emit, json_option, money, paint
 from agents.cli.plan_view import plan_data
 from agents.cli.words import Request, catalogue_of, request
+from agents.command import command
 from agents.declare.actions import Grounded
 from agents.declare.catalogue import Catalogue
 from agents.declare.facts import UNKNOWN, Condition, json_value, nearest, show_value
@@ -40,7 +41,7 @@ def explain_command(
     if name not in known:
         raise UsageError(
             f"nothing is called {name!r}{nearest(name, known)}",
-            fix="python -m agents goals, actions or facts",
+            fix=command("goals, actions or facts"),
         )
     default = name if name in catalogue.goals else next(iter(catalogue.goals))
     asked = request(context, words, default_goal=default)

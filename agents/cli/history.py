@@ -55,7 +55,7 @@ def _diff(words: tuple[str, ...], as_json: bool) -> None:
     names = [word for word in words if "=" not in word]
     state = _known(tuple(word for word in words if "=" in word), ("state",)).get("state")
     if len(names) != 2:
-        raise UsageError("diff compares two runs", fix="python -m agents runs diff last~1 last")
+        raise UsageError("diff compares two runs", fix=command("runs diff last~1 last"))
     runs = _runs(state)
     data = compare_runs(find_run(runs, names[0]), find_run(runs, names[1]))
     emit("runs", data, lambda: diff_text(data), json_wanted=as_json)
@@ -130,7 +130,7 @@ def _runs(state: str | None) -> list[RunHistory]:
 
 def _table(runs: list[dict[str, Any]], known: int) -> str:
     if not runs and known:
-        return f"none of {known} runs is like that: python -m agents runs"
+        return f"none of {known} runs is like that: {command('runs')}"
     if not runs:
         return f"no runs yet; start one: {command('run goal=NAME')}"
     lines = []

@@ -14,6 +14,7 @@ from agents.cli.live import reporter_for
 from agents.cli.output import duration, emit, json_option, say
 from agents.cli.plan import plan_command
 from agents.cli.words import Request, request
+from agents.command import command
 from agents.declare.facts import json_value
 from agents.errors import Locked
 from agents.ledger.payloads import Provenance, RepositoryState
@@ -163,5 +164,5 @@ def _ending(result: RunResult) -> str:
         return f"nothing to do: {result.goal} holds ({duration(result.seconds)})"
     return (
         f"done: {result.goal} holds; {len(result.steps)} steps in {duration(result.seconds)}"
-        f"\n  the story: python -m agents show {result.run}"
+        f"\n  the story: {command(f'show {result.run}')}"
     )

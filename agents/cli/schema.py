@@ -6,6 +6,7 @@ import click
 
 from agents.cli.output import emit, json_option
 from agents.cli.words import catalogue_of, parse_words
+from agents.command import command
 from agents.declare.facts import nearest
 from agents.errors import UsageError
 from agents.schemas import schemas, write_schemas
@@ -27,7 +28,7 @@ def schema_command(context: click.Context, words: tuple[str, ...], as_json: bool
     names = [word for word in words if "=" not in word]
     folder = given.pop("out", None)
     if given or len(names) > 1 or (folder and names):
-        raise UsageError("schema takes one NAME, or out=DIR", fix="python -m agents schema")
+        raise UsageError("schema takes one NAME, or out=DIR", fix=command("schema"))
     catalogue = catalogue_of(context)
     if folder:
         changed = [str(path) for path in write_schemas(catalogue, Path(folder))]
@@ -41,7 +42,7 @@ def schema_command(context: click.Context, words: tuple[str, ...], as_json: bool
     if names[0] not in known:
         raise UsageError(
             f"there is no schema {names[0]!r}{nearest(names[0], known)}",
-            fix="python -m agents schema",
+            fix=command("schema"),
         )
     found = known[names[0]]
     emit("schema", found, lambda: schema_text(found).rstrip("\n"), json_wanted=as_json)

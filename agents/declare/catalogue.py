@@ -10,6 +10,7 @@ import networkx as nx
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
+from agents.command import command
 from agents.declare.actions import Action, Goal, Grounded, Sensor
 from agents.declare.contributions import Contributions
 from agents.declare.facts import Condition, Facts, nearest
@@ -66,7 +67,7 @@ class Catalogue:
         if name not in self.goals:
             raise UsageError(
                 f"no goal is called {name!r}{nearest(name, self.goals)}",
-                fix="python -m agents goals",
+                fix=command("goals"),
             )
         return self.goals[name]
 
@@ -138,7 +139,7 @@ def _check_keys(goal: Goal, values: Mapping[str, object], beside: Iterable[str])
         if key not in fields:
             raise UsageError(
                 f"the goal {goal.name} has no parameter {key!r}{nearest(key, (*fields, *beside))}",
-                fix=f"python -m agents explain {goal.name}",
+                fix=command(f"explain {goal.name}"),
             )
         if isinstance(value, str):
             require_text(key, value)
@@ -151,7 +152,7 @@ def _told(goal: Goal) -> Iterator[None]:
         yield
     except ValidationError as error:
         problems = "; ".join(_problem(each) for each in error.errors())
-        raise UsageError(problems, fix=f"python -m agents explain {goal.name}") from error
+        raise UsageError(problems, fix=command(f"explain {goal.name}")) from error
 
 
 def require_text(key: str, value: str) -> None:

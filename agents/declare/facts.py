@@ -25,6 +25,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
+from agents.command import command
 from agents.errors import UsageError
 from agents.planning import UNKNOWN, AtLeast, Below
 from agents.planning.facts import holds
@@ -121,7 +122,7 @@ class Facts(Mapping[str, Fact]):
         except KeyError:
             raise UsageError(
                 f"no fact is called {name!r}{nearest(name, self._handles)}",
-                fix="python -m agents facts",
+                fix=command("facts"),
             ) from None
 
     def __iter__(self) -> Iterator[str]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.command import command
 from agents.errors import ActionFailed, UsageError
 from agents.mcp.door import Refused
 from agents.run.lock import LOCK_NAME
@@ -87,9 +88,7 @@ def cancel(run: str, state: Path) -> dict[str, Any]:
     """
     owner = _owner(state)
     if owner.get("run") != run or not _is_held(state):
-        raise Refused.because(
-            UsageError(f"the run {run} is not running", fix="python -m agents runs")
-        )
+        raise Refused.because(UsageError(f"the run {run} is not running", fix=command("runs")))
     os.kill(int(owner["pid"]), signal.SIGTERM)
     return {"run": run, "pid": owner["pid"], "cancelled": True}
 

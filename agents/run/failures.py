@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.command import command
 from agents.declare.facts import UNKNOWN, Condition, WorldState
 from agents.errors import (
     ActionFailed,
@@ -47,7 +48,7 @@ def classify(error: Exception) -> ActionFailed:
         return Transient(described, name="connection")
     return ActionFailed(
         described,
-        fix="python -m agents show last has the whole history of the run",
+        fix=command("show last has the whole history of the run"),
         name=type(error).__name__,
     )
 

@@ -1,5 +1,6 @@
 """Why a run has no plan, as the error that ends it."""
 
+from agents.command import command
 from agents.declare.facts import Condition
 from agents.errors import GoapError, NotApproved, Unreachable
 from agents.money.purse import Purse, at_most
@@ -29,7 +30,7 @@ def why_no_plan(deliberation: Deliberation, purse: Purse, memory: FailureMemory)
     )
     goal = deliberation.goal.name
     return Unreachable(
-        f"nothing can make this true: {missing or goal}", fix=f"python -m agents explain {goal}"
+        f"nothing can make this true: {missing or goal}", fix=command(f"explain {goal}")
     )
 
 
