@@ -3,6 +3,8 @@
 ``GOAP_FAILPOINT=NAME`` sends SIGKILL to the process at the first pass of that place,
 ``NAME:N`` at the N-th, ``*:N`` at the N-th pass of any. ``@FILE`` kills nothing and appends the
 name of every place that is passed to FILE: this is how a sweep finds out what there is to kill at.
+``*:N@FILE`` does both: a run that is not killed shows that it had fewer places than N, since how
+many there are depends on how often it has something to note.
 
 Two of the places need no line of code where they happen: Python itself announces a rename
 (``rename``) and the launch of a process (``launch``) to audit hooks, so every one is covered,
@@ -27,8 +29,9 @@ class _Armed:
     """What happens at the places of this process."""
 
     def __init__(self, wanted: str) -> None:
-        self.trace = Path(wanted[1:]) if wanted.startswith("@") else None
-        self.name, _, number = wanted.partition(":")
+        kill, _, file = wanted.partition("@")
+        self.trace = Path(file) if file else None
+        self.name, _, number = kill.partition(":")
         self.left = int(number or 1)
         self._lock = threading.Lock()
 
@@ -37,7 +40,7 @@ class _Armed:
             if self.trace is not None:
                 with self.trace.open("a", encoding="utf-8") as file:
                     file.write(f"{name}\n")
-            elif self.name in ("*", name):
+            if self.name in ("*", name):
                 self.left -= 1
                 if self.left == 0:
                     os.kill(os.getpid(), signal.SIGKILL)

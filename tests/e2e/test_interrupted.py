@@ -48,10 +48,8 @@ def test_an_engine_killed_while_training_runs_is_continued_by_the_next_run_witho
 def test_a_training_killed_in_mid_run_is_resumed_at_once_and_ends_with_the_same_weights(
     desk, finished
 ):
-    engine = desk.start("run", *desk.trained)
-    pid = desk.training()
-    desk.until(lambda: list(desk.volume.glob("checkpoints/dit/*/step-*20")), "a checkpoint")
-    os.kill(pid, signal.SIGKILL)
+    engine = desk.start("run", *desk.trained, **desk.fates("stop"))
+    os.kill(desk.standing(), signal.SIGKILL)
     ended = desk.end(engine)
     assert ended.code == 0, ended.err
     assert "interrupted" in ended.err
@@ -64,10 +62,8 @@ def test_a_training_killed_in_mid_run_is_resumed_at_once_and_ends_with_the_same_
 
 @pytest.mark.slow
 def test_engine_and_training_killed_together_are_continued_from_the_checkpoint(desk, finished):
-    engine = desk.start("run", *desk.trained)
-    pid = desk.training()
-    desk.until(lambda: list(desk.volume.glob("checkpoints/dit/*/step-*20")), "a checkpoint")
-    os.kill(pid, signal.SIGKILL)
+    engine = desk.start("run", *desk.trained, **desk.fates("stop"))
+    os.kill(desk.standing(), signal.SIGKILL)
     engine.kill()
     engine.communicate()
     assert desk.run("run", *desk.trained).code == 0
@@ -80,12 +76,11 @@ def test_signals_end_a_run_at_once_with_130_and_the_training_goes_on(desk):
         engine = desk.start("run", *desk.trained)
         pid = pid or desk.frozen()
         desk.until(lambda: len(desk.launches()) == signals, "the training is followed")  # noqa: B023
-        began = time.monotonic()
         # as a terminal does: to everybody in the group
         os.killpg(engine.pid, number)
+        # the training stands still: who waited for it would wait for ever
         ended = desk.end(engine)
         assert ended.code == 130
-        assert time.monotonic() - began < 5
         assert "stopped on request" in ended.err
         assert "the same command" in ended.err
         assert is_alive(pid)
@@ -144,8 +139,13 @@ def test_the_main_job_killed_at_any_place_trains_once_and_ends_the_same(desk, fi
             shutil.copytree(finished[0].volume / part, other.volume / part)
         try:
             place = f"{number} of {len(places)} ({places[number - 1]})"
-            dead = other.run("run", *other.trained, GOAP_FAILPOINT=f"*:{number}")
-            assert dead.code == -signal.SIGKILL, place
+            trace = other.root / "trace"
+            dead = other.run("run", *other.trained, GOAP_FAILPOINT=f"*:{number}@{trace}")
+            # what a run notes of a training depends on when it looks: it may have fewer places
+            passed = len(trace.read_text(encoding="utf-8").split())
+            assert (dead.code, passed) == (-signal.SIGKILL, number) or (
+                dead.code == 0 and passed < number
+            ), place
             ended = other.run("run", *other.trained)
             assert ended.code == 0, f"{place}\n{ended.err}"
             assert attempts(other) == 1, place

@@ -5,7 +5,6 @@ def test_without_a_token_a_run_on_modal_ends_at_once_with_8_and_what_to_do(desk)
     (desk.root / "none.toml").touch()
     ended = desk.run("run", *desk.trained, "compute=modal", "max_cost=1")
     assert ended.code == 8, ended.err
-    assert ended.seconds < 5
     assert ended.err.count("error:") == 1
     assert "token" in ended.err
     assert "modal token" in ended.err.rsplit("fix:", 1)[1]

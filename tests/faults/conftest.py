@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ class Bakery:
 
     root: Path
     bakers: Bakers
+    running: set[int] = field(default_factory=set)
 
     @property
     def state(self) -> Path:
@@ -60,19 +62,41 @@ class Bakery:
             "environment": environment,
             "folder": str(self.root),
         }
-        return self.bakers.ask({"start": request})["pid"]
+        pid = self.bakers.ask({"start": request})["pid"]
+        self.running.add(pid)
+        return pid
 
     def wait(self, pid: int) -> int:
+        self.running.discard(pid)
         return self.bakers.ask({"wait": pid})["code"]
+
+    def close(self) -> None:
+        """End what a failed test did not wait for."""
+        for pid in list(self.running):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            self.wait(pid)
 
     def run(self, *words: str, kill: str = "") -> int:
         return self.wait(self.start(*words, kill=kill))
 
     def points(self, *words: str) -> list[str]:
         """The places this command line passes, in order."""
-        trace = self.root / "trace"
-        assert self.run(*words, kill=f"@{trace}") == 0, self.output()
-        return trace.read_text(encoding="utf-8").split()
+        assert self.run(*words, kill=f"@{self.root / 'trace'}") == 0, self.output()
+        return self.passed()
+
+    def killed(self, number: int, *words: str) -> bool:
+        """Whether it was killed at a place; it was not if this time there were fewer."""
+        code = self.run(*words, kill=f"*:{number}@{self.root / 'trace'}")
+        if code == KILLED:
+            assert len(self.passed()) == number
+            return True
+        assert code == 0, self.output()
+        assert len(self.passed()) < number
+        return False
+
+    def passed(self) -> list[str]:
+        return (self.root / "trace").read_text(encoding="utf-8").split()
 
     def events(self, *types: str) -> list[Event]:
         with Ledger(self.state / "ledger.db", readonly=True) as ledger:
@@ -97,13 +121,17 @@ class Bakery:
 @pytest.fixture(scope="session")
 def bakers():
     found = Bakers()
-    yield found
-    found.close()
+    try:
+        yield found
+    finally:
+        found.close()
 
 
 @pytest.fixture
 def bakery(bakers, tmp_path):
-    return Bakery(tmp_path / "bakery", bakers)
+    made = Bakery(tmp_path / "bakery", bakers)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -115,4 +143,6 @@ def new_bakery(bakers, tmp_path):
         made.append(Bakery(tmp_path / f"bakery-{len(made)}", bakers))
         return made[-1]
 
-    return make
+    yield make
+    for each in made:
+        each.close()
