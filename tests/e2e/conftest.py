@@ -23,7 +23,9 @@ from training.compute.local import LocalCompute
 from training.data.synthetic import portraits
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0
+GREMLINS = Path(__file__).with_name("gremlins")
+PATIENCE = 300.0
+"""Decides nothing but how long a broken test takes."""
 SETTINGS = ("preset=smoke", "steps=60", "save_every=20", "threads=1")
 
 
@@ -41,7 +43,6 @@ class Ended:
     code: int
     out: str
     err: str
-    seconds: float
 
 
 @dataclass
@@ -99,9 +100,8 @@ class Desk:
 
     def end(self, process: "subprocess.Popen[str]") -> Ended:
         """Wait for a command; one that writes a traceback has failed whatever its code."""
-        began = time.monotonic()
         out, err = process.communicate(timeout=PATIENCE)
-        ended = Ended(process.returncode, out, err, time.monotonic() - began)
+        ended = Ended(process.returncode, out, err)
         assert "Traceback" not in out + err, ended.err
         return ended
 
@@ -141,6 +141,25 @@ class Desk:
         os.kill(pid, signal.SIGSTOP)
         return pid
 
+    def fates(self, *words: str) -> dict[str, str]:
+        """What lets the next trainings go as these words of the gremlins say, one each."""
+        folder = self.root / "gremlins"
+        folder.mkdir()
+        (folder / "trainings").write_text(" ".join(words), encoding="utf-8")
+        path = os.pathsep.join([str(GREMLINS), str(ROOT)])
+        return {"GREMLINS": str(folder), "PYTHONPATH": path}
+
+    def standing(self) -> int:
+        """The training whose fate is ``stop``, once it stands where it would save step 40.
+
+        Seen from outside, a training may have ended before anybody looks.
+        """
+        pid = self.training()
+        stat = Path(f"/proc/{pid}/stat")
+        state = lambda: stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0]  # noqa: E731
+        self.until(lambda: state() == "T", "the training stands")
+        return pid
+
     def weights(self) -> dict[str, bytes]:
         """The content of the weights of the last checkpoint."""
         newest = max(self.volume.glob("checkpoints/dit/*/step-*"))
@@ -152,7 +171,9 @@ class Desk:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-                process.communicate()
+            for pipe in (process.stdout, process.stderr):
+                pipe.close()
+            process.wait()
         for owner in self.volume.glob("trainings/*/owner.json"):
             if LocalCompute(self.volume).status(owner.parent.name).state == "running":
                 with suppress(ProcessLookupError):

@@ -1,26 +1,21 @@
 """Five failures of a real training in one run, and nobody there to help."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-GREMLINS = Path(__file__).with_name("gremlins")
 OLD = "0123456789abcdef"
 
 
 @pytest.mark.slow
 def test_five_failures_in_one_run_are_recovered_from_and_each_is_visible(desk, finished, capsys):
-    folder = desk.root / "faults"
-    folder.mkdir()
-    (folder / "trainings").write_text("disk memory nan kill", encoding="utf-8")
-    (folder / "commits").write_text("once", encoding="utf-8")
+    fates = desk.fates("disk", "memory", "nan", "kill")
+    (Path(fates["GREMLINS"]) / "commits").write_text("once", encoding="utf-8")
     (trained,) = (finished[0].volume / "checkpoints" / "dit").iterdir()
     shutil.copytree(trained, desk.volume / "checkpoints" / "dit" / OLD)
-    path = os.pathsep.join([str(GREMLINS), desk.environment()["PYTHONPATH"]])
-    ended = desk.run("run", *desk.trained, GREMLINS=str(folder), PYTHONPATH=path)
+    ended = desk.run("run", *desk.trained, **fates)
     assert ended.code == 0, ended.err
 
     shown = json.loads(desk.run("show", "last", "--json", f"state={desk.state}").out)["data"]

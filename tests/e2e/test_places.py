@@ -1,5 +1,6 @@
 """Disks, directories, ledgers and environments that are not as one would like them."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -39,10 +40,15 @@ def one_error(ended, code):
 
 
 def fill(path, leave_mb):
-    """Fill a disk until only so much is left; returns the file that does."""
+    """Fill a disk until only so much is left; returns the file that does.
+
+    It is full when it takes no more, whoever else writes meanwhile: no free space is measured.
+    """
     ballast = path / "ballast"
-    left = shutil.disk_usage(path).free - int(leave_mb * 1e6)
-    ballast.write_bytes(b"\0" * max(0, left))
+    with ballast.open("wb", buffering=0) as file:
+        with pytest.raises(OSError, match="No space left"):
+            file.writelines(itertools.repeat(bytes(1 << 16)))
+        file.truncate(file.tell() - int(leave_mb * 1e6))
     return ballast
 
 
@@ -69,11 +75,11 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole_and_freed_space_i
         words = [f"state={small}" if "state=" in word else word for word in desk.trained]
         desk.state.rename(desk.root / "unused")
         desk.state.symlink_to(small)
-        engine = desk.start("run", *words)
-        pid = desk.training()
-        desk.until(lambda: list(desk.volume.glob("checkpoints/dit/*/step-*20")), "a checkpoint")
-        os.kill(pid, signal.SIGSTOP)
+        engine = desk.start("run", *words, **desk.fates("stop"))
+        pid = desk.standing()
+        os.kill(engine.pid, signal.SIGSTOP)  # it frees nothing while the disk is filled
         ballast = fill(small, leave_mb=0)
+        os.kill(engine.pid, signal.SIGCONT)
         os.kill(pid, signal.SIGCONT)
         ended = desk.end(engine)
         said = one_error(ended, 1)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -26,7 +27,9 @@ from training.store.volume import LocalVolume, commit_training, verify_commit
 
 ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef"
-PATIENCE = 60.0
+GREMLINS = Path(__file__).parents[1] / "e2e" / "gremlins"
+PATIENCE = 300.0
+"""Decides nothing but how long a broken test takes."""
 LAUNCH = """
 import sys
 from pathlib import Path
@@ -95,15 +98,15 @@ def under_way(volume: Path, step: int, key: str = KEY) -> None:
 
 
 def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
-    volume: Path, cats: tuple[Path, str]
+    volume: Path, cats: tuple[Path, str], processes: Any
 ) -> None:
     """Incident 3: SIGHUP or SIGKILL to the launcher ends the launcher; anyone re-attaches."""
     command = [sys.executable, "-c", LAUNCH, str(volume), KEY, cats[1], "100000"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as launcher:
-        assert launcher.stdout is not None
-        owner, attached = launcher.stdout.readline().rsplit(" ", 1)
-        launcher.kill()
+    launcher = processes(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+    owner, attached = launcher.stdout.readline().rsplit(" ", 1)
+    launcher.kill()
+    launcher.wait()
     assert attached.strip() == "False"
     pid = int(owner.removeprefix("pid "))
     assert os.getsid(pid) == pid
@@ -123,12 +126,19 @@ def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
 
 
 def test_after_kill_9_the_lock_is_free_and_the_next_launch_resumes(
-    volume: Path, cats: tuple[Path, str]
+    volume: Path, cats: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compute, directory = LocalCompute(volume), TrainingDirectory(volume, KEY)
+    # It stands still where it would save step 40: it cannot end before anybody kills it.
+    (volume / "fate").mkdir()
+    (volume / "fate" / "trainings").write_text("stop", encoding="utf-8")
+    monkeypatch.setenv("GREMLINS", str(volume / "fate"))
+    monkeypatch.setenv("PYTHONPATH", str(GREMLINS))
     first = compute.launch(KEY, settings(120), cats[1], Execution(threads=1))
-    under_way(volume, 25)  # the checkpoint of step 20 is on the disk
-    os.kill(int(first.owner.removeprefix("pid ")), signal.SIGKILL)
+    pid = int(first.owner.removeprefix("pid "))
+    stat = Path(f"/proc/{pid}/stat")
+    until(lambda: stat.read_text("utf-8").rpartition(")")[2].split()[0] == "T", "it stands")
+    os.kill(pid, signal.SIGKILL)
     assert ended(volume).state == "interrupted"
     second = compute.launch(KEY, settings(120), cats[1], Execution(threads=1))
     assert not second.attached

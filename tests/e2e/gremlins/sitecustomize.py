@@ -17,6 +17,7 @@ OLD = "0123456789abcdef"
 """The training whose checkpoints crowd the disk."""
 
 real_usage = shutil.disk_usage
+stopped = []
 
 
 def next_word(name):
@@ -53,6 +54,13 @@ def fill_the_disk(path):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
+def stop_once(_path):
+    """Stand still, until somebody continues or kills this process."""
+    if not stopped:
+        stopped.append(True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
 def time_out(path):
     if next_word("commits"):
         raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), path)
@@ -82,6 +90,8 @@ if sys.orig_argv[1:5] == ["-P", "-m", "training", "train"]:
         spoil_backward(no_memory)
     elif fault == "nan":
         spoil_backward(lambda loss: loss * float("nan"))
+    elif fault == "stop":
+        at_open(stop_once, "step-00000040")
     elif fault == "kill":
         at_open(lambda _path: os.kill(os.getpid(), signal.SIGKILL), "step-00000040")
 else:
