@@ -86,7 +86,7 @@ class Kit:
 
 
 def seen(tea: Tea, fact: Fact) -> Sensor:
-    @sensor(fact, timeout=2)
+    @sensor(fact, timeout=60)
     def look(context: Context) -> Reading:
         path = tea.root / fact.name
         return Reading(path.exists(), f"{path.name} {'exists' if path.exists() else 'missing'}")
@@ -120,7 +120,7 @@ def kit(tea: Tea, tmp_path: Path) -> Kit:
         (
             step(tea, "fill", F.water, seconds=2),
             step(tea, "shop", F.leaves, seconds=3),
-            step(tea, "boil", F.hot, needs=(F.water, F.power), seconds=5, timeout=5),
+            step(tea, "boil", F.hot, needs=(F.water, F.power), seconds=5, timeout=60),
             step(tea, "make_fire", F.hot, needs=F.water, seconds=50),
             step(tea, "brew", F.tea, needs=(F.hot, F.leaves), seconds=4),
         ),

@@ -1,9 +1,9 @@
 """The ledger: append-only, durable, idempotent, and honest about damage."""
 
 import sqlite3
-import subprocess
 import sys
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -51,10 +51,11 @@ def test_what_was_written_cannot_be_changed(tmp_path, statement):
     path = tmp_path / "ledger.db"
     with Ledger(path) as ledger:
         ledger.append(event())
-    connection = sqlite3.connect(path)
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with (
+        closing(sqlite3.connect(path)) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
         connection.execute(statement)
-    connection.close()
 
 
 def test_reading_never_creates_the_file(tmp_path):
@@ -88,18 +89,15 @@ def test_a_file_that_is_no_ledger_is_refused_and_left_alone(tmp_path, content, r
 def test_a_ledger_of_a_newer_version_is_refused(tmp_path):
     path = tmp_path / "ledger.db"
     Ledger(path).close()
-    connection = sqlite3.connect(path)
-    with connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("INSERT INTO migrations VALUES ('9999-from-the-future')")
-    connection.close()
     with pytest.raises(LedgerDamaged, match="newer version"):
         Ledger(path)
 
 
 def test_an_older_ledger_is_migrated_and_keeps_its_events(tmp_path):
     path = tmp_path / "ledger.db"
-    connection = sqlite3.connect(path)
-    with connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY) STRICT")
         name, migrate = MIGRATIONS[0]
         migrate(connection)
@@ -108,7 +106,6 @@ def test_an_older_ledger_is_migrated_and_keeps_its_events(tmp_path):
             "INSERT INTO events (id, source, type, time, subject, run, data)"
             " VALUES ('a', 's', 't', '2026-01-01T00:00:00.000Z', '', '', '{}')"
         )
-    connection.close()
     with Ledger(path) as ledger:
         assert [each.id for each in ledger.events()] == ["a"]
         with pytest.raises(sqlite3.IntegrityError):
@@ -130,17 +127,15 @@ def test_threads_append_side_by_side(tmp_path):
         assert len(ledger.events()) == 20
 
 
-def test_processes_that_open_a_new_ledger_at_once_agree_on_its_schema(tmp_path):
+def test_processes_that_open_a_new_ledger_at_once_agree_on_its_schema(tmp_path, processes):
     program = (
         "import sys; from pathlib import Path; from agents.ledger.store import Ledger;"
         "from agents.ledger.events import new_event; from agents.ledger.payloads import Foreign;"
         "Ledger(Path(sys.argv[1])).append(new_event(Foreign(of_type='t'), id=sys.argv[2]))"
     )
     path = tmp_path / "ledger.db"
-    processes = [
-        subprocess.Popen([sys.executable, "-c", program, str(path), str(n)]) for n in range(4)
-    ]
-    assert [process.wait(30) for process in processes] == [0] * 4
+    started = [processes([sys.executable, "-c", program, str(path), str(n)]) for n in range(4)]
+    assert [process.wait() for process in started] == [0] * 4
     with Ledger(path, readonly=True) as ledger:
         assert sorted(each.id for each in ledger.events()) == ["0", "1", "2", "3"]
 
@@ -166,9 +161,7 @@ def test_whoever_reads_never_meets_a_half_made_ledger(tmp_path):
 
 def test_the_database_of_somebody_else_is_refused(tmp_path):
     path = tmp_path / "ledger.db"
-    connection = sqlite3.connect(path)
-    with connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE photos (name TEXT)")
-    connection.close()
     with pytest.raises(LedgerDamaged, match="no events table"):
         Ledger(path, readonly=True)

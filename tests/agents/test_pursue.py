@@ -66,7 +66,7 @@ def test_only_what_is_missing_is_done(kit):
 
 
 def test_independent_steps_run_at_the_same_time(kit):
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
 
     def meet(context):
         both.wait()
@@ -246,26 +246,24 @@ def test_one_runner_at_a_time_and_the_other_is_told_who_holds_the_lock(tmp_path)
         pass
 
 
-def test_a_killed_holder_leaves_no_lock_behind(tmp_path):
+def test_a_killed_holder_leaves_no_lock_behind(tmp_path, processes):
     program = textwrap.dedent(
         """
-        import sys, time
+        import sys
         from pathlib import Path
         from agents.run.lock import exclusive
         with exclusive(Path(sys.argv[1]), {"run": "r1", "goal": "served"}):
             print("held", flush=True)
-            time.sleep(60)
+            sys.stdin.read()
         """
     )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    with holder:
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(Locked), exclusive(tmp_path, {}):
-            pytest.fail("two hold the lock")
-        holder.send_signal(signal.SIGKILL)
-        holder.wait(10)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    holder = processes([sys.executable, "-c", program, str(tmp_path)], **pipes)
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(Locked), exclusive(tmp_path, {}):
+        pytest.fail("two hold the lock")
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
     with exclusive(tmp_path, {}):
         pass
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -278,7 +277,7 @@ sys.exit(invoke(lambda: catalogue, sys.argv[1:]))
 """
 
 
-def test_a_commit_that_touches_the_source_leads_to_exactly_one_run(tmp_path):
+def test_a_commit_that_touches_the_source_leads_to_exactly_one_run(tmp_path, processes):
     with Repo.init(tmp_path, initial_branch="main") as repo:
         files = ("README.md", "training/model.py")
         for name in files:
@@ -295,17 +294,18 @@ def test_a_commit_that_touches_the_source_leads_to_exactly_one_run(tmp_path):
             repo.index.add(name)
             return repo.index.commit(f"change {name}").hexsha
 
-        with watching(tmp_path) as watcher:
-            wait_for(watcher, "watching")
-            change("README.md")
-            first = change("training/model.py")
-            wait_for(watcher, "fresh: done")
-            watcher.send_signal(signal.SIGKILL)
+        watcher = watching(processes, tmp_path)
+        wait_for(watcher, "watching")
+        change("README.md")
+        first = change("training/model.py")
+        wait_for(watcher, "fresh: done")
+        watcher.kill()
+        watcher.wait()
         second = change("training/model.py")
-        with watching(tmp_path) as watcher:
-            wait_for(watcher, "fresh: done")
-            watcher.send_signal(signal.SIGTERM)
-            assert watcher.wait(20) == 0
+        watcher = watching(processes, tmp_path)
+        wait_for(watcher, "fresh: done")
+        watcher.terminate()
+        assert watcher.wait() == 0
     trained = (tmp_path / ".git" / "trained").read_text(encoding="utf-8").splitlines()
     assert trained[1:] == [first, second]
     with Ledger(tmp_path / "state" / "ledger.db", readonly=True) as ledger:
@@ -313,9 +313,9 @@ def test_a_commit_that_touches_the_source_leads_to_exactly_one_run(tmp_path):
         assert len(ledger.events(types=("git.commit",))) == 3
 
 
-def watching(root):
+def watching(processes, root):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.Popen(
+    return processes(
         [sys.executable, "-c", PROGRAM, "watch", "state=state"],
         cwd=root,
         env=environment,

@@ -31,8 +31,10 @@ def ledger(tmp_path):
 @pytest.fixture
 def server(ledger):
     server = WebhookServer(ledger, SECRET, port=0)
-    yield server
-    server.close()
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 def post(server, *requests):
@@ -79,7 +81,7 @@ def raw_status(server, signature):
         b"X-Hub-Signature-256: " + signature,
     )
     head = b"\r\n".join((*lines, b"", b""))
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(head + BODY)
         with connection.makefile("rb") as answer:
             return int(answer.readline().split()[1])

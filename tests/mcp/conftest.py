@@ -39,7 +39,7 @@ def anyio_backend():
 
 @pytest.fixture
 def eventually():
-    def eventually(holds, seconds=30.0):
+    def eventually(holds, seconds=300.0):
         deadline = time.monotonic() + seconds
         while not (found := holds()):
             assert time.monotonic() < deadline, "it did not happen in time"

@@ -37,8 +37,10 @@ print(compute.launch(sys.argv[1], config, sys.argv[3], Execution()).call_id)
 def plane_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     root = tmp_path_factory.mktemp("loopback")
     found = ensure(root, "--retry-scale", "0.01", "--grace", "2")
-    yield found
-    found.do("stop")
+    try:
+        yield found
+    finally:
+        found.do("stop")
 
 
 @pytest.fixture
@@ -62,18 +64,18 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
 
 @pytest.fixture
-def client(plane: ControlPlane, photos: tuple[Path, Any]) -> "Client":
-    return Client(plane, *photos)
+def client(plane: ControlPlane, photos: tuple[Path, Any], python: "Python") -> "Client":
+    return Client(plane, python, *photos)
 
 
 class Client:
     """What a launcher has: the compute, the volume, and a dataset on it."""
 
-    def __init__(self, plane: ControlPlane, photos: Path, manifest: Any) -> None:
+    def __init__(self, plane: ControlPlane, python: "Python", photos: Path, manifest: Any) -> None:
         from training.compute.modal.compute import ModalCompute
         from training.compute.modal.volume import ModalVolume
 
-        self.plane, self.manifest = plane, manifest
+        self.plane, self.python, self.manifest = plane, python, manifest
         self.volume = ModalVolume("goap-training")
         self.compute = ModalCompute(self.volume, name="loopback")
         if not self.volume.exists(f"datasets/{manifest.name}"):
@@ -96,7 +98,7 @@ class Client:
 
     def follow(self, key: str) -> str:
         """Wait for the end of a training; its state."""
-        until(lambda: self.compute.status(key).state != "running", 120)
+        until(lambda: self.compute.status(key).state != "running")
         return self.compute.status(key).state
 
 
@@ -115,7 +117,7 @@ def trained(client: Client, finished: dict[str, str]) -> str:
     return finished["key"]
 
 
-def until(true: Callable[[], Any], seconds: float = 60) -> Any:
+def until(true: Callable[[], Any], seconds: float = 300) -> Any:
     """Ask until the answer is yes; the answer."""
     end = time.monotonic() + seconds
     while not (found := true()):
@@ -124,13 +126,21 @@ def until(true: Callable[[], Any], seconds: float = 60) -> Any:
     return found
 
 
-def python(plane: ControlPlane, code: str, *words: str) -> "subprocess.Popen[str]":
-    """Another process with a client of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *words],
-        cwd=ROOT,
-        env={**os.environ, **plane.environment()},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+Python = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def python(processes: Callable[..., "subprocess.Popen[str]"]) -> Python:
+    """Starts another process with a client of its own; it ends with the test."""
+
+    def start(plane: ControlPlane, code: str, *words: str) -> "subprocess.Popen[str]":
+        return processes(
+            [sys.executable, "-c", code, *words],
+            cwd=ROOT,
+            env={**os.environ, **plane.environment()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start

@@ -13,7 +13,7 @@ from typing import Any
 import modal
 import modal.exception
 import pytest
-from conftest import python, until
+from conftest import until
 
 from training.compute.loopback.client import ControlPlane
 
@@ -77,13 +77,13 @@ def test_what_was_not_committed_dies_with_its_container(plane: ControlPlane, pro
     call = probe("write").spawn("killed", "sleep")
     until(lambda: read("killed.committed"))
     plane.do("kill", fate="out_of_memory", call=call.object_id)
-    assert call.get(timeout=60) == 2  # the same input again, in another container
+    assert call.get(timeout=300) == 2  # the same input again, in another container
     assert read("killed.committed") == "2"
     assert read("killed.lost") == "2"  # committed when a container ends by itself
 
 
 def test_a_failure_of_a_spawned_call_is_retried_by_the_server(anywhere: Any) -> None:
-    assert anywhere("fail").spawn(fresh("twice"), 2).get(timeout=60) == 3
+    assert anywhere("fail").spawn(fresh("twice"), 2).get(timeout=300) == 3
 
 
 def test_a_failure_of_a_remote_call_is_retried_by_the_client(anywhere: Any) -> None:
@@ -93,14 +93,14 @@ def test_a_failure_of_a_remote_call_is_retried_by_the_client(anywhere: Any) -> N
 def test_more_failures_than_retries_are_the_callers(anywhere: Any) -> None:
     name = fresh("often")
     with pytest.raises(ValueError, match="attempt 3"):
-        anywhere("fail").spawn(name, 9).get(timeout=120)
+        anywhere("fail").spawn(name, 9).get(timeout=300)
     assert read(f"{name}.attempts") == "3"
 
 
 def test_a_call_that_takes_too_long_is_cancelled(anywhere: Any) -> None:
     name = fresh("late")
     with pytest.raises(modal.exception.FunctionTimeoutError):
-        anywhere("slow").spawn(name).get(timeout=120)
+        anywhere("slow").spawn(name).get(timeout=300)
     assert read(f"{name}.felt") == "InputCancellation"
 
 
@@ -110,7 +110,7 @@ def test_a_cancelled_call_feels_it(anywhere: Any) -> None:
     until(lambda: read(f"{name}.attempts"), 120)
     call.cancel()
     with pytest.raises(modal.exception.Error):
-        call.get(timeout=60)
+        call.get(timeout=300)
     until(lambda: read(f"{name}.felt") == "InputCancellation")
 
 
@@ -126,8 +126,8 @@ def test_of_many_who_claim_the_same_thing_one_is_first(anywhere: Any) -> None:
 
 def test_a_call_that_is_asked_for_again_is_found_by_its_id_from_anywhere(anywhere: Any) -> None:
     call = anywhere("fail").spawn(fresh("again"), 0)
-    assert call.get(timeout=120) == 1
-    assert modal.FunctionCall.from_id(call.object_id).get(timeout=5) == 1
+    assert call.get(timeout=300) == 1
+    assert modal.FunctionCall.from_id(call.object_id).get(timeout=300) == 1
 
 
 def test_a_preempted_call_feels_an_interrupt_and_starts_again(
@@ -136,7 +136,7 @@ def test_a_preempted_call_feels_an_interrupt_and_starts_again(
     call = probe("waits").spawn("preempted")
     until(lambda: read("preempted.attempts"))
     plane.do("kill", fate="preempted", call=call.object_id)
-    assert call.get(timeout=60) is None
+    assert call.get(timeout=300) is None
     assert read("preempted.felt") == "KeyboardInterrupt"
     assert read("preempted.attempts") == "2"
 
@@ -146,7 +146,7 @@ def test_a_volume_with_open_files_is_not_reloaded(anywhere: Any) -> None:
 
 
 def test_a_remote_call_dies_with_its_caller_and_a_spawned_one_does_not(
-    plane: ControlPlane, probe: Any
+    plane: ControlPlane, probe: Any, python: Any
 ) -> None:
     code = "import modal, sys\nf = modal.Function.from_name('probe', 'waits')\n"
     spawned = python(plane, f"{code}print(f.spawn('outlives').object_id)").communicate()[0].strip()
@@ -154,7 +154,7 @@ def test_a_remote_call_dies_with_its_caller_and_a_spawned_one_does_not(
     until(lambda: read("dies.attempts"))
     remote.kill()
     remote.communicate()
-    until(lambda: read("dies.felt"), 30)
+    until(lambda: read("dies.felt"))
     assert read("dies.felt") == "InputCancellation"
     assert running(plane, spawned)
     modal.FunctionCall.from_id(spawned).cancel()
@@ -162,7 +162,7 @@ def test_a_remote_call_dies_with_its_caller_and_a_spawned_one_does_not(
 
 def test_a_result_that_is_too_old_has_expired(plane: ControlPlane, probe: Any) -> None:
     call = probe("look").spawn()
-    call.get(timeout=60)
+    call.get(timeout=300)
     plane.do("expire", call=call.object_id)
     with pytest.raises(modal.exception.OutputExpiredError):
         modal.FunctionCall.from_id(call.object_id).get(timeout=0)
@@ -171,7 +171,7 @@ def test_a_result_that_is_too_old_has_expired(plane: ControlPlane, probe: Any) -
 def test_a_request_that_is_repeated_is_done_once(plane: ControlPlane, probe: Any) -> None:
     before = len(plane.do("state")["calls"])
     plane.do("fault", rpc="FunctionMap", kind="lost")
-    probe("look").spawn().get(timeout=60)
+    probe("look").spawn().get(timeout=300)
     assert len(plane.do("state")["calls"]) == before + 1
 
 
@@ -182,7 +182,9 @@ def test_the_command_line_takes_what_the_control_plane_does() -> None:
     assert {f"do_{word}" for word in WORDS} == {each for each in dir(_Web) if each[:3] == "do_"}
 
 
-def test_what_is_not_answered_says_so(plane_of_all: ControlPlane, plane: ControlPlane) -> None:
+def test_what_is_not_answered_says_so(
+    plane_of_all: ControlPlane, plane: ControlPlane, python: Any
+) -> None:
     code = "import modal\nmodal.Queue.from_name('q', create_if_missing=True).put(1)"
     done = python(plane, code)
     assert "does not know QueueGetOrCreate" in done.communicate()[1]
@@ -190,7 +192,7 @@ def test_what_is_not_answered_says_so(plane_of_all: ControlPlane, plane: Control
 
 
 def test_the_control_plane_comes_back_with_what_it_had(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: Any
 ) -> None:
     import os
     import signal

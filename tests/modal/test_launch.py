@@ -13,7 +13,7 @@ from typing import Any
 
 import modal
 import pytest
-from conftest import LAUNCH, ROOT, Client, python, until
+from conftest import LAUNCH, ROOT, Client, until
 
 from training.compute.loopback.client import find
 from training.learn.config import Execution
@@ -31,7 +31,7 @@ CRITICAL = [
 
 def launcher(client: Client, config: Any) -> Any:
     words = (client.key(config), config.model_dump_json(), client.manifest.name)
-    return python(client.plane, LAUNCH, *words)
+    return client.python(client.plane, LAUNCH, *words)
 
 
 def spawned_for(client: Client, key: str) -> list[str]:
@@ -118,7 +118,7 @@ def test_25_paid_twice_a_request_that_arrives_an_hour_late_is_a_call_that_does_n
     key = client.launch(config)
     (owner,) = spawned_for(client, key)
     late = modal.Function.from_name("goap-training", "train").spawn(key, [])
-    assert late.get(timeout=60) == {"duplicate_of": owner}
+    assert late.get(timeout=300) == {"duplicate_of": owner}
     assert client.follow(key) == "completed"
 
 

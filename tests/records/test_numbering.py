@@ -1,7 +1,6 @@
 """Numbers are given once, whoever asks and wherever."""
 
 import re
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,22 +24,22 @@ def _numbers(root: Path) -> list[int]:
     return sorted(int(path.name[4:7]) for path in (root / "plans").glob("ADR-*.md"))
 
 
-def _make_at_once(root: Path, processes: int, each: int) -> None:
+def _make_at_once(start, root: Path, count: int, each: int) -> None:
     started = [
-        subprocess.Popen([sys.executable, "-c", MAKE, str(root), str(each), str(index)])
-        for index in range(processes)
+        start([sys.executable, "-c", MAKE, str(root), str(each), str(index)])
+        for index in range(count)
     ]
-    assert [process.wait() for process in started] == [0] * processes
+    assert [process.wait() for process in started] == [0] * count
 
 
-def test_processes_that_ask_at_once_get_different_numbers(repository):
-    _make_at_once(repository.root, processes=3, each=5)
+def test_processes_that_ask_at_once_get_different_numbers(repository, processes):
+    _make_at_once(processes, repository.root, count=3, each=5)
     assert _numbers(repository.root) == list(range(1, 16))
 
 
 @pytest.mark.slow
-def test_eight_processes_that_make_fifty_adrs_each_get_four_hundred_numbers(repository):
-    _make_at_once(repository.root, processes=8, each=50)
+def test_eight_processes_that_make_fifty_adrs_each_get_four_hundred_numbers(repository, processes):
+    _make_at_once(processes, repository.root, count=8, each=50)
     numbers = _numbers(repository.root)
     print(f"8 processes x 50 ADRs: {len(numbers)} files, {len(set(numbers))} numbers")
     assert numbers == list(range(1, 401))

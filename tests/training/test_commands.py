@@ -256,7 +256,7 @@ def test_stop_says_when_nothing_runs(
     assert "is not running" in said(capsys)
 
 
-def start(directory: TrainingDirectory) -> subprocess.Popen[str]:
+def start(processes: Any, directory: TrainingDirectory) -> subprocess.Popen[str]:
     """Start `python -m training train` for a key."""
     command = [sys.executable, "-m", "training", "train"]
     command += ["--volume", str(directory.volume_root), "--key", directory.key]
@@ -265,12 +265,14 @@ def start(directory: TrainingDirectory) -> subprocess.Popen[str]:
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "OMP_NUM_THREADS": "1",
     }
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    return processes(command, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_running_training_keeps_others_away_and_stops_when_asked(bench: Any) -> None:
+def test_a_running_training_keeps_others_away_and_stops_when_asked(
+    bench: Any, processes: Any
+) -> None:
     directory = bench.make("busy", steps=1_000_000, save_every=500_000, log_every=5)
-    running = start(directory)
+    running = start(processes, directory)
     assert running.stderr is not None
     for line in running.stderr:
         if "Step 5/" in line:
@@ -278,7 +280,7 @@ def test_a_running_training_keeps_others_away_and_stops_when_asked(bench: Any) -
     place = ["--volume", str(bench.volume), "--key", "busy"]
     assert main(["train", *place]) == 7
     assert main(["stop", *place]) == 0
-    _, rest = running.communicate(timeout=30)
+    _, rest = running.communicate(timeout=300)
     assert running.returncode == 75
     assert "Training interrupted" in rest
     result = directory.read_result()

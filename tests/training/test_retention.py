@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -179,15 +180,14 @@ def test_one_that_was_written_again_since_the_plan_stays(store: CheckpointStore)
     assert steps(store) == [100, 500]
 
 
-def test_one_that_is_being_replaced_stays(store: CheckpointStore) -> None:
+def test_one_that_is_being_replaced_stays(store: CheckpointStore, processes: Any) -> None:
     plan = plan_prune(store, KeepLast(1))
     path = store.root / "step-00000100"
     command = ["flock", "--shared", str(path), "-c", "echo held; read line"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        assert 100 not in [entry.step for entry in execute(plan)]
-        holder.communicate(b"\n")
+    holder = processes(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    assert 100 not in [entry.step for entry in execute(plan)]
+    holder.communicate(b"\n")
     assert steps(store) == [100, 500]
 
 

@@ -1,8 +1,10 @@
 """What the loop may do while a checkpoint is written beside it."""
 
 import signal
+import sys
 import threading
 from pathlib import Path
+from traceback import walk_stack
 from types import FrameType
 from typing import Any
 
@@ -26,8 +28,19 @@ class SlowDisk(CheckpointStore):
         self.go = threading.Event()
 
     def write(self, *arguments: Any, **more: Any) -> Entry:
-        assert self.go.wait(60)
+        assert self.go.wait(300)
         return super().write(*arguments, **more)
+
+
+def interrupt_when_it_waits(thread: int) -> None:
+    """Send SIGALRM once this thread waits in the saver: no sooner, however slow the machine."""
+    pause = threading.Event()
+    for _ in range(30_000):
+        names = [each.f_code.co_name for each, _ in walk_stack(sys._current_frames()[thread])]
+        if names[0] == "wait" and "result" in names and "save" in names:
+            signal.pthread_kill(thread, signal.SIGALRM)
+            return
+        pause.wait(0.01)
 
 
 def test_thrown_out_of_waiting_for_one_checkpoint_the_next_does_not_write_into_it(
@@ -52,13 +65,15 @@ def test_thrown_out_of_waiting_for_one_checkpoint_the_next_does_not_write_into_i
     saver.save(learner, {}, {})
     second = step()
     before = signal.signal(signal.SIGALRM, preempt)
+    sender = threading.Thread(target=interrupt_when_it_waits, args=(threading.get_ident(),))
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        sender.start()
         with pytest.raises(KeyboardInterrupt):
             saver.save(learner, {}, {})
+        sender.join()
     finally:
         signal.signal(signal.SIGALRM, before)
-    threading.Timer(0.2, store.go.set).start()
+    store.go.set()
     saver.save(learner, {}, {})
     newest = saver.wait()
     saver.close()

@@ -141,7 +141,7 @@ class Broken:
         if self.fail:
             raise OSError("no server\nat all")
         if self.wait is not None:
-            self.wait.wait(30)
+            self.wait.wait(300)
         self.rows.append(row)
 
     def picture(self, step: int, path: Path) -> None: ...
