@@ -5,14 +5,20 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # one worker per core; each worker's torch uses one thread, so that they do not fight
 WORKERS ?= 2
+ROUNDS ?= 10
+SEED ?= 1
 
-.PHONY: run test test-slow test-modal test-faults test-kills check format schemas venv clean
+.PHONY: run test test-steady test-slow test-modal test-faults test-kills check format schemas venv clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m agents run goal=trained_dit steps=800
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+
+# ten times, each in another order, beside two busy processes; run again, it goes on where it was
+test-steady: $(INSTALLED)
+	$(BIN)/python benchmarks/steady.py --rounds $(ROUNDS) --seed $(SEED) --workers $(WORKERS)
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow
