@@ -1,6 +1,7 @@
 """Sources of events: what happened outside, found again after a restart, and written once."""
 
 import threading
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def repo(tmp_path):
         yield repo
 
 
+@pytest.fixture
+def git_source():
+    """Makes sources; the processes of git that each keeps end with the test."""
+    with ExitStack() as made:
+        yield lambda *words: made.enter_context(closing(GitSource(*words)))
+
+
 def commit(repo, *names):
     for name in names:
         path = Path(repo.working_dir, name)
@@ -50,28 +58,31 @@ def commits(ledger):
     ]
 
 
-def test_commits_since_the_first_look_are_events_with_the_paths_they_touch(ledger, repo):
-    source = GitSource(repo.working_dir)
+def test_commits_since_the_first_look_are_events_with_the_paths_they_touch(
+    git_source, ledger, repo
+):
+    source = git_source(repo.working_dir)
     source.poll(ledger, NOW)
     assert commits(ledger) == []
     first, second = commit(repo, "training/a.py", "b c.md"), commit(repo, "training/a.py")
     source.poll(ledger, NOW)
     source.poll(ledger, NOW)
     assert commits(ledger) == [(first, ["b c.md", "training/a.py"]), (second, ["training/a.py"])]
-    source.close()
 
 
-def test_commits_made_while_nobody_watched_are_found_by_the_next_watcher_once(ledger, repo):
-    GitSource(repo.working_dir).poll(ledger, NOW)
+def test_commits_made_while_nobody_watched_are_found_by_the_next_watcher_once(
+    git_source, ledger, repo
+):
+    git_source(repo.working_dir).poll(ledger, NOW)
     made = commit(repo, "training/a.py")
     # two watchers at once write the same event
-    GitSource(repo.working_dir).poll(ledger, NOW)
-    GitSource(repo.working_dir).poll(ledger, NOW)
+    git_source(repo.working_dir).poll(ledger, NOW)
+    git_source(repo.working_dir).poll(ledger, NOW)
     assert commits(ledger) == [(made, ["training/a.py"])]
 
 
-def test_a_merge_counts_as_what_it_brought_to_the_branch(ledger, repo):
-    source = GitSource(repo.working_dir)
+def test_a_merge_counts_as_what_it_brought_to_the_branch(git_source, ledger, repo):
+    source = git_source(repo.working_dir)
     source.poll(ledger, NOW)
     repo.git.checkout("-b", "draft")
     commit(repo, "training/a.py")
@@ -81,26 +92,25 @@ def test_a_merge_counts_as_what_it_brought_to_the_branch(ledger, repo):
     repo.git.merge("--no-ff", "-m", "merge", "draft")
     source.poll(ledger, NOW)
     assert [paths for _, paths in commits(ledger)] == [["training/a.py"], ["training/a.py"]]
-    source.close()
 
 
-def test_a_branch_that_was_rewritten_still_shows_where_it_is_now(ledger, repo):
-    source = GitSource(repo.working_dir, "main")
+def test_a_branch_that_was_rewritten_still_shows_where_it_is_now(git_source, ledger, repo):
+    source = git_source(repo.working_dir, "main")
     commit(repo, "a.md")
     source.poll(ledger, NOW)
     repo.git.reset("--hard", "HEAD~1")
     made = commit(repo, "training/b.py")
     source.poll(ledger, NOW)
     assert commits(ledger) == [(made, ["training/b.py"])]
-    source.close()
 
 
-def test_a_branch_without_commits_and_a_folder_without_git_are_no_crash(ledger, tmp_path):
+def test_a_branch_without_commits_and_a_folder_without_git_are_no_crash(
+    git_source, ledger, tmp_path
+):
     with Repo.init(tmp_path / "empty", initial_branch="main") as empty:
-        source = GitSource(empty.working_dir)
+        source = git_source(empty.working_dir)
         source.poll(ledger, NOW)
         assert ledger.events() == []
-        source.close()
     with pytest.raises(UsageError, match="no git repository"):
         GitSource(tmp_path / "elsewhere")
 
