@@ -53,9 +53,8 @@ def test_the_result_of_a_run_as_json_is_one_document(finished):
     desk, _ = finished
     document = json.loads(desk.run("run", *desk.trained, "--json").out)
     assert document["data"]["status"] == "nothing to do"
-    assert {fact["name"]: fact["value"] for fact in document["data"]["facts"]}[
-        "dit_trained"
-    ] == "true"
+    values = {fact["name"]: fact["value"] for fact in document["data"]["facts"]}
+    assert values["dit_trained"] is True
 
 
 def test_a_misspelt_goal_is_a_usage_error_with_the_nearest_name(finished):
@@ -77,5 +76,5 @@ def test_an_impossible_setting_is_named_once_with_what_is_wrong_with_it(finished
     ended = desk.run("plan", *desk.asked(), "steps=-3")
     assert ended.code == 2
     assert ended.err.splitlines()[0] == (
-        "error: steps: Input should be greater than or equal to 1 (given: '-3')"
+        "error: steps='-3': Input should be greater than or equal to 1"
     )
