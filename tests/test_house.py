@@ -42,7 +42,6 @@ STILL_TOGETHER = {
 
 STILL_LONG_FILES = {
     "agents/cli/records.py",
-    "agents/ledger/payloads.py",
     "agents/run/pursuit.py",
 }
 

@@ -1,11 +1,20 @@
 """Schema migrations of the ledger: named, in order, each applied once in its own transaction."""
 
+import json
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
+from agents.ledger.chain import FIRST, Line, canonical, link
+from agents.ledger.earlier import modern
 from agents.ledger.failpoints import failpoint
 
-__all__ = ["MIGRATIONS", "apply_migrations", "pending_migrations"]
+__all__ = ["CHAINED", "MIGRATIONS", "apply_migrations", "pending_migrations"]
+
+CHAINED = "0003-payloads-and-chain"
+"""Without this one, data are as version 0.1 wrote them, and there is no column ``hash``."""
+
+_AT_ONCE = 1000
 
 
 def _events(connection: sqlite3.Connection) -> None:
@@ -33,9 +42,42 @@ def _append_only(connection: sqlite3.Connection) -> None:
         )
 
 
+def _chained(connection: sqlite3.Connection) -> None:
+    """Bring every payload to its shape of now, and link each event to the one before."""
+    connection.execute("DROP TRIGGER events_no_update")
+    connection.execute("DROP TRIGGER events_no_delete")
+    connection.execute("ALTER TABLE events ADD COLUMN hash TEXT NOT NULL DEFAULT ''")
+    failpoint("ledger.migrating:column")
+    last, previous = 0, FIRST
+    while rows := connection.execute(
+        "SELECT seq, id, source, type, time, subject, run, data FROM events"
+        " WHERE seq > ? ORDER BY seq LIMIT ?",
+        (last, _AT_ONCE),
+    ).fetchall():
+        changed = []
+        for last, id_, source, type_, time, subject, run, data in rows:
+            text = canonical(_modern(last, type_, data))
+            previous = link(previous, Line(id_, source, type_, time, subject, run, text))
+            changed.append((text, previous, last))
+        connection.executemany("UPDATE events SET data = ?, hash = ? WHERE seq = ?", changed)
+        failpoint("ledger.migrating:rows")
+    # where an event came twice, a number was left out; now the last number is that of the last one
+    connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'events'", (last,))
+    _append_only(connection)
+    failpoint("ledger.migrating:triggers")
+
+
+def _modern(sequence: int, type_: str, text: str) -> dict[str, Any]:
+    try:
+        return modern(type_, json.loads(text))
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        raise sqlite3.DatabaseError(f"event {sequence} ({type_}) is not readable") from error
+
+
 MIGRATIONS: tuple[tuple[str, Callable[[sqlite3.Connection], None]], ...] = (
     ("0001-events", _events),
     ("0002-append-only", _append_only),
+    (CHAINED, _chained),
 )
 
 

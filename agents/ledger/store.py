@@ -1,11 +1,12 @@
 """The ledger: an append-only SQLite file of events, the only memory of the engine.
 
+Each event carries a hash over itself and the one before (`agents.ledger.chain`).
+
 ``journal_mode=DELETE`` and ``synchronous=FULL``: an event that was appended survives a power cut,
 and the file alone, copied at rest, is the whole ledger. Triggers refuse updates and deletions.
 """
 
 import errno
-import json
 import os
 import secrets
 import sqlite3
@@ -13,18 +14,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from agents.errors import ActionFailed, FailureClass, LedgerDamaged, Transient
+from agents.ledger.chain import FIRST, Line, canonical, chain_problems, json_values, link
 from agents.ledger.events import Event
 from agents.ledger.failpoints import failpoint
-from agents.ledger.migrations import MIGRATIONS, apply_migrations, pending_migrations
+from agents.ledger.log import Log
+from agents.ledger.migrations import CHAINED, MIGRATIONS, apply_migrations, pending_migrations
 from agents.ledger.redaction import redact, redacted
 from agents.run.failures import unusable
 
 __all__ = ["Ledger"]
 
-_COLUMNS = "seq, id, source, type, time, subject, run, data"
+_KNOWN = "SELECT 1 FROM events WHERE source = ? AND id = ?"
+_LAST = "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
+_INSERT = (
+    "INSERT INTO events (id, source, type, time, subject, run, data, hash)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 class Ledger:
@@ -32,16 +40,20 @@ class Ledger:
 
     Args:
         path: The SQLite file; its directory is made when the ledger is writable.
-        readonly: Never create or change anything; a missing file reads as an empty ledger.
+        readonly: Never create or change anything; a missing file reads as an empty ledger, and
+            one of an earlier version is read as it will be when it is migrated.
+        log: What was read of this file before; what is read now is added to it.
 
     Raises:
         LedgerDamaged: The file is not a ledger, is corrupt, or is newer than this program.
         UsageError: The directory cannot be made or written to.
     """
 
-    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+    def __init__(self, path: Path, *, readonly: bool = False, log: Log | None = None) -> None:
         self.path = path
+        self._log = log if log is not None else Log()
         self._lock = threading.Lock()
+        self._chained = True
         self._connection: sqlite3.Connection | None = None
         if readonly and not path.exists():
             return
@@ -50,8 +62,10 @@ class Ledger:
                 _create(path)
             connection = _connect(path, readonly=readonly)
             try:
-                _check_migrations(connection)
-                if not readonly:
+                pending = _check_migrations(connection)
+                if readonly:
+                    self._chained = CHAINED not in pending
+                else:
                     apply_migrations(connection)
             except BaseException:
                 connection.close()
@@ -77,79 +91,74 @@ class Ledger:
         An event whose (source, id) is already there is not written again; the stored one is
         returned, so appending is idempotent.
         """
-        event = _without_secrets(event)
-        self._insert(event)
-        with self._lock, self._translated():
-            row = (
-                self._writable()
-                .execute(
-                    f"SELECT {_COLUMNS} FROM events WHERE source = ? AND id = ?",  # noqa: S608
-                    (event.source, event.id),
-                )
-                .fetchone()
-            )
-        return _event(row)
+        event = _storable(event)
+        return self._insert(event) or self._stored(event)
 
     def receive(self, event: Event) -> bool:
         """Make an event from outside durable; False when its (source, id) was there already."""
-        return self._insert(_without_secrets(event))
+        return self._insert(_storable(event)) is not None
 
-    def _insert(self, event: Event) -> bool:
+    def _insert(self, event: Event) -> Event | None:
+        """The event with its place and its hash; None when it was there already."""
+        line = _line(event)
         with self._lock, self._translated():
             connection = self._writable()
             failpoint(f"ledger.before:{event.type}")
             with connection:
-                cursor = connection.execute(
-                    "INSERT INTO events (id, source, type, time, subject, run, data)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, id) DO NOTHING",
-                    (
-                        event.id,
-                        event.source,
-                        event.type,
-                        event.time,
-                        event.subject,
-                        event.run,
-                        json.dumps(event.data, sort_keys=True, ensure_ascii=False),
-                    ),
-                )
+                # takes the write lock: nobody else appends between the look and the insertion
+                connection.execute("BEGIN IMMEDIATE")
+                if connection.execute(_KNOWN, (event.source, event.id)).fetchone():
+                    return None
+                before, previous = connection.execute(_LAST).fetchone() or (0, FIRST)
+                digest = link(previous, line)
+                cursor = connection.execute(_INSERT, (*line, digest))
                 failpoint(f"ledger.uncommitted:{event.type}")
             failpoint(f"ledger.after:{event.type}")
-        return cursor.rowcount == 1
+            stored = event.model_copy(update={"sequence": cursor.lastrowid, "hash": digest})
+            self._log.push(stored, before)
+        return stored
+
+    def _stored(self, event: Event) -> Event:
+        identity = (event.source, event.id)
+        return next(each for each in self.events() if (each.source, each.id) == identity)
 
     def events(
         self, *, run: str | None = None, types: tuple[str, ...] = (), after: int = 0
     ) -> list[Event]:
-        """Events in the order they were appended.
+        """Events in the order they were appended; each line of the file is parsed once.
 
         Args:
             run: Only those of this run.
             types: Only those of these types; all types when empty.
             after: Only those with a higher sequence number.
         """
-        if self._connection is None:
-            return []
-        clauses, values = ["seq > ?"], [after]  # type: tuple[list[str], list[Any]]
-        if run is not None:
-            clauses.append("run = ?")
-            values.append(run)
-        if types:
-            clauses.append(f"type IN ({', '.join('?' * len(types))})")
-            values.extend(types)
-        where = " AND ".join(clauses)
         with self._lock, self._translated():
-            rows = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM events WHERE {where} ORDER BY seq",  # noqa: S608
-                values,
-            ).fetchall()
-        return [_event(row) for row in rows]
+            if self._connection is not None:
+                self._log.extend(self._connection, chained=self._chained)
+        return [
+            event
+            for event in self._log.after(after)
+            if (run is None or event.run == run) and (not types or event.type in types)
+        ]
 
     def check(self) -> list[str]:
-        """What is wrong with the file; empty when nothing is."""
+        """What is wrong with the file: with its pages, or with the chain; empty when nothing is."""
         if self._connection is None:
             return []
         with self._lock, self._translated():
             rows = self._connection.execute("PRAGMA integrity_check").fetchall()
-        return [str(row[0]) for row in rows if row[0] != "ok"]
+            problems = [str(row[0]) for row in rows if row[0] != "ok"]
+            if not problems and self._chained:
+                problems = chain_problems(self._connection)
+        return problems or self._unreadable()
+
+    def _unreadable(self) -> list[str]:
+        for event in self.events():
+            try:
+                event.payload  # noqa: B018 - looking is what parses it
+            except LedgerDamaged as error:
+                return [error.message]
+        return []
 
     def _writable(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -190,9 +199,23 @@ class Ledger:
             ) from error
 
 
-def _without_secrets(event: Event) -> Event:
-    hidden = {"id": redact(event.id), "subject": redact(event.subject)}
-    return event.model_copy(update={**hidden, "data": redacted(event.data)})
+def _storable(event: Event) -> Event:
+    """The event without secrets, and with nothing that JSON does not have."""
+    texts = event.model_dump(include={"id", "source", "type", "time", "subject", "run"})
+    texts |= {name: redact(texts[name]) for name in ("id", "subject")}
+    return Event(**json_values(texts), data=json_values(redacted(event.data)))
+
+
+def _line(event: Event) -> Line:
+    return Line(
+        event.id,
+        event.source,
+        event.type,
+        event.time,
+        event.subject,
+        event.run,
+        canonical(event.data),
+    )
 
 
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
@@ -228,21 +251,9 @@ def _create(path: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _check_migrations(connection: sqlite3.Connection) -> None:
+def _check_migrations(connection: sqlite3.Connection) -> list[str]:
     """Refuse what is no ledger: an emptied file, the database of somebody else, a newer version."""
-    if len(pending_migrations(connection)) == len(MIGRATIONS):
+    pending = pending_migrations(connection)
+    if len(pending) == len(MIGRATIONS):
         raise sqlite3.DatabaseError("it holds no events table")
-
-
-def _event(row: tuple[Any, ...]) -> Event:
-    sequence, id_, source, type_, time, subject, run, data = row
-    return Event(
-        sequence=sequence,
-        id=id_,
-        source=source,
-        type=type_,
-        time=time,
-        subject=subject,
-        run=run,
-        data=json.loads(data),
-    )
+    return pending

@@ -1,0 +1,102 @@
+"""The hash chain: what is written once is seen to be what was written, and where it stood.
+
+Each event carries ``sha256(previous hash + canonical JSON of id, source, type, time, subject, run,
+data)``, where canonical JSON has sorted keys, no spaces and no escapes that are not needed.
+Whoever has the events can compute it again, in any language.
+"""
+
+import hashlib
+import json
+import math
+import sqlite3
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["FIRST", "Line", "canonical", "chain_problems", "json_values", "link"]
+
+FIRST = "0" * 64
+"""What stands for the hash before the first event."""
+
+_GUARDS = 2
+"""Triggers that refuse updates and deletions."""
+
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
+
+class Line(NamedTuple):
+    """What the hash of one event is made of; ``data`` is canonical JSON."""
+
+    id: str
+    source: str
+    type: str
+    time: str
+    subject: str
+    run: str
+    data: str
+
+
+def canonical(data: object) -> str:
+    """``data`` as the one JSON text of these values."""
+    return _ENCODER.encode(data)
+
+
+def link(previous: str, line: Line) -> str:
+    """The hash of an event that stands behind the one with the hash ``previous``.
+
+    The data are JSON already and stand first, because the keys are sorted.
+
+    >>> line = Line("i", "s", "t", "2026-02-28T12:45:30.120Z", "", "r", '{"n":1}')
+    >>> names = {"id": "i", "source": "s", "type": "t", "subject": "", "run": "r"}
+    >>> whole = canonical({**names, "time": line.time, "data": {"n": 1}})
+    >>> link(FIRST, line) == hashlib.sha256((FIRST + whole).encode()).hexdigest()
+    True
+    """
+    quoted = _ENCODER.encode
+    text = (
+        f'{previous}{{"data":{line.data},"id":{quoted(line.id)},"run":{quoted(line.run)},'
+        f'"source":{quoted(line.source)},"subject":{quoted(line.subject)},'
+        f'"time":{quoted(line.time)},"type":{quoted(line.type)}}}'
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def chain_problems(connection: sqlite3.Connection) -> list[str]:
+    """What was done to the events of a ledger since they were written; empty when nothing was."""
+    rows = connection.execute(
+        "SELECT seq, hash, id, source, type, time, subject, run, data FROM events ORDER BY seq"
+    )
+    last, previous = 0, FIRST
+    for last, digest, *line in rows:
+        if digest != link(previous, Line(*line)):
+            broken = f"event {last} ({line[2]}) does not follow from what stands before it"
+            return [f"{broken}: it was changed, or an event before it was removed or inserted"]
+        previous = digest
+    (written,) = connection.execute(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
+    ).fetchone()
+    if written != last:
+        return [f"event {last + 1} and those behind it were removed: {written} were written"]
+    (guards,) = connection.execute(
+        "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'"
+    ).fetchone()
+    return (
+        [] if guards == _GUARDS else ["the triggers that keep events from being changed are gone"]
+    )
+
+
+def json_values(data: Any) -> Any:
+    """``data`` as values that JSON has: lists, mappings, and null for a number that is not finite.
+
+    A character that is no Unicode, half of a pair for example, becomes a question mark.
+    """
+    if isinstance(data, str):
+        return data if data.isascii() else data.encode("utf-8", "replace").decode()
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {json_values(str(key)): json_values(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [json_values(each) for each in data]
+    return data

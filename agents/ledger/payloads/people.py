@@ -1,0 +1,46 @@
+"""What is said of people: what they agreed to, and what they are waited for."""
+
+from typing import ClassVar
+
+from agents.ledger.payloads.base import Payload
+
+__all__ = ["ApprovalUsed", "PersonAwaited", "PlanApproved"]
+
+
+class PlanApproved(Payload):
+    """A person agreed to one plan, once, up to a cap.
+
+    Attributes:
+        run: The run that stopped at the plan.
+        actions: Those that needed somebody to agree.
+        by: Who agreed.
+    """
+
+    kind: ClassVar[str] = "plan.approved"
+
+    digest: str
+    max_cost: float
+    actions: tuple[str, ...] = ()
+    run: str = ""
+    by: str = ""
+
+
+class ApprovalUsed(Payload):
+    """An approval was used: that of the event with this id."""
+
+    kind: ClassVar[str] = "approval.used"
+
+    approval: str
+    actions: tuple[str, ...]
+    max_cost: float
+    digest: str = ""
+
+
+class PersonAwaited(Payload):
+    """What only a person can do is waited for."""
+
+    kind: ClassVar[str] = "person.awaited"
+
+    message: str
+    fix: str = ""
+    seconds: float

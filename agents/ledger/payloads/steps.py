@@ -1,0 +1,114 @@
+"""What is said of a step: how it went, and what it cost."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from agents.declare.outcome import Outcome
+from agents.ledger.payloads.base import Payload
+from agents.ledger.payloads.runs import NotedFailure, Seen
+
+__all__ = [
+    "MoneyReserved",
+    "MoneySettled",
+    "OfStep",
+    "StepFailed",
+    "StepFinished",
+    "StepNoted",
+    "StepStarted",
+    "StepVerified",
+]
+
+
+class OfStep(Payload):
+    """What every event of a step says: the step of the plan, and its action."""
+
+    step: str
+    action: str
+
+
+class StepStarted(OfStep):
+    """A step begins, with what is expected of it so that the error can be told when it ended.
+
+    Attributes:
+        basis: What its duration depends on, such as where it runs.
+        recalled: It was done while nobody looked; only its outcome is written now.
+    """
+
+    kind: ClassVar[str] = "step.started"
+
+    attempt: int = 1
+    basis: str = ""
+    expected_seconds: float | None = None
+    declared_seconds: float | None = None
+    recalled: bool = False
+
+
+class StepNoted(OfStep):
+    """What an action tells while it runs.
+
+    Attributes:
+        text: For the person watching.
+        log: What it printed.
+        about: What the action itself remembers; it alone knows the keys.
+    """
+
+    kind: ClassVar[str] = "step.noted"
+
+    text: str = ""
+    log: str = ""
+    about: dict[str, Any] = Field(default_factory=dict)
+
+
+class StepFinished(OfStep):
+    """An action returned; whether it kept its promises is another event."""
+
+    kind: ClassVar[str] = "step.finished"
+
+    seconds: float
+    outcome: Outcome
+
+
+class StepVerified(OfStep):
+    """The facts that a step promised, as they were seen."""
+
+    kind: ClassVar[str] = "step.verified"
+
+    facts: dict[str, Seen] = Field(default_factory=dict)
+
+
+class StepFailed(OfStep, NotedFailure):
+    """A step failed: why, and what a person can do about it."""
+
+    kind: ClassVar[str] = "step.failed"
+
+    message: str
+    fix: str = ""
+
+
+class MoneyReserved(OfStep):
+    """The most a step may cost was set aside.
+
+    Attributes:
+        account: What the money is booked on.
+        usd: Null where nobody knows the price.
+        since: When the step began to cost.
+        usd_per_second: The rate, where the price depends on the time.
+    """
+
+    kind: ClassVar[str] = "money.reserved"
+
+    account: str = ""
+    usd: float | None = None
+    since: str = ""
+    usd_per_second: float | None = None
+
+
+class MoneySettled(OfStep):
+    """What a step cost, and where the rate was read."""
+
+    kind: ClassVar[str] = "money.settled"
+
+    account: str = ""
+    usd: float | None = None
+    rate: str = ""
