@@ -50,6 +50,11 @@ def main() -> int:
     """Run the command line of this process and return its exit code."""
     goap_start.pin()  # `python -m agents` stands in a folder that may have a `goals/` too
     _open_closed_streams()
+    if sys.argv[1:2] == ["training"]:
+        # `python -m training` is somebody else's in a folder that has a `training/` of its own
+        from training.__main__ import main as training  # noqa: PLC0415 - only when it is called
+
+        return training(sys.argv[2:])
     return invoke(ROOT)
 
 

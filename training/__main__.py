@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training", description="Train TinyDiT or the breed classifier."
+        prog=_program(), description="Train TinyDiT or the breed classifier."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     volume = argparse.ArgumentParser(add_help=False)
@@ -79,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     stop.add_argument("--compute", choices=("local", "modal", "loopback"), default="local")
     stop.add_argument("--state", type=Path, help="directory of the loopback control plane")
     return parser
+
+
+def _program() -> str:
+    """What this is called: ``goap training`` where `goap` passed it on."""
+    return "goap training" if sys.argv[1:2] == ["training"] else "python -m training"
 
 
 def _positive(text: str) -> int:

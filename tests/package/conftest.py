@@ -1,5 +1,6 @@
 """A job in a folder of its own, and the wheel as it would be published."""
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,51 +12,9 @@ ROOT = Path(__file__).parents[2]
 START = ROOT / "goap_start.py"
 NAMES = ("agents", "goals", "actions", "training", "templates")
 
-JOB = '''\
-"""Bread, as files in a folder."""
-
-from pathlib import Path
-
-from pydantic import BaseModel, Field
-
-from agents import Catalogue, Context, Goal, Outcome, Reading, action, facts, sensor
-
-
-class World(BaseModel):
-    ground: bool = Field(description="the corn is ground")
-    baked: bool = Field(description="the bread is baked")
-
-
-F = facts(World)
-
-
-@sensor(F.ground)
-def ground(context: Context) -> Reading:
-    return Reading(Path("flour").exists(), "the file flour")
-
-
-@sensor(F.baked)
-def baked(context: Context) -> Reading:
-    return Reading(Path("bread").exists(), "the file bread")
-
-
-@action(effect=F.ground)
-def grind(context: Context) -> Outcome:
-    """Grind the corn."""
-    Path("flour").write_text("flour", encoding="utf-8")
-    return Outcome(summary="ground")
-
-
-@action(needs=F.ground, effect=F.baked)
-def bake(context: Context) -> Outcome:
-    """Bake the bread."""
-    Path("bread").write_text("bread", encoding="utf-8")
-    return Outcome(summary="baked")
-
-
-BREAD = Goal("bread", "There is bread", lambda _: F.baked)
-CATALOGUE = Catalogue(F, (ground, baked), (grind, bake), (BREAD,))
-'''
+PAGE = (ROOT / "docs" / "names.md").read_text(encoding="utf-8")
+JOB = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0]
+"""The job that the page shows: what is read there is what is run here."""
 
 
 @dataclass(frozen=True)

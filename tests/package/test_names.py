@@ -39,6 +39,15 @@ def test_python_itself_takes_an_agents_folder_for_the_program_unless_it_is_told_
     assert "bread" in done.stdout
 
 
+def test_the_commands_of_trainings_are_reached_through_goap(job):
+    crowd(job, *NAMES)
+    done = job.goap("training", "list", PYTHONPATH=".")
+    assert done.returncode == 0, done.stderr
+    assert "no training in volume" in done.stdout
+    assert job.goap("training", "--help").stdout.startswith("usage: goap training ")
+    assert job.goap("training", "nonsense").returncode == 2
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_our_own_goals_are_planned_beside_a_folder_or_a_file_of_that_name(job, name):
     (job.folder / "pyproject.toml").unlink()
