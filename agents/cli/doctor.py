@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
+from agents.cli.options import StateOptions, takes
 from agents.cli.output import emit, json_option, paint
-from agents.cli.words import LEDGER_NAME, catalogue_of, parse_words, state_directory
+from agents.cli.words import LEDGER_NAME, catalogue_of
 from agents.declare.contributions import Check, Contributions
-from agents.errors import GoapError, LedgerDamaged, UsageError
+from agents.errors import GoapError, LedgerDamaged
 from agents.ledger.store import Ledger
 from goap_start import intrusion
 
@@ -24,17 +25,13 @@ PACKAGES = ("pydantic", "networkx", "jinja2", "gitpython")
 
 
 @click.command("doctor")
-@click.argument("words", nargs=-1, metavar="[state=DIR]")
+@takes(StateOptions)
 @json_option
 @click.pass_context
-def doctor_command(context: click.Context, words: tuple[str, ...], as_json: bool) -> int:
+def doctor_command(context: click.Context, options: StateOptions, as_json: bool) -> int:
     """Check the set-up, and say how to mend it."""
-    given = parse_words(words)
-    state = state_directory(given.pop("state", None))
-    if given:
-        raise UsageError(f"doctor takes state= only, not {next(iter(given))}=")
     contributions, problem = _catalogue(context)
-    findings = [*_findings(state, contributions), *([problem] if problem else [])]
+    findings = [*_findings(options.state, contributions), *([problem] if problem else [])]
     data = [finding._asdict() for finding in findings]
     emit("doctor", data, lambda: "\n".join(map(_line, findings)), json_wanted=as_json)
     broken = [finding for finding in findings if finding.needed and not finding.ok]

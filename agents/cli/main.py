@@ -42,10 +42,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "actions": ("agents.cli.listing", "The actions: needs, effects, cost."),
     "facts": ("agents.cli.listing", "The facts the world is described with."),
     "adr": (
-        "agents.cli.records",
+        "agents.cli.adr",
         "Decisions: list, new, show, accept, supersede, check, verify, write and index.",
     ),
-    "learnings": ("agents.cli.records", "What was learned: list, verify, archive."),
+    "learnings": ("agents.cli.learnings", "What was learned: list, verify, archive."),
     "docs": ("agents.cli.docs", "Documents: check that what they quote is really there."),
     "schema": ("agents.cli.schema", "JSON Schemas of what commands print and goals take."),
     "mcp": ("agents.cli.mcp", "Serve AI agents over the Model Context Protocol, on stdio."),

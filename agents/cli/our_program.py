@@ -1,10 +1,11 @@
 """``python -m agents …`` command lines, against our command tree and the catalogue."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import click
 
+from agents.cli.options import Words
 from agents.cli.words import ENGINE_KEYS, parse_words, request
 from agents.declare.catalogue import Catalogue
 from agents.documents.click_tree import Leaf, check_click, walk_click
@@ -43,7 +44,7 @@ class OurProgram:
         if problems or isinstance(leaf.command, click.Group) or "--help" in leaf.rest:
             return
         parsed = leaf.command.make_parser(leaf.context).parse_args(list(leaf.rest))[0]
-        words_given = parsed.get("words")
+        words_given = parsed.get("options", parsed.get("words"))
         given = words_given if isinstance(words_given, tuple | list) else ()
         yield from self._check_arguments(leaf, parsed, given)
         try:
@@ -74,6 +75,10 @@ class OurProgram:
     def _check_keys(self, leaf: Leaf, words: Sequence[str]) -> Iterator[str]:
         """Keys a command does not name in its own help are not there."""
         command, context = leaf.command, leaf.context
+        for parameter in command.params:
+            if isinstance(parameter, Words):
+                yield from _unknown(context.command_path, words, parameter.options.names())
+                return
         usage = " ".join(command.collect_usage_pieces(context)) + (command.help or "")
         given = dict(word.split("=", 1) for word in words if _KEY.match(word))
         known = {*_KEY.findall(usage), *EVERYWHERE}
@@ -81,9 +86,7 @@ class OurProgram:
             return  # it takes any key=value
         if "key" in known and not is_placeholder(given.get("goal", PLACEHOLDER)):
             known |= set(self.catalogue().goal(given["goal"]).parameters.model_fields)
-        for key in given:
-            if key not in known:
-                yield f"{context.command_path}: unknown key {key!r}{nearest_word(key, known)}"
+        yield from _unknown(context.command_path, words, known)
 
     def _ask(self, leaf: Leaf, name: object, given: Sequence[str], *, complete: bool) -> None:
         """Build the request of the words, which checks the goal and each parameter."""
@@ -101,6 +104,13 @@ class OurProgram:
         for key in words:
             if key not in known:
                 raise UsageError(f"unknown key {key!r}{nearest_word(key, known)}")
+
+
+def _unknown(path: str, words: Sequence[str], known: Collection[str]) -> Iterator[str]:
+    for word in words:
+        if _KEY.match(word) and word.partition("=")[0] not in known:
+            key = word.partition("=")[0]
+            yield f"{path}: unknown key {key!r}{nearest_word(key, known)}"
 
 
 def _check_name(catalogue: Catalogue, given: str) -> None:

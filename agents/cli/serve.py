@@ -2,42 +2,69 @@
 
 import os
 import threading
+from typing import Annotated
 
 import click
+from pydantic import AfterValidator, BeforeValidator
 
+from agents.cli.options import Options, StateOptions, takes, word
 from agents.cli.output import emit, json_option, say
 from agents.cli.run import stopping
-from agents.cli.words import LEDGER_NAME, parse_words, state_directory
-from agents.errors import UsageError
 from agents.ledger.events import Event
 from agents.ledger.store import Ledger
-from agents.watching.webhook import DEFAULT_PORT as PORT
-from agents.watching.webhook import SECRET_VARIABLE, WebhookServer, secret_of
+from agents.watching.webhook import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    SECRET_VARIABLE,
+    WebhookServer,
+    secret_of,
+)
 
-__all__ = ["listen", "serve_command"]
+__all__ = ["ListenOptions", "listen", "serve_command"]
 
-KEYS = ("host", "port", "state")
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", str(PORT)
 MOST_PORT = 65_535
 
 
+def _address(host: str) -> str:
+    if not host:
+        raise ValueError("host= is empty")
+    return host
+
+
+def _port(text: object) -> object:
+    number = str(text)
+    if not (number.isascii() and number.isdecimal()) or int(number) > MOST_PORT:
+        raise ValueError(f"port={text} is not a port")
+    return int(number)
+
+
+Host = Annotated[str, AfterValidator(_address)]
+Port = Annotated[int, BeforeValidator(_port)]
+
+
+class ListenOptions(Options):
+    """Where to listen."""
+
+    port: Port = word("N", DEFAULT_PORT, example=str(DEFAULT_PORT))
+    host: Host = word("ADDRESS", DEFAULT_HOST, example=DEFAULT_HOST)
+
+
+class ServeOptions(ListenOptions, StateOptions):
+    """Where to listen, and where to keep what comes."""
+
+
 @click.command("serve")
-@click.argument("words", nargs=-1, metavar="[port=N] [host=ADDRESS] [state=DIR]")
+@takes(ServeOptions)
 @json_option
-def serve_command(words: tuple[str, ...], as_json: bool) -> None:
+def serve_command(options: ServeOptions, as_json: bool) -> None:
     """Receive signed webhooks as events.
 
     POST /hooks/NAME with X-Hub-Signature-256 (HMAC-SHA256 of the body, with the secret in
     AGENTS_WEBHOOK_SECRET) and X-GitHub-Delivery. Listens on this machine only unless host= says
     otherwise. watch port=N does the same and pursues goals as well.
     """
-    given = parse_words(words)
-    for key in given:
-        if key not in KEYS:
-            raise UsageError(f"serve takes {', '.join(KEYS)}, not {key}=")
-    state = state_directory(given.get("state"))
-    with stopping() as stop, Ledger(state / LEDGER_NAME) as ledger:
-        server = listen(ledger, given.get("host", DEFAULT_HOST), given.get("port", DEFAULT_PORT))
+    with stopping() as stop, Ledger(options.ledger) as ledger:
+        server = listen(ledger, options.host, options.port)
         try:
             host = f"[{server.host}]" if ":" in server.host else server.host
             address = f"http://{host}:{server.port}/hooks/NAME"
@@ -49,17 +76,13 @@ def serve_command(words: tuple[str, ...], as_json: bool) -> None:
 
 
 def listen(
-    ledger: Ledger, host: str, port: str, wake: threading.Event | None = None
+    ledger: Ledger, host: str, port: int, wake: threading.Event | None = None
 ) -> WebhookServer:
     """A server for the secret of the environment; ``wake`` is set when something was received.
 
     Raises:
-        UsageError: There is no secret, no such host, or the port is none or taken.
+        UsageError: There is no secret, no such host, or the port is taken.
     """
-    if not host:
-        raise UsageError("host= is empty", fix=f"host={DEFAULT_HOST}")
-    if not (port.isascii() and port.isdecimal()) or int(port) > MOST_PORT:
-        raise UsageError(f"port={port} is not a port", fix=f"port={DEFAULT_PORT}")
     secret = secret_of(os.environ)
 
     def received(event: Event) -> None:
@@ -67,7 +90,7 @@ def listen(
         if wake is not None:
             wake.set()
 
-    server = WebhookServer(ledger, secret, host=host, port=int(port), received=received)
+    server = WebhookServer(ledger, secret, host=host, port=port, received=received)
     if host not in ("127.0.0.1", "::1", "localhost"):
         say(f"others can reach {host}: {SECRET_VARIABLE} is all that protects it")
     return server

@@ -10,16 +10,14 @@ import click
 
 from agents.cli.output import emit, json_option, say
 from agents.cli.run import pursue, stopping
-from agents.cli.serve import DEFAULT_HOST, DEFAULT_PORT, listen
-from agents.cli.words import Request, catalogue_of, parse_words, request
-from agents.declare.triggers import COMMIT, FILE
+from agents.cli.serve import ListenOptions, listen
+from agents.cli.words import Request, catalogue_of, request
+from agents.declare.triggers import Trigger
 from agents.errors import GoapError, Interrupted, Locked, UsageError
 from agents.ledger.store import Ledger
 from agents.run.tell import status_of
-from agents.watching.clock import ScheduleSource
-from agents.watching.files import FileSource
-from agents.watching.git import GitSource
-from agents.watching.source import Source
+from agents.watching.source import Place
+from agents.watching.sources import opened
 from agents.watching.watch import Pursued, Watch
 from agents.watching.webhook import WebhookServer
 
@@ -39,14 +37,14 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
     """
     if as_json and not once:
         raise UsageError("--json prints one document, so it needs --once")
-    mine, rest = _split(words, ("port", "host"))
-    requests = _requests(context, rest)
+    listening = [word for word in words if word.partition("=")[0] in ListenOptions.names()]
+    requests = _requests(context, tuple(word for word in words if word not in listening))
     first = next(iter(requests.values()))
     with stopping() as stop, Ledger(first.ledger_path) as ledger:
         wake = threading.Event()
         with (
-            _sources(requests, None if once else wake) as sources,
-            _webhooks(ledger, mine, wake) as server,
+            opened(_watched(requests, None if once else wake), say) as sources,
+            _webhooks(ledger, listening, wake) as server,
         ):
             watch = Watch(
                 goals=[asked.goal for asked in requests.values()],
@@ -67,11 +65,6 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
     return 0
 
 
-def _split(words: tuple[str, ...], keys: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
-    mine = [word for word in words if word.partition("=")[0] in keys]
-    return parse_words(mine), tuple(word for word in words if word not in mine)
-
-
 def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Request]:
     catalogue = catalogue_of(context)
     if any(word.startswith("goal=") for word in words):
@@ -88,42 +81,24 @@ def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Reque
     return {goal.name: request(context, (*words, f"goal={goal.name}")) for goal in goals}
 
 
-@contextmanager
-def _sources(requests: dict[str, Request], wake: threading.Event | None) -> Iterator[list[Source]]:
-    made: dict[tuple[object, ...], Source] = {}
+def _watched(
+    requests: dict[str, Request], wake: threading.Event | None
+) -> Iterator[tuple[Trigger, Place]]:
     for asked in requests.values():
         root = Path(getattr(asked.params, "repo", "") or ".")
-        for trigger in asked.goal.triggers:
-            if trigger.schedule is not None:
-                made.setdefault((trigger.schedule.text,), ScheduleSource(trigger.schedule))
-            elif trigger.event == COMMIT and (COMMIT, root, trigger.branch) not in made:
-                _add_git(made, root, trigger.branch)
-            elif trigger.event == FILE and (FILE, root, trigger.paths) not in made:
-                woken = None if wake is None else wake.set
-                made[FILE, root, trigger.paths] = FileSource(root, trigger.paths, woken)
-    try:
-        yield list(made.values())
-    finally:
-        for source in made.values():
-            source.close()
-
-
-def _add_git(made: dict[tuple[object, ...], Source], root: Path, branch: str) -> None:
-    try:
-        made[COMMIT, root, branch] = GitSource(root, branch)
-    except UsageError as error:
-        say(f"not watched: {error.message}")
+        place = Place(root, None if wake is None else wake.set)
+        yield from ((trigger, place) for trigger in asked.goal.triggers)
 
 
 @contextmanager
 def _webhooks(
-    ledger: Ledger, given: dict[str, str], wake: threading.Event
+    ledger: Ledger, words: list[str], wake: threading.Event
 ) -> Iterator[WebhookServer | None]:
-    if not given:
+    if not words:
         yield None
         return
-    host, port = given.get("host", DEFAULT_HOST), given.get("port", DEFAULT_PORT)
-    server = listen(ledger, host, port, wake)
+    options = ListenOptions.read(words, "watch")
+    server = listen(ledger, options.host, options.port, wake)
     try:
         yield server
     finally:

@@ -1,12 +1,14 @@
 """The source of ``schedule.due``: a schedule that was due while nobody looked is due once."""
 
 from datetime import datetime
+from typing import Self
 
 from agents.declare.schedule import Schedule
+from agents.declare.triggers import Trigger
 from agents.ledger.events import Event, new_event, timestamp
 from agents.ledger.payloads import ScheduleDue, ScheduleSeen
 from agents.ledger.store import Ledger
-from agents.watching.source import last_event
+from agents.watching.source import Place, last_event
 
 __all__ = ["ScheduleSource"]
 
@@ -23,6 +25,17 @@ class ScheduleSource:
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
         self._last: str | None = None
+
+    @staticmethod
+    def serves(trigger: Trigger, place: Place) -> str | None:  # noqa: ARG004 - time is everywhere
+        """The schedule, whatever the place."""
+        return trigger.schedule.text if trigger.schedule is not None else None
+
+    @classmethod
+    def open(cls, trigger: Trigger, place: Place) -> Self:  # noqa: ARG003 - time is everywhere
+        """The source of the trigger's schedule."""
+        assert trigger.schedule is not None  # noqa: S101 - it serves this trigger
+        return cls(trigger.schedule)
 
     @property
     def source(self) -> str:

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
-from agents.declare.triggers import matches_path
+from agents.declare.triggers import FILE, Trigger, matches_path
 from agents.ledger.events import Event, new_event
 from agents.ledger.payloads import FileChanged, FileSeen
 from agents.ledger.store import Ledger
-from agents.watching.source import last_event
+from agents.watching.source import Place, last_event
 
 __all__ = ["FileSource", "snapshot"]
 
@@ -43,6 +44,16 @@ class FileSource:
         self._stop = threading.Event()
         if wake is not None:
             threading.Thread(target=self._listen, args=(wake,), name="files", daemon=True).start()
+
+    @staticmethod
+    def serves(trigger: Trigger, place: Place) -> tuple[Path, tuple[str, ...]] | None:
+        """The patterns, below the folder of a place."""
+        return (place.root, trigger.paths) if trigger.event == FILE else None
+
+    @classmethod
+    def open(cls, trigger: Trigger, place: Place) -> Self:
+        """The source of the trigger's patterns in a place."""
+        return cls(place.root, trigger.paths, place.wake)
 
     @property
     def source(self) -> str:

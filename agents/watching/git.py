@@ -2,12 +2,14 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
+from agents.declare.triggers import COMMIT, Trigger
 from agents.errors import UsageError
 from agents.ledger.events import Event, new_event
 from agents.ledger.payloads import GitCommit, GitSeen
 from agents.ledger.store import Ledger
-from agents.watching.source import last_event
+from agents.watching.source import Place, last_event
 
 __all__ = ["GitSource"]
 
@@ -39,6 +41,20 @@ class GitSource:
             ) from None
         self._branch = branch
         self._last: dict[str, str] = {}
+
+    @staticmethod
+    def serves(trigger: Trigger, place: Place) -> tuple[Path, str] | None:
+        """The branch in the repository of a place."""
+        return (place.root, trigger.branch) if trigger.event == COMMIT else None
+
+    @classmethod
+    def open(cls, trigger: Trigger, place: Place) -> Self:
+        """The source of the trigger's branch in the repository of a place.
+
+        Raises:
+            UsageError: There is no repository.
+        """
+        return cls(place.root, trigger.branch)
 
     @property
     def source(self) -> str:

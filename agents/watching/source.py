@@ -1,12 +1,16 @@
 """What a source of events is."""
 
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, TypeVar
 
+from agents.declare.triggers import Trigger
 from agents.ledger.payloads import Payload
 from agents.ledger.store import Ledger
 
-__all__ = ["Source", "last_event"]
+__all__ = ["Opener", "Place", "Source", "last_event"]
 
 P = TypeVar("P", bound=Payload)
 
@@ -30,6 +34,33 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Stop whatever runs beside; closing twice is fine."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a trigger is watched.
+
+    Attributes:
+        root: The folder of its files, and of its repository.
+        wake: Called from another thread when something may have happened; None: only polled.
+    """
+
+    root: Path
+    wake: Callable[[], object] | None = None
+
+
+class Opener(Protocol):
+    """A class of sources, which says itself what it serves."""
+
+    def serves(self, trigger: Trigger, place: Place) -> Hashable | None:
+        """What it would look at for this trigger; None when others serve it."""
+
+    def open(self, trigger: Trigger, place: Place) -> Source:
+        """A source for a trigger that it serves.
+
+        Raises:
+            UsageError: There is nothing to look at.
+        """
 
 
 def last_event(ledger: Ledger, kinds: tuple[type[P], ...], source: str, subject: str) -> P | None:

@@ -34,7 +34,7 @@ DELIVERIES = ("X-GitHub-Delivery", "X-Delivery-Id")
 KINDS = ("X-GitHub-Event", "X-Event")
 MOST_BYTES = 1024 * 1024
 SHORTEST_SECRET = 16
-DEFAULT_PORT = 8765
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
 _ID = re.compile(r"[\x21-\x7e]{1,200}")
 _NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
 
@@ -150,7 +150,7 @@ class WebhookServer:
         ledger: Ledger,
         secret: bytes,
         *,
-        host: str = "127.0.0.1",
+        host: str = DEFAULT_HOST,
         port: int = DEFAULT_PORT,
         received: Callable[[Event], object] = lambda _: None,
     ) -> None:
@@ -168,7 +168,7 @@ class WebhookServer:
                 f"cannot listen at {host}:{port}: {self._problem.strerror}",
                 fix=f"use another port: port={DEFAULT_PORT + 1}"
                 if self._problem.errno in (errno.EADDRINUSE, errno.EACCES)
-                else "use an address of this machine: host=127.0.0.1",
+                else f"use an address of this machine: host={DEFAULT_HOST}",
             )
 
     def close(self) -> None:

@@ -9,11 +9,16 @@ import pytest
 from git import Repo
 
 from agents.declare.schedule import daily
+from agents.declare.triggers import on
 from agents.errors import UsageError
+from agents.ledger.events import new_event
+from agents.ledger.payloads import Foreign
 from agents.ledger.store import Ledger
 from agents.watching.clock import ScheduleSource
 from agents.watching.files import FileSource
 from agents.watching.git import GitSource
+from agents.watching.source import Place
+from agents.watching.sources import SOURCES, opened
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 
@@ -165,3 +170,58 @@ def test_a_clock_that_was_ahead_for_a_while_silences_no_schedule(ledger):
         source.poll(ledger, now)
     due = [event.data["due"][:10] for event in ledger.events(types=("schedule.due",))]
     assert due == ["2027-03-01", "2026-03-02", "2026-03-03", "2026-03-01"]
+
+
+class Bell:
+    """A source of a kind the engine does not have: a file that somebody makes is a ring."""
+
+    def __init__(self, file):
+        self.file, self.closed = file, False
+
+    @staticmethod
+    def serves(trigger, place):
+        return place.root if trigger.event == "bell.rung" else None
+
+    @classmethod
+    def open(cls, trigger, place):
+        return cls(place.root / trigger.where[0][1])
+
+    @property
+    def source(self):
+        return f"bell:{self.file}"
+
+    def poll(self, ledger, now):
+        if self.file.exists():
+            rung = Foreign(of_type="bell.rung", data={"door": self.file.name})
+            ledger.receive(new_event(rung, source=self.source, id="1", clock=lambda: now))
+
+    def waiting(self, now):
+        return f"a ring at {self.file.name} after {now:%H:%M}"
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_source_of_another_kind_is_a_class_that_says_what_it_serves(ledger, tmp_path):
+    front = on("bell.rung", where={"door": "front"})
+    watched = [(front, Place(tmp_path)), (on("guest.arrived"), Place(tmp_path))]
+    (tmp_path / "front").touch()
+    with opened([*watched, *watched], print, (*SOURCES, Bell)) as sources:
+        (bell,) = sources
+        bell.poll(ledger, NOW)
+    assert bell.closed
+    (event,) = ledger.events(types=("bell.rung",))
+    assert front.matches(event)
+
+
+def test_a_trigger_is_served_by_the_source_it_names_and_two_of_the_same_share_one(repo, tmp_path):
+    here, told = Place(Path(repo.working_dir)), []
+    triggers = [on("git.commit", paths="a/**"), on("git.commit"), on(daily="06:30"), on("x")]
+    nowhere = Place(tmp_path / "nowhere")
+    watched = [*((each, here) for each in triggers), (triggers[0], nowhere), (triggers[2], nowhere)]
+    watched.append((on("file.changed", paths="*.py"), here))
+    with opened(watched, told.append) as sources:
+        kinds = sorted(type(each).__name__ for each in sources)
+    assert kinds == ["FileSource", "GitSource", "ScheduleSource"]
+    (problem,) = told
+    assert "nowhere" in problem
