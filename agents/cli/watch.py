@@ -60,6 +60,7 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
                 waiting.append({"goal": "", "trigger": f"webhooks at port {server.port}"})
             if once:
                 return _once(watch, waiting, as_json)
+            watch.begin()  # before it is said: who reads it may commit at once
             say(f"watching {first.state}; Ctrl-C ends it\n{_shown(waiting)}")
             watch.run()
     return 0

@@ -85,9 +85,14 @@ class Watch:
     _pending: dict[str, _Pending] = field(default_factory=dict)
     _problems: dict[str, str] = field(default_factory=dict)
 
+    def begin(self) -> None:
+        """Note where every source is now: whatever happens after this is seen."""
+        self.ledger.append(new_event(WatchStarted(goals=tuple(self._names())), clock=self.clock))
+        for source in self.sources:
+            self._poll(source)
+
     def run(self) -> None:
-        """Watch until ``stop`` is set."""
-        self._begin()
+        """Watch, from where it began, until ``stop`` is set."""
         while not self.stop.is_set():
             self.tick()
             if self.wake.wait(TICK_SECONDS):
@@ -95,7 +100,7 @@ class Watch:
 
     def once(self) -> list[Pursued]:
         """Look at everything that is pending now, without waiting for quiet."""
-        self._begin()
+        self.begin()
         found: list[Pursued] = []
         # a run that finishes may prompt another goal: each goal gets its turn after every other
         for _ in self.goals:
@@ -143,9 +148,6 @@ class Watch:
         ]
         now = self.clock()
         return triggers + [{"goal": "", "trigger": source.waiting(now)} for source in self.sources]
-
-    def _begin(self) -> None:
-        self.ledger.append(new_event(WatchStarted(goals=tuple(self._names())), clock=self.clock))
 
     def _names(self) -> list[str]:
         return [goal.name for goal in self.goals]
