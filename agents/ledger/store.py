@@ -40,7 +40,7 @@ class Ledger:
 
     Args:
         path: The SQLite file; its directory is made when the ledger is writable.
-        readonly: Never create or change anything; a missing file reads as an empty ledger, and
+        readonly: Never create or append anything; a missing file reads as an empty ledger, and
             one of an earlier version is read as it will be when it is migrated.
         log: What was read of this file before; what is read now is added to it.
 
@@ -220,6 +220,7 @@ def _line(event: Event) -> Line:
 
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     if readonly:
+        _roll_back(path)
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
         )
@@ -233,6 +234,18 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def _roll_back(path: Path) -> None:
+    """Undo what a killed process wrote in part: who may only read is not allowed to."""
+    if not path.with_name(f"{path.name}-journal").exists():
+        return
+    with suppress(sqlite3.Error):  # whoever cannot do it is told so when they read
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        finally:
+            connection.close()
 
 
 def _create(path: Path) -> None:

@@ -10,7 +10,7 @@ from agents.ledger.events import new_event
 from agents.ledger.payloads import Foreign, GitCommit, StepFailed, WebhookReceived, payload_of
 
 ROOT = Path(__file__).resolve().parents[2]
-RAW = re.compile(r"\.data(\[|\.get\b|\.items\b|\b(?=\)))|(event|each|first|last|known)\.data\b")
+RAW = re.compile(r"\.data(\[|\.(get|items|keys|values)\b)|\b(event|each|first|last|known)\.data\b")
 
 
 def test_nobody_reads_the_json_of_events_but_the_ledger():
