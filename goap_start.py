@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution
     from types import ModuleType
 
-__all__ = ["DISTRIBUTION", "PACKAGES", "PROGRAM", "Intrusion", "intrusion", "main", "pin", "refuse"]
+__all__ = [
+    "COMPLETE",
+    "DISTRIBUTION",
+    "PACKAGES",
+    "PROGRAM",
+    "Intrusion",
+    "intrusion",
+    "main",
+    "pin",
+    "refuse",
+]
 
 DISTRIBUTION = "goap-modal-agents"
 PACKAGES = ("agents", "goals", "actions", "training", "templates")
@@ -30,6 +40,9 @@ WAY_OUT = (
     f"give it an environment of its own: uv tool install {DISTRIBUTION}",
     f"or: pipx install {DISTRIBUTION}",
 )
+COMPLETE = f"python -m pip install {DISTRIBUTION} (in a clone: make venv)"
+"""What installs the packages that this program is made with."""
+
 AGAIN = (f"python -m pip install --force-reinstall --no-deps {DISTRIBUTION}",)
 
 

@@ -18,6 +18,7 @@ from agents.command import PROGRAM, command
 from agents.errors import GoapError, UsageError
 from agents.ledger.failpoints import arm
 from agents.ledger.redaction import hide, redact, redacted
+from goap_start import COMPLETE, PACKAGES, intrusion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,9 +139,23 @@ def invoke(root: "Composition | Callable[[], Catalogue]", argv: Sequence[str] | 
         return 130
     except BrokenPipeError:
         return 0
+    except ImportError as error:
+        return _incomplete(error, words)
     except Exception as error:  # noqa: BLE001 - nothing may print a traceback with secrets in it
         return _bug(error, words)
     return code if isinstance(code, int) else 0
+
+
+def _incomplete(error: ImportError, words: Sequence[str]) -> int:
+    """A package that we need is not installed, or files of ours are somebody else's."""
+    problem = intrusion()
+    if problem is not None and problem.broken:
+        return _fail(UsageError(problem.message, fix="\n".join(problem.fix)), words)
+    package = (error.name or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or package in (*PACKAGES, ""):
+        return _bug(error, words)
+    missing = f"{package} is not installed: this environment is incomplete"
+    return _fail(UsageError(missing, fix=COMPLETE), words)
 
 
 def _bug(error: Exception, words: Sequence[str]) -> int:
