@@ -184,9 +184,14 @@ def test_a_package_we_need_that_is_not_there_is_named_with_the_command_that_inst
     )
 
 
-def test_a_module_of_ours_that_is_not_there_is_a_fault_of_ours(site):
+def test_a_module_that_a_command_needs_and_somebody_removed_or_changed_is_named(site):
     site.ours()
-    (site.root / "agents/cli/listing.py").unlink()
+    listing = site.root / "agents/cli/listing.py"
+    listing.write_text("from agents.cli.output import nothing\n", encoding="utf-8")
     done = site.goap("goals")
-    assert done.returncode == 1
-    assert "this should not happen" in done.stderr
+    assert done.returncode == 2
+    assert f"{listing} is not ours any more: something has overwritten it" in done.stderr
+    listing.unlink()
+    done = site.goap("goals")
+    assert done.returncode == 2
+    assert f"{listing} is gone" in done.stderr
