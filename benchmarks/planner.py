@@ -34,8 +34,8 @@ from planner_problems import (
 )
 
 from agents.planning import Limits, PlanResult, Status, catalogue_of, plan, still_valid
-from agents.planning import actions as declared
-from agents.planning import catalogue as catalogues
+from agents.planning import operator_index as catalogues
+from agents.planning import operators as declared
 from agents.planning.compile import compile_task
 from agents.planning.limits import Budget, Stopped
 from agents.planning.search.improve import improvements

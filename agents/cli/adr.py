@@ -18,8 +18,7 @@ from agents.cli.records import (
 from agents.command import command
 from agents.errors import UsageError
 from agents.records import outdated, write_records
-from agents.records.check import check_adrs
-from agents.records.commands import (
+from agents.records.adr.by_hand import (
     accept_adr,
     list_adrs,
     madr_text,
@@ -27,8 +26,9 @@ from agents.records.commands import (
     supersede_adr,
     write_index,
 )
-from agents.records.documents import plain_status
-from agents.records.merge import Edited
+from agents.records.adr.consistency import check_adrs
+from agents.records.adr.documents import plain_status
+from agents.records.text.merge import Edited
 
 __all__ = ["adr_command"]
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 from agents.cli.options import takes, word
 from agents.cli.output import emit, json_option
 from agents.cli.records import RecordsOptions, VerifyOptions, verify
-from agents.records.learnings import (
+from agents.records.learnings.entries import (
     ARCHIVE_PATH,
     LEARNINGS_PATH,
     archive_learnings,

@@ -12,7 +12,7 @@ from agents.cli.output import emit, paint
 from agents.cli.words import catalogue_of
 from agents.declare.contributions import Subject
 from agents.errors import Permanent
-from agents.records.check import Finding
+from agents.records.adr.consistency import Finding
 from agents.records.verify import Verification, verify_records
 from agents.records.write import Change
 

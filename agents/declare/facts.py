@@ -28,7 +28,7 @@ from pydantic import BaseModel
 from agents.command import command
 from agents.errors import UsageError
 from agents.planning import UNKNOWN, AtLeast, Below
-from agents.planning.facts import holds
+from agents.planning.values import holds
 
 __all__ = [
     "UNKNOWN",

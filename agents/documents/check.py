@@ -7,11 +7,11 @@ from pathlib import Path
 
 from agents.declare.contributions import Program
 from agents.documents.apis import check_apis
-from agents.documents.files import check_files, check_headings, check_links
 from agents.documents.findings import Finding
 from agents.documents.page import Page, read_page
 from agents.documents.programs import Programs
 from agents.documents.project import Project
+from agents.documents.quoted_files import check_files, check_headings, check_links
 from agents.documents.shell import CommandLine
 from agents.errors import UsageError
 

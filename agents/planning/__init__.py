@@ -4,14 +4,14 @@ Pure: it reads nothing but its arguments and the clock, and knows nothing of the
 project but how errors are spoken.
 """
 
-from agents.planning.actions import SECONDS_PER_USD
-from agents.planning.catalogue import Catalogue, catalogue_of
-from agents.planning.explain import Explanation, WhyNot, explain_missing, runner_up, why_not
-from agents.planning.facts import UNKNOWN, AtLeast, Below, Unknown
 from agents.planning.limits import Limits
+from agents.planning.operator_index import Catalogue, catalogue_of
+from agents.planning.operators import SECONDS_PER_USD
 from agents.planning.planner import plan
 from agents.planning.replan import rest_of, still_valid
 from agents.planning.result import Missing, PlanResult, Reason, Stats, Status, Step
+from agents.planning.values import UNKNOWN, AtLeast, Below, Unknown
+from agents.planning.why import Explanation, WhyNot, explain_missing, runner_up, why_not
 
 __all__ = [
     "SECONDS_PER_USD",

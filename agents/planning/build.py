@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from agents.planning.compile import exact
-from agents.planning.facts import Condition, World
 from agents.planning.limits import Budget
 from agents.planning.order import GOAL, PartialOrder, partial_order
 from agents.planning.result import (
@@ -17,6 +16,7 @@ from agents.planning.result import (
     Step,
 )
 from agents.planning.task import Task
+from agents.planning.values import Condition, World
 
 __all__ = ["answer", "no_plan", "stats_of", "total"]
 

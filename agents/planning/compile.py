@@ -16,10 +16,10 @@ from fractions import Fraction
 from functools import lru_cache
 from math import lcm
 
-from agents.planning.actions import Action
-from agents.planning.catalogue import Catalogue
-from agents.planning.facts import Condition, World, breaks, holds
+from agents.planning.operator_index import Catalogue
+from agents.planning.operators import Action
 from agents.planning.task import Task
+from agents.planning.values import Condition, World, breaks, holds
 
 __all__ = ["compile_task", "exact", "reach", "scaled"]
 

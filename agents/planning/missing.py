@@ -8,10 +8,13 @@ condition, so that the answer names the roots of the trouble and not the goal it
 from collections.abc import Iterable
 from numbers import Real
 
-from agents.planning.actions import Action
-from agents.planning.catalogue import Catalogue
 from agents.planning.compile import reach
-from agents.planning.facts import (
+from agents.planning.limits import Budget, Limits
+from agents.planning.operator_index import Catalogue
+from agents.planning.operators import Action
+from agents.planning.result import Missing, Status
+from agents.planning.solve import solve
+from agents.planning.values import (
     AtLeast,
     Below,
     Condition,
@@ -20,9 +23,6 @@ from agents.planning.facts import (
     holds,
     value_after,
 )
-from agents.planning.limits import Budget, Limits
-from agents.planning.result import Missing, Status
-from agents.planning.solve import solve
 
 __all__ = ["missing_facts", "supplied"]
 

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Iterable
 
 from agents.errors import UsageError
-from agents.planning.actions import goal_pairs
 from agents.planning.build import no_plan
-from agents.planning.catalogue import catalogue_of
-from agents.planning.facts import Conditions, World
 from agents.planning.limits import Budget, Limits
 from agents.planning.missing import missing_facts
+from agents.planning.operator_index import catalogue_of
+from agents.planning.operators import goal_pairs
 from agents.planning.result import PlanResult, Status
 from agents.planning.solve import solve
+from agents.planning.values import Conditions, World
 
 __all__ = ["plan"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from agents.planning.facts import Conditions, World, apply_effect, holds, pairs, value_after
 from agents.planning.result import PlanResult, Status, Step
+from agents.planning.values import Conditions, World, apply_effect, holds, pairs, value_after
 
 __all__ = ["rest_of", "still_valid"]
 

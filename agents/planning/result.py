@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import networkx as nx
 
-from agents.planning.facts import AtLeast, Below, Condition
+from agents.planning.values import AtLeast, Below, Condition
 
 __all__ = ["Missing", "PlanResult", "Reason", "Stats", "Status", "Step"]
 

@@ -1,13 +1,13 @@
 """Compile, search, and make the answer."""
 
 from agents.planning.build import answer, no_plan, stats_of, total
-from agents.planning.catalogue import Catalogue
 from agents.planning.compile import compile_task
-from agents.planning.facts import Condition, World
 from agents.planning.limits import Budget
 from agents.planning.money import Affordable, search_within
+from agents.planning.operator_index import Catalogue
 from agents.planning.result import PlanResult, Status
 from agents.planning.search.stages import search
+from agents.planning.values import Condition, World
 
 __all__ = ["solve"]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from agents.planning.actions import Action
-from agents.planning.facts import Condition
+from agents.planning.operators import Action
+from agents.planning.values import Condition
 
 __all__ = ["Lists", "Task", "bits"]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.declare.contributions import NOTHING, Subject
-from agents.records.inputs import inputs_digest
-from agents.records.relevance import something_to_record
+from agents.records.evidence.inputs import inputs_digest
+from agents.records.evidence.relevance import something_to_record
 
 if TYPE_CHECKING:
     from agents.ledger.events import Event
-    from agents.records.git import RepositoryState
-    from agents.records.merge import Edited
+    from agents.records.commits import RepositoryState
+    from agents.records.text.merge import Edited
     from agents.records.write import Change
 
 __all__ = ["inputs_digest", "outdated", "repository_state", "uncommitted", "write_records"]
@@ -78,6 +78,6 @@ def write_records(
 
 def repository_state(repo: Path) -> "RepositoryState | None":
     """Commit, dirty flag and branch of the repository around ``repo``; None where there is none."""
-    from agents.records.git import repository_state as state  # noqa: PLC0415
+    from agents.records.commits import repository_state as state  # noqa: PLC0415
 
     return state(repo)

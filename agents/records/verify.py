@@ -12,16 +12,16 @@ from pathlib import Path
 from agents.declare.contributions import NOTHING, Subject
 from agents.errors import ActionFailed
 from agents.ledger.events import Event
-from agents.records.check import Finding, region_findings
-from agents.records.documents import read_adrs
-from agents.records.evidence import Evidence, Number
-from agents.records.history import run_logs
-from agents.records.index import INDEX_PATH
-from agents.records.learnings import ARCHIVE_PATH, LEARNINGS_PATH
-from agents.records.measured import decisions, measurements
-from agents.records.regions import Region, parse
-from agents.records.runs import RUNS_FOLDER
-from agents.records.text import read_text
+from agents.records.adr.consistency import Finding, region_findings
+from agents.records.adr.documents import read_adrs
+from agents.records.adr.index import INDEX_PATH
+from agents.records.evidence.measured import decisions, measurements
+from agents.records.evidence.models import Evidence, Number
+from agents.records.evidence.run_log import run_logs
+from agents.records.learnings.entries import ARCHIVE_PATH, LEARNINGS_PATH
+from agents.records.run_records import RUNS_FOLDER
+from agents.records.text.reading import read_text
+from agents.records.text.regions import Region, parse
 from agents.records.write import draft
 
 __all__ = ["Verification", "verify_records"]

@@ -11,7 +11,7 @@ from agents.declare.catalogue import Catalogue
 from agents.declare.facts import UNKNOWN, Condition, WorldState, statements
 from agents.money.estimates import Estimates
 from agents.planning import AtLeast, Below, Limits, PlanResult, plan, rest_of
-from agents.planning.facts import apply_effect
+from agents.planning.values import apply_effect
 
 __all__ = ["Deliberation", "continued", "deliberate"]
 

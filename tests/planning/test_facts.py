@@ -8,7 +8,7 @@ import pytest
 
 from agents.errors import UsageError
 from agents.planning import UNKNOWN, AtLeast, Below
-from agents.planning.facts import apply_effect, breaks, compatible, holds, value_after
+from agents.planning.values import apply_effect, breaks, compatible, holds, value_after
 
 
 def test_unknown_is_one_object_that_is_neither_true_nor_false() -> None:

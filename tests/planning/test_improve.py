@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 from planning_problems import Problem, action
 
-from agents.planning.actions import declare_all
-from agents.planning.catalogue import Catalogue
 from agents.planning.compile import compile_task
 from agents.planning.limits import Budget, Limits
+from agents.planning.operator_index import Catalogue
+from agents.planning.operators import declare_all
 from agents.planning.search.anneal import Annealing
 from agents.planning.search.improve import improvements
 from agents.planning.search.lookahead import first_plan, serving, without_waste

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from planning_problems import Problem, action, cheapest, random_order, random_problem, simulate
 
 from agents.planning import Limits, PlanResult, Status, explain_missing, plan
-from agents.planning.actions import declare_all
-from agents.planning.catalogue import Catalogue
 from agents.planning.compile import compile_task
+from agents.planning.operator_index import Catalogue
+from agents.planning.operators import declare_all
 from agents.planning.search.landmarks import action_landmarks
 from agents.planning.search.lmcut import LmCut
 from agents.planning.task import Task

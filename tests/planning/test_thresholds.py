@@ -15,7 +15,7 @@ from agents.planning import (
     plan,
     still_valid,
 )
-from agents.planning.facts import Condition, apply_effect, holds
+from agents.planning.values import Condition, apply_effect, holds
 
 FACTS = ("a", "b", "c", "gb", "n")
 NUMBERS = ("gb", "n")

@@ -9,9 +9,9 @@ from told import write_records
 
 from agents.cli.main import invoke
 from agents.errors import ActionFailed
-from agents.records.check import check_adrs
-from agents.records.commands import accept_adr, new_adr, write_index
-from agents.records.documents import read_adrs
+from agents.records.adr.by_hand import accept_adr, new_adr, write_index
+from agents.records.adr.consistency import check_adrs
+from agents.records.adr.documents import read_adrs
 
 STATUSES = (
     "Accepted",

@@ -6,16 +6,16 @@ import pytest
 from told import madr_text, outdated, verify_records, write_records
 
 from agents.errors import ActionFailed, UsageError
-from agents.records.check import check_adrs
-from agents.records.commands import (
+from agents.records.adr.by_hand import (
     accept_adr,
     list_adrs,
     new_adr,
     supersede_adr,
     write_index,
 )
-from agents.records.documents import read_adrs
-from agents.records.learnings import ARCHIVE_PATH, archive_learnings, list_learnings
+from agents.records.adr.consistency import check_adrs
+from agents.records.adr.documents import read_adrs
+from agents.records.learnings.entries import ARCHIVE_PATH, archive_learnings, list_learnings
 
 ADR = "plans/ADR-001-promote-a-dit-trained-on-catfaces64.md"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -108,7 +108,7 @@ def test_a_policy_does_not_accept_what_no_gate_confirms(story, repository, outco
 
 
 def test_accepted_text_is_frozen_while_evidence_lives_on(story, repository):
-    from agents.records.regions import parse, region_text, replace
+    from agents.records.text.regions import parse, region_text, replace
 
     story.train("r1")
     write_records(story.events, repository.root)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.records.documents import adr_number, read_document
+from agents.records.adr.documents import adr_number, read_document
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sys
 import pytest
 from told import verify_records
 
-from agents.records.check import check_adrs
+from agents.records.adr.consistency import check_adrs
 
 RUN = [sys.executable, "-m", "agents", "run", "goal=documented", "commit=true"]
 MINE = " M README.md\nA  mine.txt\n"

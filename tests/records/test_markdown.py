@@ -15,9 +15,9 @@ from agents.cli.report import report_html
 from agents.declare.outcome import Decision, Outcome
 from agents.ledger.events import Event
 from agents.ledger.history import find_run, run_histories
-from agents.records.commands import list_adrs
-from agents.records.markdown import code, number, prose, quoted, slug, text
-from agents.records.regions import parse
+from agents.records.adr.by_hand import list_adrs
+from agents.records.text.markdown import code, number, prose, quoted, slug, text
+from agents.records.text.regions import parse
 
 HOSTILE = (
     "{{7*7}} {% raw %} {# x #}",

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from told import write_records
 
-from agents.records.commands import new_adr
-from agents.records.numbering import taken_numbers
+from agents.records.adr.by_hand import new_adr
+from agents.records.adr.numbering import taken_numbers
 
 MAKE = """
 import sys
 from pathlib import Path
-from agents.records.commands import new_adr
+from agents.records.adr.by_hand import new_adr
 for number in range(int(sys.argv[2])):
     new_adr(Path(sys.argv[1]), f"Thing {sys.argv[3]} {number}", author="Ada")
 """

@@ -9,8 +9,8 @@ from told import outdated, verify_records, write_records
 
 from agents.declare.outcome import Outcome, Ranking
 from agents.errors import ActionFailed
-from agents.records.check import check_adrs
-from agents.records.commands import list_adrs
+from agents.records.adr.by_hand import list_adrs
+from agents.records.adr.consistency import check_adrs
 
 ADR = "plans/ADR-001-promote-a-dit-trained-on-catfaces64.md"
 

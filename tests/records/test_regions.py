@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.records import history, markdown
-from agents.records.merge import Merger
-from agents.records.regions import parse, region_text, replace, without_regions
+from agents.records.evidence import run_log as history
+from agents.records.text import markdown
+from agents.records.text.merge import Merger
+from agents.records.text.regions import parse, region_text, replace, without_regions
 
 BODIES = st.text(alphabet="ab1 |#\n-<>!é", max_size=40).map(lambda text: text.strip("\n"))
 OUTSIDE = st.text(alphabet="xy \n#*-", max_size=30)

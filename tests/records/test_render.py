@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from agents.errors import ActionFailed
-from agents.records.render import render
+from agents.records.text.render import render
 
 RENDER = """
 import hashlib, sys

@@ -8,8 +8,8 @@ import pytest
 from told import verify_records, write_records
 
 from agents.declare.outcome import Outcome
-from agents.records.commands import accept_adr
-from agents.records.regions import parse, region_text, replace
+from agents.records.adr.by_hand import accept_adr
+from agents.records.text.regions import parse, region_text, replace
 
 DIGITS = re.compile(r"\d+(?:\.\d+)?")
 ADR = "plans/ADR-001-promote-a-dit-trained-on-catfaces64.md"

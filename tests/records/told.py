@@ -4,7 +4,9 @@ from functools import partial
 
 from actions.contributions import TRAINING
 from agents import records
-from agents.records import commands, inputs, verify, write
+from agents.records import verify, write
+from agents.records.adr import by_hand as commands
+from agents.records.evidence import inputs
 
 outdated = partial(records.outdated, subject=TRAINING)
 uncommitted = partial(records.uncommitted, subject=TRAINING)

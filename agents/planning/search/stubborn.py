@@ -9,9 +9,9 @@ set keeps an optimal plan in the graph.
 
 from functools import cached_property
 
-from agents.planning.facts import compatible
 from agents.planning.search.lmcut import Landmark
 from agents.planning.task import Task
+from agents.planning.values import compatible
 
 __all__ = ["Entry", "StubbornSets"]
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.records.documents import ADR_FOLDER, adr_number
-from agents.records.git import open_repository
+from agents.records.adr.documents import ADR_FOLDER, adr_number
+from agents.records.commits import open_repository
 
 if TYPE_CHECKING:
     from git import Git

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agents.records.evidence import Number
-from agents.records.markdown import Safe, code
+from agents.records.evidence.models import Number
+from agents.records.text.markdown import Safe, code
 
 __all__ = ["SourceGroup", "by_source"]
 

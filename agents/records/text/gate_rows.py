@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from agents.records.evidence import Verdict
-from agents.records.markdown import number
+from agents.records.evidence.models import Verdict
+from agents.records.text.markdown import number
 
 __all__ = ["gate_rows"]
 

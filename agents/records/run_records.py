@@ -1,11 +1,11 @@
 """The record of one run that measured something."""
 
-from agents.records.adr import confirmation_body, evidence_body, run_file_name
-from agents.records.evidence import Evidence
-from agents.records.history import RunLog
-from agents.records.markdown import Safe, number
-from agents.records.measured import measurements
-from agents.records.render import render
+from agents.records.adr.body import confirmation_body, evidence_body, run_file_name
+from agents.records.evidence.measured import measurements
+from agents.records.evidence.models import Evidence
+from agents.records.evidence.run_log import RunLog
+from agents.records.text.markdown import Safe, number
+from agents.records.text.render import render
 
 __all__ = ["RUNS_FOLDER", "run_body", "run_path"]
 

@@ -1,7 +1,7 @@
 """Evidence: what a record may say, each number with the event and the file it was read from.
 
 The models here are all that a template ever sees. They are built from events by
-`agents.records.history`, and nowhere else.
+`agents.records.evidence.run_log`, and nowhere else.
 """
 
 import math

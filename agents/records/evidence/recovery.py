@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agents.records.history import Failed, Finished, RunLog
+from agents.records.evidence.run_log import Failed, Finished, RunLog
 
 __all__ = ["GotPast", "got_past"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from agents.errors import ActionFailed
-from agents.records.regions import Parsed, parse
-from agents.records.text import read_text
+from agents.records.text.reading import read_text
+from agents.records.text.regions import Parsed, parse
 
 __all__ = ["ADR_FOLDER", "AdrDocument", "adr_number", "plain_status", "read_adrs", "read_document"]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from agents.errors import UsageError
-from agents.records.regions import parse, region_text, replace
+from agents.records.text.regions import parse, region_text, replace
 
 __all__ = ["with_relation", "with_status"]
 

@@ -21,8 +21,8 @@ from agents.ledger.payloads import (
     StepFinished,
     StepNoted,
 )
-from agents.records.evidence import RunFacts
-from agents.records.relevance import (
+from agents.records.evidence.models import RunFacts
+from agents.records.evidence.relevance import (
     RECORDING_PARAMETERS,
     call_of,
     recording,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agents.declare.outcome import Decision
-from agents.records.history import Failed, Finished, RunLog
-from agents.records.recovery import GotPast, got_past
+from agents.records.evidence.recovery import GotPast, got_past
+from agents.records.evidence.run_log import Failed, Finished, RunLog
 
 __all__ = ["Mitigation", "mitigation_key", "mitigations"]
 

@@ -4,15 +4,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agents.records.documents import AdrDocument, read_document
-from agents.records.evidence import DecisionRecord, Evidence
-from agents.records.gates import gate_rows
-from agents.records.markdown import Safe, code, number, text
-from agents.records.measured import ranked_value
-from agents.records.merge import Merger
-from agents.records.regions import Region
-from agents.records.render import render
-from agents.records.sources import by_source
+from agents.records.adr.documents import AdrDocument, read_document
+from agents.records.evidence.measured import ranked_value
+from agents.records.evidence.models import DecisionRecord, Evidence
+from agents.records.text.by_source import by_source
+from agents.records.text.gate_rows import gate_rows
+from agents.records.text.markdown import Safe, code, number, text
+from agents.records.text.merge import Merger
+from agents.records.text.regions import Region
+from agents.records.text.render import render
 
 __all__ = [
     "NEW_ADR",

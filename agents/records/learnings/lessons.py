@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from agents.ledger.events import Event
-from agents.records.evidence import Learning, Occurrence, Source, StepTaken
-from agents.records.history import Finished, RunLog, normalised
-from agents.records.measured import numbers_of, verdicts_of
-from agents.records.mitigations import mitigation_key
-from agents.records.recovery import got_past
+from agents.records.evidence.measured import numbers_of, verdicts_of
+from agents.records.evidence.mitigations import mitigation_key
+from agents.records.evidence.models import Learning, Occurrence, Source, StepTaken
+from agents.records.evidence.recovery import got_past
+from agents.records.evidence.run_log import Finished, RunLog, normalised
 
 __all__ = ["learnings"]
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from agents.records.adr import AdrLink, AdrPlan
-from agents.records.documents import ADR_FOLDER, AdrDocument, adr_number
-from agents.records.evidence import DecisionRecord
-from agents.records.markdown import slug
+from agents.records.adr.body import AdrLink, AdrPlan
+from agents.records.adr.documents import ADR_FOLDER, AdrDocument, adr_number
+from agents.records.evidence.models import DecisionRecord
+from agents.records.text.markdown import slug
 
 __all__ = ["Numbers", "resolve"]
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agents.declare.outcome import Decision, Ranking
-from agents.records.evidence import (
+from agents.records.evidence.mitigations import mitigations
+from agents.records.evidence.models import (
     DecisionRecord,
     Evidence,
     FileEvidence,
@@ -14,8 +15,7 @@ from agents.records.evidence import (
     Source,
     Verdict,
 )
-from agents.records.history import Finished, Paid, RunLog, fact_missing
-from agents.records.mitigations import mitigations
+from agents.records.evidence.run_log import Finished, Paid, RunLog, fact_missing
 
 __all__ = [
     "decision_digest",

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.records.adr import FAILED_VERDICT
-from agents.records.documents import AdrDocument, read_adrs
-from agents.records.regions import parse
-from agents.records.text import read_text
+from agents.records.adr.body import FAILED_VERDICT
+from agents.records.adr.documents import AdrDocument, read_adrs
+from agents.records.text.reading import read_text
+from agents.records.text.regions import parse
 
 __all__ = ["Finding", "check_adrs", "region_findings"]
 

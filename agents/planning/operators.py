@@ -13,7 +13,7 @@ from fractions import Fraction
 from operator import attrgetter
 
 from agents.errors import UsageError
-from agents.planning.facts import (
+from agents.planning.values import (
     UNKNOWN,
     Condition,
     Conditions,

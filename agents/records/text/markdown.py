@@ -9,7 +9,7 @@ import math
 import re
 import unicodedata
 
-from agents.records.evidence import Number
+from agents.records.evidence.models import Number
 
 __all__ = [
     "Safe",

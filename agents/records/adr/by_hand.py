@@ -11,24 +11,24 @@ from typing import Literal
 from agents.declare.contributions import NOTHING, Subject
 from agents.errors import ActionFailed, Permanent, UsageError
 from agents.ledger.events import Event, utc_now
-from agents.records.adr import (
+from agents.records.adr.body import (
     FAILED_VERDICT,
     AdrLink,
     comparison,
     confirmation_body,
     evidence_body,
 )
-from agents.records.documents import ADR_FOLDER, AdrDocument, plain_status, read_adrs
-from agents.records.history import run_logs
-from agents.records.index import INDEX_PATH, NEW_INDEX, index_body
-from agents.records.markdown import Safe, slug
-from agents.records.measured import decisions
-from agents.records.merge import Edited, Merger
-from agents.records.numbering import numbering_lock, taken_numbers
-from agents.records.regions import parse
-from agents.records.render import render
-from agents.records.status import with_relation, with_status
-from agents.records.text import read_text, write_file
+from agents.records.adr.documents import ADR_FOLDER, AdrDocument, plain_status, read_adrs
+from agents.records.adr.index import INDEX_PATH, NEW_INDEX, index_body
+from agents.records.adr.numbering import numbering_lock, taken_numbers
+from agents.records.adr.restate import with_relation, with_status
+from agents.records.evidence.measured import decisions
+from agents.records.evidence.run_log import run_logs
+from agents.records.text.markdown import Safe, slug
+from agents.records.text.merge import Edited, Merger
+from agents.records.text.reading import read_text, write_file
+from agents.records.text.regions import parse
+from agents.records.text.render import render
 from agents.records.write import Change
 
 __all__ = ["accept_adr", "list_adrs", "madr_text", "new_adr", "supersede_adr", "write_index"]

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from agents.planning.actions import Action, declare_all
-from agents.planning.facts import AtLeast, Below, Condition, breaks, holds
+from agents.planning.operators import Action, declare_all
 from agents.planning.task import Task
+from agents.planning.values import AtLeast, Below, Condition, breaks, holds
 
 __all__ = ["Catalogue", "catalogue_of"]
 

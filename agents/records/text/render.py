@@ -13,7 +13,7 @@ from jinja2 import DictLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from agents.errors import Permanent
-from agents.records import markdown
+from agents.records.text import markdown
 
 __all__ = ["environment", "render"]
 

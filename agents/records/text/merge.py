@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agents.records.regions import Region, adopted_text, parse, region_text, replace
+from agents.records.text.regions import Region, adopted_text, parse, region_text, replace
 
 __all__ = ["Conflict", "Edited", "Merger"]
 

@@ -15,7 +15,7 @@ from agents.ledger.payloads import (
     StepFinished,
     StepNoted,
 )
-from agents.records.relevance import call_of, recording, something_to_record
+from agents.records.evidence.relevance import call_of, recording, something_to_record
 
 if TYPE_CHECKING:
     from agents.ledger.events import Event
@@ -27,7 +27,7 @@ _QUOTED = tuple(
     for model in (RunStarted, PlanMade, StepFinished, StepFailed, MoneySettled, StepNoted)
 )
 _FILES = ("plans/*.md", "agents-docs/*.md", "agents-docs/runs/*.md")
-_HERE = Path(__file__).resolve().parent
+_RECORDS = Path(__file__).resolve().parents[1]
 
 
 def inputs_digest(events: "Iterable[Event]", repo: Path, *, subject: Subject = NOTHING) -> str:
@@ -70,7 +70,7 @@ def _files(repo: Path) -> Iterator[bytes]:
 
 
 def _program() -> Iterator[bytes]:
-    templates = _HERE.parents[1] / "templates"
-    for path in (*sorted(templates.glob("*.j2")), *sorted(_HERE.glob("*.py"))):
-        yield path.name.encode()
+    templates = _RECORDS.parents[1] / "templates"
+    for path in (*sorted(templates.glob("*.j2")), *sorted(_RECORDS.rglob("*.py"))):
+        yield str(path.relative_to(_RECORDS.parents[1])).encode()
         yield path.read_bytes()

@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from agents.errors import UsageError
-from agents.planning.actions import Action, goal_pairs
 from agents.planning.build import no_plan
-from agents.planning.catalogue import Catalogue, catalogue_of
-from agents.planning.facts import Condition, Conditions, World
 from agents.planning.limits import Budget, Limits
 from agents.planning.missing import supplied
+from agents.planning.operator_index import Catalogue, catalogue_of
+from agents.planning.operators import Action, goal_pairs
 from agents.planning.planner import plan
 from agents.planning.result import Missing, PlanResult, Status, Step
 from agents.planning.solve import solve
+from agents.planning.values import Condition, Conditions, World
 
 __all__ = ["Explanation", "WhyNot", "explain_missing", "runner_up", "why_not"]
 

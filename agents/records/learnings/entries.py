@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from agents.records.evidence import Learning
-from agents.records.gates import gate_rows
-from agents.records.markdown import Safe, code, text
-from agents.records.merge import Merger
-from agents.records.numbering import numbering_lock
-from agents.records.regions import Region, parse
-from agents.records.render import render
-from agents.records.sources import by_source
-from agents.records.text import read_text, write_file
+from agents.records.adr.numbering import numbering_lock
+from agents.records.evidence.models import Learning
+from agents.records.text.by_source import by_source
+from agents.records.text.gate_rows import gate_rows
+from agents.records.text.markdown import Safe, code, text
+from agents.records.text.merge import Merger
+from agents.records.text.reading import read_text, write_file
+from agents.records.text.regions import Region, parse
+from agents.records.text.render import render
 
 __all__ = [
     "ARCHIVE_PATH",

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from agents.records.documents import AdrDocument, plain_status
-from agents.records.markdown import Safe
-from agents.records.render import render
+from agents.records.adr.documents import AdrDocument, plain_status
+from agents.records.text.markdown import Safe
+from agents.records.text.render import render
 
 __all__ = ["INDEX_PATH", "NEW_INDEX", "index_body"]
 

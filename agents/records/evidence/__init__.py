@@ -1,0 +1,1 @@
+"""What a run measured and decided, read from the ledger, each number with its source."""

@@ -1,0 +1,1 @@
+"""What failures and outcomes taught, and their file."""

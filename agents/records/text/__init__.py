@@ -1,0 +1,1 @@
+"""Generated text: Markdown that is inert, regions with their digest, templates."""
