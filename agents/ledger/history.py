@@ -21,7 +21,7 @@ from agents.ledger.payloads import (
     StepVerified,
 )
 
-__all__ = ["RunHistory", "find_run", "run_histories"]
+__all__ = ["RunHistory", "by_run", "find_run", "run_histories"]
 
 
 @dataclass
@@ -142,11 +142,24 @@ class RunHistory:
 
 def run_histories(events: Iterable[Event]) -> list[RunHistory]:
     """Every run, newest first."""
-    runs: dict[str, RunHistory] = {}
+    histories = [_history(run, own) for run, own in by_run(events).items()]
+    return histories[::-1]
+
+
+def _history(run: str, events: Iterable[Event]) -> RunHistory:
+    history = RunHistory(run)
+    for event in events:
+        history._apply(event)
+    return history
+
+
+def by_run(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """The events of each run, in the order in which the runs began."""
+    runs: dict[str, list[Event]] = {}
     for event in events:
         if event.run:
-            runs.setdefault(event.run, RunHistory(event.run))._apply(event)
-    return list(reversed(runs.values()))
+            runs.setdefault(event.run, []).append(event)
+    return runs
 
 
 def find_run(runs: list[RunHistory], name: str) -> RunHistory:

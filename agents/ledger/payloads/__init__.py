@@ -58,6 +58,7 @@ from agents.ledger.payloads.watching import (
 )
 
 __all__ = [
+    "MODELS",
     "ApprovalUsed",
     "FactsObserved",
     "FileChanged",
@@ -108,7 +109,8 @@ _SOURCES: tuple[type[Payload], ...] = (
 )
 """Types that people may write by hand as well."""
 
-_MODELS = {model.kind: model for model in (*_ENGINE, *_SOURCES)}
+MODELS = {model.kind: model for model in (*_ENGINE, *_SOURCES)}
+"""The payload of each type that is ours."""
 
 
 def payload_of(type_: str, data: Mapping[str, Any], where: str = "an event") -> Payload:
@@ -117,7 +119,7 @@ def payload_of(type_: str, data: Mapping[str, Any], where: str = "an event") -> 
     Raises:
         LedgerDamaged: An event of the engine does not say what its type has to say.
     """
-    model = _MODELS.get(type_)
+    model = MODELS.get(type_)
     if model is None:
         return Foreign(of_type=type_, data=dict(data))
     try:

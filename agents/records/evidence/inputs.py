@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.declare.contributions import NOTHING, Subject
+from agents.ledger.history import by_run
 from agents.ledger.payloads import (
     MoneySettled,
     PlanMade,
@@ -44,10 +45,7 @@ def inputs_digest(events: "Iterable[Event]", repo: Path, *, subject: Subject = N
 
 
 def _events(events: "Iterable[Event]", subject: Subject) -> Iterator[bytes]:
-    by_run: dict[str, list[Event]] = {}
-    for event in events:
-        by_run.setdefault(event.run, []).append(event)
-    for own in by_run.values():
+    for own in by_run(events).values():
         if not something_to_record(own, subject):
             continue
         for event in own:

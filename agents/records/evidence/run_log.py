@@ -13,6 +13,7 @@ from agents.declare.contributions import Subject
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, Permanent
 from agents.ledger.events import Event, of_kind
+from agents.ledger.history import by_run
 from agents.ledger.payloads import (
     MoneySettled,
     PlanMade,
@@ -155,18 +156,14 @@ def run_logs(events: Sequence[Event], subject: Subject) -> list[RunLog]:
     Raises:
         ActionFailed: An event lacks a fact that a record needs.
     """
-    by_run: dict[str, list[Event]] = {}
     calls: list[tuple[int, str, str]] = []
-    for event in events:
-        if event.run:
-            by_run.setdefault(event.run, []).append(event)
     for event, noted in of_kind(events, StepNoted):
         call = call_of(noted, subject)
         if call:
             calls.append((event.sequence, str(noted.about.get(subject.word, "")), call))
     logs = [
         _run_log(run, own, calls, subject)
-        for run, own in by_run.items()
+        for run, own in by_run(events).items()
         if something_to_record(own, subject)
     ]
     _drop_repetitions(logs)
