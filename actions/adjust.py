@@ -9,7 +9,7 @@ from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass
 from goals.parameters import TrainingParameters
 from goals.world import F
-from training.store.adjustments import adjust, adjustments_of
+from training.store.adjustments import adjust, adjustments_of, read_adjustments
 from training.store.result import Result
 
 __all__ = ["halve_micro_batch", "roll_back"]
@@ -24,7 +24,7 @@ SMALLEST_SCALE = 1 / 8
 def halve_micro_batch(context: TrainingContext) -> Outcome:
     """After running out of memory: half as many images at once, accumulated over more passes."""
     job, result = _failed(context)
-    now = adjustments_of(job.volume, job.key, context.params.execution())
+    now = adjustments_of(read_adjustments(job.directory), context.params.execution())
     current = now.micro_batch or job.config.batch
     if current == 1:
         raise ActionFailed(
@@ -34,7 +34,7 @@ def halve_micro_batch(context: TrainingContext) -> Outcome:
             name="out_of_memory",
         )
     with translated():
-        adjust(job.volume, job.key, attempts=result.attempts, micro_batch=current // 2)
+        adjust(job.directory, attempts=result.attempts, micro_batch=current // 2)
     return Outcome(summary=f"micro-batch {current} → {current // 2}, same batch by accumulation")
 
 
@@ -42,7 +42,7 @@ def halve_micro_batch(context: TrainingContext) -> Outcome:
 def roll_back(context: TrainingContext) -> Outcome:
     """After the loss diverged: back to the last good checkpoint, with half the learning rate."""
     job, result = _failed(context)
-    now = adjustments_of(job.volume, job.key, context.params.execution())
+    now = adjustments_of(read_adjustments(job.directory), context.params.execution())
     scale = now.lr_scale / 2
     if scale < SMALLEST_SCALE:
         raise ActionFailed(
@@ -57,20 +57,22 @@ def roll_back(context: TrainingContext) -> Outcome:
         # a limit of where to resume would hold for every later attempt, and one that is interrupted
         # would lose what it did: so what led to the failure is deleted, and the rate changed after
         kept = _forget_after(context, job, before)
-        adjust(job.volume, job.key, attempts=result.attempts, lr_scale=scale, resume_step=None)
+        adjust(job.directory, attempts=result.attempts, lr_scale=scale, resume_step=None)
     return Outcome(summary=f"back to step {kept:,}, learning rate x {scale:g}")
 
 
 def _forget_after(context: TrainingContext, job: Job, before: int) -> int:
     """Delete the checkpoints after a step; returns the step of the newest that stays, or 0."""
-    names = [name for name in job.volume.listdir(job.checkpoints) if STEP.fullmatch(name)]
+    names = [
+        name for name in job.volume.listdir(job.directory.checkpoints_name) if STEP.fullmatch(name)
+    ]
     steps = {int(name.removeprefix("step-")): name for name in names}
     gone = [step for step in sorted(steps) if step > before]
     if gone:
         listed = ", ".join(f"{step:,}" for step in gone)
         context.note(f"rolling back {job.key}: delete the checkpoints of steps {listed}")
     for step in gone:
-        job.volume.remove(f"{job.checkpoints}/{steps[step]}")
+        job.volume.remove(job.directory.checkpoint_name(step))
     return max(steps.keys() - set(gone), default=0)
 
 

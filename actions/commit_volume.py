@@ -1,6 +1,6 @@
 """commit-volume: what training produced is durable, proven by reading it again."""
 
-from actions.job import Job, TrainingContext, job_of
+from actions.job import Job, TrainingContext, job_of, result_of
 from actions.ports import translated
 from agents.declare.actions import action, sensor
 from agents.declare.facts import Fact, Reading
@@ -9,9 +9,9 @@ from agents.errors import ActionFailed, FailureClass
 from goals.parameters import TrainingParameters
 from goals.world import F
 from training.errors import CheckpointError
+from training.store.commit import Commit, commit_training, read_commit
 from training.store.manifest import MANIFEST_FILE
 from training.store.result import CheckpointRef
-from training.store.volume import Commit, commit_training, read_commit
 
 __all__ = ["commit_volume", "volume_committed"]
 
@@ -28,10 +28,10 @@ def _trained(params: TrainingParameters) -> Fact:
 def volume_committed(context: TrainingContext) -> Reading:
     """True when the commit of the training's result is on the volume."""
     job = job_of(context)
-    result = job.result() if job is not None else None
+    result = result_of(context, job) if job is not None else None
     if job is None or result is None or result.checkpoint is None:
         return Reading(False, "there is nothing to commit yet")
-    commit = read_commit(job.volume, job.key)
+    commit = read_commit(job.directory)
     if commit is None or not _is_of(commit, result.checkpoint):
         return Reading(False, f"step {result.checkpoint.step:,} is not committed")
     return Reading(True, f"{len(commit.files)} files verified at {commit.created}")
@@ -49,7 +49,7 @@ def commit_volume(context: TrainingContext) -> Outcome:
     with translated():
         commit = _commit(job)
     size = sum(each.bytes for each in commit.files.values())
-    path = f"commits/{job.key}.json"
+    path = job.directory.commit_name
     return Outcome(
         summary=f"{len(commit.files)} files, {size / 1e6:.1f} MB, hashes verified by reading again",
         measurements=(
@@ -72,10 +72,10 @@ def _is_of(commit: Commit, checkpoint: CheckpointRef) -> bool:
 
 def _commit(job: Job) -> Commit:
     try:
-        return commit_training(job.volume, job.key)
+        return commit_training(job.directory)
     except CheckpointError as error:
         if error.code in DAMAGED:
-            job.forget_result()
+            job.directory.forget_result()
         raise
 
 

@@ -13,8 +13,8 @@ from actions.notes import TrainingNote, notes_of
 from actions.ports import Ports, ports_of, translated
 from agents.declare.actions import Progress
 from agents.errors import Interrupted
-from training.compute.local import TrainingStatus
-from training.store.adjustments import adjustments_of
+from training.compute.port import TrainingStatus
+from training.store.adjustments import adjustments_of, read_adjustments
 
 __all__ = ["LOG_LINE", "launch_and_follow"]
 
@@ -71,13 +71,13 @@ def _launch(context: TrainingContext, ports: Ports, job: Job) -> None:
     # the intent is durable before the launch: a crash between the two is seen by the next run
     context.note(about=TrainingNote(training=job.key, launch="intended").about())
     execution = context.params.execution()
-    adjusted = adjustments_of(job.volume, job.key, execution)
+    adjusted = adjustments_of(read_adjustments(job.directory), execution)
     # it ends by itself before the cap is passed, also when nobody is left to stop it; after a
     # preemption its time begins anew, so that it is we who stop it then
     limits = [s for s in (adjusted.deadline_seconds, context.paid_seconds) if s is not None]
     adjusted = adjusted.model_copy(update={"deadline_seconds": min(limits, default=None)})
     with translated():
-        launch = ports.compute.launch(job.key, job.config, job.dataset.name, adjusted)
+        launch = ports.compute.launch(job.spec, adjusted)
     word = "re-attached to" if launch.attached else "launched"
     note = TrainingNote(
         training=job.key,
@@ -134,13 +134,14 @@ class _Log:
         if now < self._next and not last:
             return
         self._next = now + self.every
-        path = f"{self.job.directory}/training.log"
-        if not self.job.volume.exists(path):
+        volume, path = self.job.volume, self.job.directory.log_name
+        size = volume.size(path)
+        if size is None or size == self.at:
             return
-        content = self.job.volume.read_bytes(path)
-        if len(content) < self.at:
+        if size < self.at:
             self.at = 0  # the volume was emptied, and the log began anew
-        whole = content[self.at : content.rfind(b"\n") + 1]
+        content = volume.read_range(path, self.at)
+        whole = content[: content.rfind(b"\n") + 1]
         self.at += len(whole)
         lines = [
             line

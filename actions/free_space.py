@@ -13,6 +13,7 @@ from agents.declare.outcome import Measurement, Outcome
 from agents.errors import ActionFailed, FailureClass
 from goals.parameters import TrainingParameters
 from goals.world import F
+from training.store.directory import trainings
 from training.store.retention import AnyOf, KeepBest, KeepLast
 
 __all__ = ["free_mb", "free_space"]
@@ -41,9 +42,9 @@ def free_space(context: TrainingContext) -> Outcome:
     root, needed = ports_of(context).volume.local_root, disk_mb(context.params)
     if root is None:
         return Outcome(summary="a Modal Volume needs no room made")
-    stores = sorted(path for path in root.glob("checkpoints/*/*") if path.is_dir())
+    volume = ports_of(context).volume
     best = (KeepBest("validation_loss"), KeepBest("accuracy", lowest=False))
-    freed, deleted = prune_stores(context, stores, AnyOf((KeepLast(1), *best)))
+    freed, deleted = prune_stores(context, trainings(volume), AnyOf((KeepLast(1), *best)))
     free = _free(root)
     if free < needed:
         raise ActionFailed(

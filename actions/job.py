@@ -1,25 +1,32 @@
 """The training a goal asks for: its configuration, its dataset and its key."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
-from pydantic import ValidationError
-
-from actions.ports import ports_of
+from actions.ports import ports_of, translated
 from agents.declare.actions import Context
-from agents.errors import ActionFailed, FailureClass
 from goals.parameters import TrainingParameters
-from training.data.origin import dataset_name, origin_of
 from training.data.shard import DatasetManifest
+from training.data.sources import is_current, prepared_of
 from training.errors import DatasetError
-from training.key import source_digest, training_key
+from training.judge.gates import verdicts_of
 from training.learn.config import TrainingConfig
-from training.store.manifest import MANIFEST_FILE
+from training.own import spec_of
+from training.store.adjustments import Adjustments, read_adjustments
+from training.store.directory import TrainingDirectory
 from training.store.result import Result
+from training.store.spec import Spec
 from training.store.volume import Volume
 
-__all__ = ["Job", "TrainingContext", "is_current", "job_of", "job_with", "manifest_of"]
+__all__ = [
+    "Job",
+    "TrainingContext",
+    "adjusted_of",
+    "job_of",
+    "job_with",
+    "manifest_of",
+    "result_of",
+]
 
 TrainingContext: TypeAlias = Context[TrainingParameters]
 """What sensors and actions of a goal are given that trains something."""
@@ -27,96 +34,82 @@ TrainingContext: TypeAlias = Context[TrainingParameters]
 
 @dataclass(frozen=True)
 class Job:
-    """One training, identified by its key."""
+    """The training that a goal asks for: where it is, and what it is made of now."""
 
-    key: str
-    model: str
-    config: TrainingConfig
-    dataset: DatasetManifest
-    volume: Volume
+    directory: TrainingDirectory
+    spec: Spec
 
     @property
-    def directory(self) -> str:
-        """Where the training writes, below the volume."""
-        return f"trainings/{self.key}"
+    def key(self) -> str:
+        """The training key."""
+        return self.spec.key
 
     @property
-    def checkpoints(self) -> str:
-        """Where its checkpoints are, below the volume."""
-        return f"checkpoints/{self.model}/{self.key}"
+    def model(self) -> str:
+        """Which kind of model."""
+        return self.config.model
 
     @property
-    def result_path(self) -> str:
-        """Where the last attempt says how it ended."""
-        return f"{self.directory}/result.json"
+    def config(self) -> TrainingConfig:
+        """All settings, as they are asked for now."""
+        return self.spec.settings
+
+    @property
+    def volume(self) -> Volume:
+        """Where it writes."""
+        return self.directory.volume
 
     def result(self) -> Result | None:
         """How the last attempt ended, read from the volume; None before the first end.
 
+        A training that reached its end is judged from its measurements by the thresholds of now.
+
         Raises:
             ActionFailed: The file is there and cannot be understood.
         """
-        if not self.volume.exists(self.result_path):
-            return None
-        try:
-            return Result.model_validate_json(self.volume.read_bytes(self.result_path))
-        except ValidationError as error:
-            raise ActionFailed(
-                f"{self.result_path} on {self.volume.name} cannot be read: "
-                f"{error.errors()[0]['msg']}",
-                fix="delete it; checkpoints are kept, and the next run continues from them",
-                failure_class=FailureClass.PERMANENT,
-                name="damaged_record",
-            ) from error
-
-    def holds_checkpoint(self, result: Result) -> bool:
-        """Whether the checkpoint a result names is on the volume."""
-        checkpoint = result.checkpoint
-        return checkpoint is not None and self.volume.exists(f"{checkpoint.path}/{MANIFEST_FILE}")
-
-    def forget_result(self) -> None:
-        """Take back a result whose checkpoint is gone or damaged: it is not true any more.
-
-        The next attempt goes on from the newest valid checkpoint.
-        """
-        self.volume.remove(self.result_path)
-
-    def local_root(self) -> Path | None:
-        """The volume's directory when it is on this machine."""
-        return self.volume.local_root
+        with translated():
+            result = self.directory.read_result()
+        if result is None or result.status != "completed":
+            return result
+        return result.model_copy(update={"gates": verdicts_of(self.config, result.metrics)})
 
 
 def manifest_of(context: TrainingContext) -> DatasetManifest | None:
-    """The manifest of the dataset the parameters ask for; None without one that can be read."""
-    params, volume = context.params, ports_of(context).volume
-    name = dataset_name(params.dataset, params.config().image_size)
-    path = f"datasets/{name}/manifest.json"
-    if not volume.exists(path):
-        return None
-    try:
-        return DatasetManifest.model_validate_json(volume.read_bytes(path))
-    except ValidationError:
-        return None
+    """What the photos that the parameters ask for were last prepared as; None: not known."""
+    manifest: DatasetManifest | None = context.once("manifest", lambda: _manifest(context))
+    return manifest
 
 
-def is_current(manifest: DatasetManifest, source: str) -> bool:
-    """Whether the dataset was made from the photos as they are now; no photo is read.
-
-    Raises:
-        DatasetError: The folder is gone.
-    """
-    origin = origin_of(source)
-    return (manifest.kind, manifest.source, manifest.source_fingerprint) == (
-        origin.kind,
-        origin.name,
-        origin.fingerprint(),
-    )
+def _manifest(context: TrainingContext) -> DatasetManifest | None:
+    size = context.params.config().image_size
+    return prepared_of(ports_of(context).volume, context.params.dataset, size)
 
 
 def job_of(context: TrainingContext) -> Job | None:
     """The training the parameters ask for; None while its dataset, and so its key, is not known."""
     job: Job | None = context.once("job", lambda: _job(context))
     return job
+
+
+def result_of(context: TrainingContext, job: Job) -> Result | None:
+    """How a training's last attempt ended, read once for all sensors of one look.
+
+    Raises:
+        ActionFailed: The file is there and cannot be understood.
+    """
+    result: Result | None = context.once(f"result {job.key}", job.result)
+    return result
+
+
+def adjusted_of(context: TrainingContext, job: Job) -> Adjustments | None:
+    """What a recovery changed, read once for all sensors of one look."""
+
+    def read() -> Adjustments | None:
+        with translated():
+            return read_adjustments(job.directory)
+
+    adjustments: Adjustments | None = context.once(f"adjustments {job.key}", read)
+    return adjustments
 
 
 def _job(context: TrainingContext) -> Job | None:
@@ -131,5 +124,6 @@ def job_with(context: TrainingContext, config: TrainingConfig) -> Job | None:
             return None
     except DatasetError:
         return None
-    key = training_key(config, manifest.digest, source_digest())
-    return Job(key, params.model, config, manifest, ports_of(context).volume)
+    with translated():
+        spec = spec_of(config, manifest)
+    return Job(TrainingDirectory(ports_of(context).volume, spec.key), spec)

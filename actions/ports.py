@@ -25,8 +25,9 @@ from agents.errors import (
 )
 from goals.parameters import TrainingParameters, default_volume
 from training import errors as training_errors
-from training.compute.local import Auth, Compute, LocalCompute
+from training.compute.local import LocalCompute
 from training.compute.modal.token import require_token
+from training.compute.port import Auth, Compute
 from training.data.origin import origin_of
 from training.errors import INSTALL, TrainingError
 from training.store.volume import LocalVolume, Volume

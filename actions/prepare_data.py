@@ -1,6 +1,6 @@
 """prepare-data: photos become one checksummed shard on the volume."""
 
-from actions.job import TrainingContext, is_current, manifest_of
+from actions.job import TrainingContext, manifest_of
 from actions.ports import ports_of, translated
 from agents.declare.actions import Progress, action, sensor
 from agents.declare.facts import Reading
@@ -10,8 +10,10 @@ from goals.parameters import TrainingParameters
 from goals.world import F
 from training.data.origin import origin_of
 from training.data.prepare import prepare
-from training.data.shard import DatasetManifest
+from training.data.shard import MANIFEST_FILE, DatasetManifest
+from training.data.sources import fault_of, is_current, remember
 from training.errors import DatasetError
+from training.store.directory import dataset_name
 
 __all__ = ["dataset_ready", "prepare_data"]
 
@@ -24,17 +26,15 @@ def dataset_ready(context: TrainingContext) -> Reading:
     try:
         if manifest is None:
             origin_of(params.dataset).fingerprint()
-            return Reading(False, f"no manifest.json of {params.dataset} on the volume yet")
+            return Reading(False, f"{params.dataset} was not prepared on the volume yet")
         if not is_current(manifest, params.dataset):
             return Reading(False, f"{params.dataset} changed since it was prepared")
     except DatasetError as error:
         return Reading(False, error.message)
     volume = ports_of(context).volume
-    gone = [
-        name for name in manifest.sha256 if not volume.exists(f"datasets/{manifest.name}/{name}")
-    ]
-    if gone:
-        return Reading(False, f"{', '.join(gone)} is gone from the volume")
+    fault = fault_of(volume, manifest)
+    if fault:
+        return Reading(False, fault)
     return Reading(True, _describe(manifest))
 
 
@@ -58,15 +58,16 @@ def prepare_data(context: TrainingContext) -> Outcome:
         manifest = prepare(
             params.dataset, ports.scratch, params.config().image_size, progress=progress
         )
-        ports.volume.upload(ports.scratch, f"datasets/{manifest.name}")
-    directory = f"datasets/{manifest.name}"
+        directory = dataset_name(manifest.digest)
+        ports.volume.upload(ports.scratch, directory)
+        # last, so that whoever reads it finds the dataset
+        remember(ports.volume, origin_of(params.dataset), manifest)
+    source = f"{directory}/{MANIFEST_FILE}"
     return Outcome(
         summary=_describe(manifest),
         measurements=(
-            Measurement(name="images", value=manifest.images, source=f"{directory}/manifest.json"),
-            Measurement(
-                name="skipped", value=len(manifest.skipped), source=f"{directory}/manifest.json"
-            ),
+            Measurement(name="images", value=manifest.images, source=source),
+            Measurement(name="skipped", value=len(manifest.skipped), source=source),
         ),
         artifacts=tuple(
             Artifact(name=name, path=f"{directory}/{name}", sha256=digest)

@@ -1,7 +1,6 @@
 """prune-checkpoints: no more checkpoints than the policy keeps; planned, shown, then executed."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from actions.job import TrainingContext, job_of
 from actions.ports import ports_of, translated
@@ -10,7 +9,7 @@ from agents.declare.facts import Fact, Reading
 from agents.declare.outcome import Measurement, Outcome
 from goals.parameters import TrainingParameters
 from goals.world import F
-from training.store.checkpoints import CheckpointStore
+from training.store.directory import TrainingDirectory
 from training.store.retention import Policy, PrunePlan, execute, plan_prune, policy_of
 
 __all__ = ["checkpoints_pruned", "prune_checkpoints", "prune_stores"]
@@ -28,7 +27,7 @@ def checkpoints_pruned(context: TrainingContext) -> Reading:
         return Reading(True, "there are no checkpoints of this training")
     if root is None:
         return Reading(True, "the trainer is the only one who prunes there, after each checkpoint")
-    plan = plan_prune(CheckpointStore(root / job.checkpoints), policy_of(job.config))
+    plan = plan_prune(job.directory.store(job.spec), policy_of(job.config))
     if plan.delete:
         return Reading(False, f"{len(plan.delete)} more than the policy keeps ({_mb(plan.bytes)})")
     return Reading(True, f"{len(plan.keep)} kept, none to delete")
@@ -45,21 +44,21 @@ def prune_checkpoints(context: TrainingContext) -> Outcome:
     job, root = job_of(context), ports_of(context).volume.local_root
     if job is None or root is None:
         return Outcome(summary="nothing to prune")
-    freed, deleted = prune_stores(
-        context, [root / job.checkpoints], policy_of(context.params.config())
-    )
+    freed, deleted = prune_stores(context, [job.directory], policy_of(job.config))
     return _outcome(freed, deleted)
 
 
-def prune_stores(context: Context, stores: Iterable[Path], policy: Policy) -> tuple[int, int]:
-    """Plan, show and execute for each store; returns bytes freed and checkpoints deleted."""
+def prune_stores(
+    context: Context, directories: Iterable[TrainingDirectory], policy: Policy
+) -> tuple[int, int]:
+    """Plan, show and execute for each training; returns bytes freed and checkpoints deleted."""
     freed = deleted = 0
-    for store in stores:
+    for directory in directories:
         with translated():
-            plan = plan_prune(CheckpointStore(store), policy)
+            plan = plan_prune(directory.store(), policy)
         if not plan.delete:
             continue
-        context.note(f"pruning {store.name}: {_shown(plan)}")
+        context.note(f"pruning {directory.key}: {_shown(plan)}")
         with translated():
             execute(plan)
         freed += plan.bytes

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from agents.declare.rates import RATES_NAME, read_rates
-from training.compute.local import Compute
 from training.compute.modal.rates import COMMAND
+from training.compute.port import Compute
 from training.store.durable import write_whole
 
 __all__ = ["note_rate"]

@@ -6,20 +6,21 @@ import math
 
 from pydantic import ValidationError
 
-from actions.job import Job, job_with
+from actions.job import Job, job_with, result_of
 from actions.ports import ports_of, translated
 from actions.train import train_job
 from actions.training_cost import basis, price, training_seconds
-from actions.training_outcome import outcome_of
+from actions.training_outcome import gates_of, outcome_of
 from agents.declare.actions import Action, Context, Cost, Sensor, action, sensor
 from agents.declare.facts import Condition, Reading
-from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking
+from agents.declare.outcome import Artifact, Decision, Measurement, Outcome, Ranking
 from agents.errors import ActionFailed, FailureClass
 from goals.best_dit import SweepParameters
 from goals.world import MOST_CANDIDATES, F, candidate_fact
-from training.compute.local import Compute
+from training.compute.port import Compute
+from training.store.commit import commit_training
+from training.store.directory import ranking_name
 from training.store.result import Result
-from training.store.volume import commit_training
 
 __all__ = ["CANDIDATES", "JUDGED", "best_chosen", "choose_best"]
 
@@ -91,12 +92,12 @@ def _judged(number: int) -> Sensor:
         if number > len(context.params.candidates()):
             return Reading(False, f"the sweep has no configuration {number}")
         job = _job(context, number)
-        result = job.result() if job is not None else None
+        result = result_of(context, job) if job is not None else None
         if job is None or result is None:
             return Reading(False, "not trained yet")
         if _is_out(result):
             return Reading(True, _out(result))
-        if result.status != "completed" or not job.holds_checkpoint(result):
+        if result.status != "completed" or not job.directory.holds(result.checkpoint):
             return Reading(False, f"{result.status} at step {result.step} of {result.target_step}")
         return Reading(True, f"training {job.key}: {_score(result)}")
 
@@ -127,7 +128,7 @@ def _loss(result: Result) -> float:
 
 def _ranking_path(context: Context[SweepParameters]) -> str:
     keys = "\n".join(job.key for job in _jobs(context))
-    return f"sweeps/{hashlib.sha256(keys.encode()).hexdigest()[:16]}.json"
+    return ranking_name(hashlib.sha256(keys.encode()).hexdigest()[:16])
 
 
 @sensor(F.best_chosen, needs=F.auth_valid, parameters=SweepParameters, timeout=15)
@@ -139,10 +140,10 @@ def best_chosen(context: Context[SweepParameters]) -> Reading:
         return Reading(False, "these configurations were not compared yet")
     try:
         key = str(json.loads(volume.read_bytes(path))["best"])
-        job, result = jobs[key], jobs[key].result()
+        job, result = jobs[key], result_of(context, jobs[key])
     except (ValueError, KeyError, ValidationError) as error:
         return Reading(False, f"{path} cannot be read: {error}")
-    if result is None or not job.holds_checkpoint(result):
+    if result is None or not job.directory.holds(result.checkpoint):
         return Reading(False, f"the checkpoint of training {key} is gone from the volume")
     return Reading(True, f"training {key} of {len(jobs)}: {_score(result)}")
 
@@ -163,7 +164,9 @@ def choose_best(context: Context[SweepParameters]) -> Outcome:
     found = [(job, job.result()) for job in _jobs(context)]
     ended = [(job, result) for job, result in found if result is not None]
     able = [
-        (job, result) for job, result in ended if result.passed and job.holds_checkpoint(result)
+        (job, result)
+        for job, result in ended
+        if result.passed and job.directory.holds(result.checkpoint)
     ]
     if not able:
         raise ActionFailed(
@@ -175,7 +178,7 @@ def choose_best(context: Context[SweepParameters]) -> Outcome:
         )
     job, result = min(able, key=lambda each: _loss(each[1]))
     with translated():
-        commit_training(job.volume, job.key)
+        commit_training(job.directory)
     path = _ranking_path(context)
     ranking = {each.key: _told(of_it) for each, of_it in ended}
     text = json.dumps({"best": job.key, "ranking": ranking}, indent=2) + "\n"
@@ -195,7 +198,7 @@ def _outcome(
         Measurement(
             name=f"{JUDGED_BY}_{number}",
             value=of_it.metrics[JUDGED_BY],
-            source=f"{each.directory}/result.json",
+            source=each.directory.result_name,
         )
         for number, (each, of_it) in enumerate(ended, start=1)
         if JUDGED_BY in of_it.metrics
@@ -205,7 +208,7 @@ def _outcome(
             "summary": f"best of {len(ended)}: training {job.key}, {_score(result)}",
             "measurements": (*losses, *of_best.measurements),
             "artifacts": (Artifact(name="ranking", path=path), *of_best.artifacts),
-            "gates": tuple(Gate.model_validate(each.model_dump()) for each in result.gates),
+            "gates": gates_of(result),
             "decision": _decision(job, of_best.decision),
             "lesson": "",
         }
@@ -217,8 +220,8 @@ def _decision(job: Job, promoted: Decision | None) -> Decision | None:
     if promoted is None:
         return None
     changes = {
-        "key": f"best:{job.model}:{job.dataset.name}",
-        "title": f"Best {job.model} of a sweep on {job.dataset.name}: {job.key}",
+        "key": f"best:{job.model}:{job.spec.data[:16]}",
+        "title": f"Best {job.model} of a sweep on {job.spec.label}: {job.key}",
         "context": (
             "Several configurations were trained at the same time on the same photos. Those that "
             "passed every gate are compared by their loss on photos that none of them saw."

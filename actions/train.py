@@ -14,7 +14,7 @@ from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass
 from goals.parameters import TrainingParameters
 from goals.world import F
-from training.compute.local import TrainingStatus
+from training.compute.port import TrainingStatus
 from training.store.result import Result
 
 __all__ = ["train", "train_job"]
@@ -38,7 +38,12 @@ def _recall(context: TrainingContext) -> Outcome | None:
     """The outcome of a training that reached its end while nobody followed it."""
     job = job_of(context)
     result = job.result() if job is not None else None
-    if job is None or result is None or not result.passed or not job.holds_checkpoint(result):
+    if (
+        job is None
+        or result is None
+        or not result.passed
+        or not job.directory.holds(result.checkpoint)
+    ):
         return None
     return outcome_of(job, result, ports_of(context).compute)
 
@@ -63,9 +68,13 @@ def train_job(context: TrainingContext, job: Job) -> Outcome:
         ActionFailed: It ended before its last step.
     """
     compute, result = ports_of(context).compute, job.result()
-    if result is not None and result.status == "completed" and not job.holds_checkpoint(result):
+    if (
+        result is not None
+        and result.status == "completed"
+        and not job.directory.holds(result.checkpoint)
+    ):
         context.note(f"the checkpoint of training {job.key} is gone; training goes on")
-        job.forget_result()
+        job.directory.forget_result()
     elif result is not None and result.status == "completed":
         context.note(f"training {job.key} is finished already; nothing is launched")
         return outcome_of(job, result, compute)
@@ -118,14 +127,12 @@ def _failure(job: Job, status: TrainingStatus, result: Result | None) -> ActionF
 
 
 def _the_log(job: Job) -> str:
-    return f"the log: {job.directory}/training.log on {job.volume.name}"
+    return f"the log: {job.directory.log_name} on {job.volume.name}"
 
 
 def _last_words(job: Job) -> str:
     """The error a training ended with before it could write a result; empty when it was killed."""
-    path = f"{job.directory}/training.log"
-    if not job.volume.exists(path):
-        return ""
-    lines = job.volume.read_bytes(path).decode(errors="replace").splitlines()
+    content = job.directory.read(job.directory.log_name) or b""
+    lines = content.decode(errors="replace").splitlines()
     ending = itertools.takewhile(lambda line: LOG_LINE not in line, reversed(lines))
     return next((line.removeprefix("error: ") for line in ending if ERROR.match(line)), "")

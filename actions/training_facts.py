@@ -1,6 +1,6 @@
 """Sensors of the facts about training; everything is read from the volume."""
 
-from actions.job import Job, TrainingContext, job_of
+from actions.job import Job, TrainingContext, adjusted_of, job_of, result_of
 from actions.ports import ports_of
 from agents.declare.actions import Sensor, sensor
 from agents.declare.facts import Fact, Reading
@@ -32,7 +32,7 @@ classifier_trained = _trained(F.classifier_trained)
 
 
 def _trained_reading(context: TrainingContext, job: Job) -> Reading:
-    result = job.result()
+    result = result_of(context, job)
     if result is None:
         status = ports_of(context).compute.status(job.key)
         if status.state == "running":
@@ -46,7 +46,7 @@ def _trained_reading(context: TrainingContext, job: Job) -> Reading:
     failed = [gate.name for gate in result.gates if not gate.passed]
     if failed:
         return Reading(False, f"training {job.key} failed its gates: {', '.join(failed)}")
-    if not job.holds_checkpoint(result):
+    if not job.directory.holds(result.checkpoint):
         return Reading(False, f"the checkpoint of training {job.key} is gone from the volume")
     loss = result.metrics.get("loss_final")
     shown = "" if loss is None else f", loss {loss:.4f}"
@@ -69,7 +69,7 @@ def loss_finite(context: TrainingContext) -> Reading:
 def objective_sound(context: TrainingContext) -> Reading:
     """False for ever when the loss of this training collapsed: trying again cannot help."""
     job = job_of(context)
-    failed = _failed(job)
+    failed = _failed(context, job)
     if job is not None and failed is not None and failed.failure is not None:
         failure = failed.failure
         if failure.name == COLLAPSED:
@@ -83,14 +83,14 @@ def objective_sound(context: TrainingContext) -> Reading:
 
 def _no_failure(context: TrainingContext, names: tuple[str, ...], fine: str) -> Reading:
     job = job_of(context)
-    failed = _failed(job)
+    failed = _failed(context, job)
     if job is None or failed is None or failed.failure is None or failed.failure.name not in names:
         return Reading(True, fine)
-    if adjustments_of(job.volume, job.key).after_attempt >= failed.attempts:
+    if adjustments_of(adjusted_of(context, job)).after_attempt >= failed.attempts:
         return Reading(True, f"attempt {failed.attempts} failed; the next one was adjusted")
     return Reading(False, f"training {job.key}: {failed.failure.message}")
 
 
-def _failed(job: Job | None) -> Result | None:
-    result = job.result() if job is not None else None
+def _failed(context: TrainingContext, job: Job | None) -> Result | None:
+    result = result_of(context, job) if job is not None else None
     return result if result is not None and result.status == "failed" else None

@@ -1,14 +1,12 @@
 """From what a training wrote to the volume to what the ledger keeps and the records quote."""
 
-import json
-
 from actions.job import Job
 from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking, Series
-from training.compute.local import Compute
+from training.compute.port import Compute
 from training.store.manifest import MANIFEST_FILE
 from training.store.result import CheckpointRef, Result
 
-__all__ = ["outcome_of"]
+__all__ = ["gates_of", "outcome_of"]
 
 # figures of the last few steps, which say nothing about the whole
 _OF_THE_WINDOW = ("loss", "lr", "grad_norm", "window", "steps_per_second", "images_per_second")
@@ -30,7 +28,7 @@ _UNITS = {"seconds": "s", "judging_seconds": "s", "images_per_second": "images/s
 
 def outcome_of(job: Job, result: Result, compute: Compute) -> Outcome:
     """The typed outcome of a finished training; every number names the file it was read from."""
-    source = f"{job.directory}/result.json"
+    source = job.directory.result_name
     numbers = {
         "steps": float(result.step),
         "seconds": result.seconds,
@@ -45,19 +43,32 @@ def outcome_of(job: Job, result: Result, compute: Compute) -> Outcome:
         ),
         series=_series(job),
         artifacts=_artifacts(job, result),
-        gates=tuple(Gate.model_validate(gate.model_dump()) for gate in result.gates),
+        gates=gates_of(result),
         provenance=_provenance(job, result, compute),
         decision=_decision(job, result.checkpoint) if result.passed else None,
         lesson=_lesson(job) if result.passed else "",
     )
 
 
+def gates_of(result: Result) -> tuple[Gate, ...]:
+    """What a training's gates gave, as the engine keeps it."""
+    return tuple(
+        Gate(
+            name=verdict.name,
+            metric=verdict.metric,
+            threshold=verdict.threshold,
+            direction=verdict.direction,
+            value=verdict.value,
+            passed=verdict.passed,
+        )
+        for verdict in result.gates
+    )
+
+
 def _series(job: Job) -> tuple[Series, ...]:
     """The losses as they fell, thinned to what a picture can show."""
-    path = f"{job.directory}/metrics.jsonl"
-    if not job.volume.exists(path):
-        return ()
-    rows = [json.loads(line) for line in job.volume.read_bytes(path).splitlines()]
+    path = job.directory.metrics_name
+    rows = list(job.directory.metrics())
     found = []
     for name in ("loss", "validation_loss"):
         points = [(float(row["step"]), float(row[name])) for row in rows if name in row]
@@ -71,13 +82,13 @@ def _series(job: Job) -> tuple[Series, ...]:
 def _summary(job: Job, result: Result) -> str:
     loss = result.metrics.get("loss_final")
     shown = "" if loss is None else f", loss {loss:.4f}"
-    data = " on SYNTHETIC cats" if job.dataset.kind == "synthetic" else f" on {job.dataset.name}"
+    data = " on SYNTHETIC cats" if job.spec.kind == "synthetic" else f" on {job.spec.label}"
     verdict = "all gates passed" if result.passed else "a gate failed"
     return f"{job.model} {result.step:,} steps{data}{shown}, {result.seconds:.0f} s; {verdict}"
 
 
 def _artifacts(job: Job, result: Result) -> tuple[Artifact, ...]:
-    path = f"{job.directory}/result.json"
+    path = job.directory.result_name
     files = [("result", path, job.volume.sha256(path))]
     if result.checkpoint is not None:
         manifest = f"{result.checkpoint.path}/{MANIFEST_FILE}"
@@ -99,9 +110,9 @@ def _provenance(job: Job, result: Result, compute: Compute) -> dict[str, str]:
         "training_key": job.key,
         "model": job.model,
         "preset": result.preset,
-        "dataset": job.dataset.name,
-        "dataset_kind": job.dataset.kind,
-        "dataset_digest": job.dataset.digest,
+        "dataset": job.spec.label,
+        "dataset_kind": job.spec.kind,
+        "dataset_digest": job.spec.data,
         "config_digest": result.config_digest,
         "source_digest": result.source_digest,
         "compute": compute.name,
@@ -121,8 +132,8 @@ def _decision(job: Job, checkpoint: CheckpointRef | None) -> Decision | None:
         return None
     ranking = _RANKINGS[job.model]
     return Decision(
-        key=f"promote:{job.model}:{job.dataset.name}",
-        title=f"Promote {job.model} {job.key} for {job.dataset.name}",
+        key=f"promote:{job.model}:{job.spec.data[:16]}",
+        title=f"Promote {job.model} {job.key} for {job.spec.label}",
         context=(
             f"The goal asked for a {job.model} trained on {_data(job)}. A model is promoted when "
             f"every gate passed and no earlier one of this ledger, on the same dataset, had a "
@@ -130,7 +141,7 @@ def _decision(job: Job, checkpoint: CheckpointRef | None) -> Decision | None:
             "judged by eye."
         ),
         decision=(
-            f"Use {checkpoint.path} on the volume as the {job.model} for {job.dataset.name}: the "
+            f"Use {checkpoint.path} on the volume as the {job.model} for {job.spec.label}: the "
             f"checkpoint of training {job.key}. The checksum of its manifest is under Evidence."
         ),
         positive=(
@@ -139,7 +150,7 @@ def _decision(job: Job, checkpoint: CheckpointRef | None) -> Decision | None:
         ),
         negative=(
             ("The photos are synthetic drawings: this model says nothing about real cats.",)
-            if job.dataset.kind == "synthetic"
+            if job.spec.kind == "synthetic"
             else ("The gates are thresholds, not a full evaluation.",)
         ),
         neutral=(
@@ -150,7 +161,7 @@ def _decision(job: Job, checkpoint: CheckpointRef | None) -> Decision | None:
             ("Choose by looking at samples", "two people would choose two checkpoints"),
         ),
         ranking=ranking,
-        references=(f"{job.directory}/metrics.jsonl", f"{job.directory}/training.log"),
+        references=(job.directory.metrics_name, job.directory.log_name),
     )
 
 
@@ -160,4 +171,4 @@ def _lesson(job: Job) -> str:
 
 def _data(job: Job) -> str:
     kinds = {"synthetic": "synthetic cats", "pets": "the Oxford-IIIT cats"}
-    return kinds.get(job.dataset.kind, f"the photos of {job.dataset.name}")
+    return kinds.get(job.spec.kind, f"the photos of {job.spec.label}")

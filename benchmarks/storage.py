@@ -25,7 +25,8 @@ import torch
 from PIL import Image
 
 from training.data.prepare import prepare
-from training.data.shard import is_current, load
+from training.data.shard import load
+from training.data.sources import is_current
 from training.learn.config import Execution, resolve
 from training.learn.device import choose_device
 from training.learn.diffusion import DiffusionTask
@@ -80,7 +81,7 @@ def data_path(photos: Path, scratch: Path) -> list[list[str]]:
     began = time.process_time()
     manifest = prepare(photos / "catfaces64", scratch, SIZE)
     prepared = manifest.images / (time.process_time() - began)
-    dataset = load(scratch, manifest.name)
+    dataset = load(scratch, manifest.digest)
     cpu = torch.device("cpu")
     source = Photos(dataset, np.arange(len(dataset)), cpu, augment=True)
     shard = per_cpu_second(lambda step: len(source.batch(BATCH, Draws(0, step, 0, cpu))[0]))

@@ -34,7 +34,6 @@ from training.data.prepare import prepare
 from training.data.shard import load
 from training.judge.quality import thumbnail_distance
 from training.judge.sampling import sample
-from training.key import source_digest, training_key
 from training.learn.config import Execution, TrainingConfig, resolve
 from training.learn.device import (
     M_MMAP_THRESHOLD,
@@ -48,9 +47,9 @@ from training.learn.flow import draw_time, flow_loss
 from training.learn.learner import Learner
 from training.learn.parallel import Group
 from training.learn.randomness import generator
+from training.own import spec_of
 from training.runner.train import train
-from training.store.checkpoints import CheckpointStore
-from training.store.result import TrainingDirectory
+from training.store.directory import TrainingDirectory
 
 HERE = Path(__file__).resolve().parent
 BATCH = 16
@@ -269,8 +268,9 @@ def tiny_quality(volume: Path, photos: Path) -> list[tuple[str, ...]]:
     """Return the row about 2,000 steps of `tiny` on real cats."""
     config = resolve("dit", "tiny")
     manifest = prepare(photos, volume, config.image_size)
-    directory = TrainingDirectory(volume, training_key(config, manifest.digest, source_digest()))
-    directory.write_config(config, manifest.name)
+    spec = spec_of(config, manifest)
+    directory = TrainingDirectory.local(volume, spec.key)
+    directory.write_spec(spec)
     result = train(volume, directory.key, execution=Execution(threads=os.cpu_count()))
     distance = sampled_distance(directory, config)
     return [
@@ -286,10 +286,10 @@ def tiny_quality(volume: Path, photos: Path) -> list[tuple[str, ...]]:
 
 def sampled_distance(directory: TrainingDirectory, config: TrainingConfig) -> float:
     """Return the thumbnail distance between 1,000 samples and the photos trained on."""
-    name = directory.read_dataset_name()
-    assert name is not None
-    data = load(directory.volume_root, name)
-    store = CheckpointStore(directory.checkpoints_path("dit"))
+    spec = directory.read_spec()
+    assert spec is not None
+    data = load(directory.root, spec.data)
+    store = directory.store()
     tensors, _ = store.read(store.entries()[-1], only=["ema"])
     model = DiffusionTask(config, len(data.classes)).build().eval()
     model.load_state_dict(tensors["ema"])

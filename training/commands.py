@@ -7,17 +7,26 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
-from training.compute.local import Compute, LocalCompute
+from training.compute.local import LocalCompute
+from training.compute.port import Compute
 from training.data import shard
 from training.data.prepare import prepare
 from training.errors import CheckpointError, ConfigError, DatasetError, FailureClass
-from training.key import source_digest, training_key
-from training.learn.config import TrainingConfig, resolve
-from training.store.adjustments import read_adjustments
-from training.store.checkpoints import CheckpointStore
+from training.judge.gates import verdicts_of
+from training.learn.config import resolve
+from training.own import spec_of
+from training.store.adjustments import adjustments_of, read_adjustments
+from training.store.directory import (
+    TrainingDirectory,
+    dataset_digests,
+    dataset_name,
+    trainings,
+)
 from training.store.lock import holding
-from training.store.result import Result, TrainingDirectory
+from training.store.result import Result
 from training.store.retention import execute, pin, pins, plan_prune, policy_of
+from training.store.spec import Spec
+from training.store.volume import LocalVolume
 from training.track.tracking import require
 
 EXIT_OK, EXIT_FAILED, EXIT_RESOURCE, EXIT_INTERRUPTED = 0, 1, 3, 75
@@ -27,8 +36,8 @@ def train_command(options: Namespace) -> int:
     """Train a key of the volume, or one made from a preset and its changes."""
     if options.track:
         require(options.track)
-    directory = TrainingDirectory(options.volume, options.key or _new_training(options))
-    _config(directory)
+    directory = TrainingDirectory.local(options.volume, options.key or _new_training(options))
+    _spec(directory)
     if options.key and options.settings:
         raise ConfigError(
             f"the settings of {options.key} are on the volume and cannot be changed",
@@ -40,7 +49,7 @@ def train_command(options: Namespace) -> int:
         from training.runner.train import train  # noqa: PLC0415 - imports torch
 
         asked = {"deadline_seconds": options.deadline, "track": options.track}
-        execution = read_adjustments(directory).model_copy(
+        execution = adjustments_of(read_adjustments(directory)).model_copy(
             update={name: value for name, value in asked.items() if value is not None}
         )
         attempts = directory.attempts
@@ -62,7 +71,8 @@ def exit_code(result: Result) -> int:
 def prepare_command(options: Namespace) -> int:
     """Turn photos into a dataset on the volume."""
     manifest = prepare(options.source, options.volume, options.image_size)
-    _say(f"{manifest.name}: {manifest.images} images, {len(manifest.classes)} classes")
+    about = f"{manifest.images} images, {len(manifest.classes)} classes"
+    _say(f"{manifest.name}: {about}, dataset {manifest.digest[:12]}")
     for skipped in manifest.skipped:
         _say(f"  skipped {skipped.file}: {skipped.reason}")
     return EXIT_OK
@@ -70,19 +80,20 @@ def prepare_command(options: Namespace) -> int:
 
 def list_command(options: Namespace) -> int:
     """Show the trainings of a volume and their checkpoints."""
-    found = [directory for directory in _trainings(options.volume) if directory.read_config()]
-    if not found:
+    listed = [(each, spec) for each in _trainings(options.volume) if (spec := each.read_spec())]
+    if not listed:
         _say(f"no training in {options.volume}; python -m training train --help says how to start")
-    for directory in found:
-        config, result = _config(directory), directory.read_result()
+    for directory, spec in listed:
+        config, result = spec.settings, directory.read_result()
         state = LocalCompute(options.volume).status(directory.key).state
-        _say(f"{directory.key}  {config.model} {config.preset}  {state}")
-        store = CheckpointStore(directory.checkpoints_path(config.model))
+        about = f"{config.model} {config.preset}  {spec.label} {spec.data[:12]}"
+        _say(f"{directory.key}  {about}  {state}")
+        store = directory.store(spec)
         pinned = pins(store)
         for entry in store.entries():
             note = "  pinned" if entry.step in pinned else ""
             _say(f"  {entry.path.name}  {entry.bytes / 1e6:.1f} MB{note}")
-        for gate in result.gates if result else ():
+        for gate in verdicts_of(config, result.metrics) if result and result.gates else ():
             verdict = "passed" if gate.passed else "FAILED"
             must = f"must be {gate.direction} {gate.threshold:.4g}"
             _say(f"  gate {gate.name} {verdict}: {gate.value:.4g} ({must})")
@@ -92,7 +103,7 @@ def list_command(options: Namespace) -> int:
 def verify_command(options: Namespace) -> int:
     """Compare every byte of checkpoints and datasets with what their manifests say."""
     if options.key:
-        _config(TrainingDirectory(options.volume, options.key))
+        _spec(TrainingDirectory.local(options.volume, options.key))
     seen = damaged = 0
     for path, why in _damage(options.volume, options.key):
         seen, damaged = seen + 1, damaged + bool(why)
@@ -109,10 +120,10 @@ def _damage(volume: Path, key: str | None) -> Iterator[tuple[Path, str]]:
     """Give each checkpoint and dataset, with what is wrong with it; nothing for a whole one."""
     passed_over: list[tuple[Path, str]] = []
     for directory in _trainings(volume, key):
-        config = directory.read_config()
-        if config is None:
+        spec = directory.read_spec()
+        if spec is None:
             continue
-        store = CheckpointStore(directory.checkpoints_path(config.model))
+        store = directory.store(spec)
         entries = store.entries(lambda path, why: passed_over.append((path, why)))
         for entry in entries:
             try:
@@ -122,9 +133,10 @@ def _damage(volume: Path, key: str | None) -> Iterator[tuple[Path, str]]:
             else:
                 yield entry.path, ""
     yield from passed_over
-    for path in sorted((volume / "datasets").glob("*")) if key is None else ():
+    for digest in dataset_digests(LocalVolume(volume)) if key is None else ():
+        path = volume / dataset_name(digest)
         try:
-            shard.verify(volume, path.name)
+            shard.verify(volume, digest)
         except DatasetError as error:
             yield path, error.message
         else:
@@ -133,8 +145,9 @@ def _damage(volume: Path, key: str | None) -> Iterator[tuple[Path, str]]:
 
 def prune_command(options: Namespace) -> int:
     """Delete the checkpoints that the training's own policy does not keep."""
-    directory = TrainingDirectory(options.volume, options.key)
-    plan = plan_prune(_store(directory), policy_of(_config(directory)))
+    directory = TrainingDirectory.local(options.volume, options.key)
+    spec = _spec(directory)
+    plan = plan_prune(directory.store(spec), policy_of(spec.settings))
     deleted = plan.delete if options.dry_run else execute(plan)
     word = "would delete" if options.dry_run else "deleted"
     for entry in deleted:
@@ -145,8 +158,8 @@ def prune_command(options: Namespace) -> int:
 
 def pin_command(options: Namespace) -> int:
     """Keep a checkpoint whatever the policy says, or let it go again."""
-    directory = TrainingDirectory(options.volume, options.key)
-    kept = pin(_store(directory), options.step, keep=not options.remove)
+    directory = TrainingDirectory.local(options.volume, options.key)
+    kept = pin(directory.store(_spec(directory)), options.step, keep=not options.remove)
     listed = ", ".join(str(step) for step in sorted(kept)) or "none"
     _say(f"pinned steps of {directory.key}: {listed}")
     return EXIT_OK
@@ -184,18 +197,19 @@ def export_command(options: Namespace) -> int:
     """Write the averaged weights of the newest checkpoint, with what is needed to use them."""
     from training.judge.export import export  # noqa: PLC0415 - imports torch
 
-    step = export(TrainingDirectory(options.volume, options.key), options.out, options.average)
+    directory = TrainingDirectory.local(options.volume, options.key)
+    step = export(directory, options.out, _warn, average=options.average, step=options.step)
     _say(f"{options.out}: {options.average} of step {step}")
     return EXIT_OK
 
 
 def sample_command(options: Namespace) -> int:
     """Draw cats with the averaged weights of the newest checkpoint."""
-    from training.judge.export import draw  # noqa: PLC0415 - imports torch
+    from training.judge.export import draw, weights_of  # noqa: PLC0415 - imports torch
 
-    directory = TrainingDirectory(options.volume, options.key)
+    directory = TrainingDirectory.local(options.volume, options.key)
     step = draw(
-        directory,
+        weights_of(directory, _warn, step=options.step),
         options.out,
         count=options.count,
         seed=options.seed,
@@ -216,35 +230,34 @@ def _new_training(options: Namespace) -> str:
             raise ConfigError(f"{name} is no setting", fix="write it as NAME=VALUE")
     config = resolve(options.model, options.preset, {name: value for name, _, value in pairs})
     manifest = prepare(options.data, options.volume, config.image_size)
-    key = training_key(config, manifest.digest, source_digest())
-    TrainingDirectory(options.volume, key).write_config(config, manifest.name)
-    _say(f"training {key} on {manifest.name} ({manifest.images} images)")
-    return key
+    spec = spec_of(config, manifest)
+    TrainingDirectory.local(options.volume, spec.key).write_spec(spec)
+    _say(f"training {spec.key} on {manifest.name} ({manifest.images} images)")
+    return spec.key
 
 
-def _config(directory: TrainingDirectory) -> TrainingConfig:
-    config = directory.read_config()
-    if config is None:
+def _spec(directory: TrainingDirectory) -> Spec:
+    spec = directory.read_spec()
+    if spec is None:
         raise ConfigError(
-            f"no training {directory.key} in {directory.volume_root}",
-            fix=f"python -m training list --volume {directory.volume_root}",
+            f"no training {directory.key} in {directory.root}",
+            fix=f"python -m training list --volume {directory.root}",
             code="training_missing",
         )
-    return config
+    return spec
 
 
-def _store(directory: TrainingDirectory) -> CheckpointStore:
-    return CheckpointStore(directory.checkpoints_path(_config(directory).model))
-
-
-def _trainings(volume: Path, key: str | None = None) -> Iterator[TrainingDirectory]:
-    for path in sorted((volume / "trainings").glob(key or "*")):
-        yield TrainingDirectory(volume, path.name)
+def _trainings(volume: Path, key: str | None = None) -> list[TrainingDirectory]:
+    return [each for each in trainings(LocalVolume(volume)) if key in (None, each.key)]
 
 
 def _rank() -> int:
 
     return int(os.environ.get("RANK", "0"))
+
+
+def _warn(text: str) -> None:
+    sys.stderr.write(f"warning: {text}\n")
 
 
 def _say(text: str) -> None:

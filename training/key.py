@@ -1,53 +1,98 @@
-"""The training key: the digest of configuration, source tree and dataset.
+"""The training key: what a training is made of, as 16 hex digits.
 
-Same key, same training: it is launched once and never paid for twice.
+Same key, same training: it is launched once and never paid for twice. The key is the beginning of
+the sha256 of canonical JSON (sorted keys, no spaces) of `KeyParts`. What is not among the parts
+changes no key: names, hardware, where it runs, what is kept of it, by what it is judged.
 """
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from training.learn.config import TrainingConfig
-
-__all__ = ["config_digest", "source_digest", "training_key"]
+__all__ = ["KeyParts", "config_digest", "digest_of_files", "source_digest", "training_key"]
 
 _LENGTH = 16
 _HERE = Path(__file__).resolve().parent
+_LEARNED_FROM = ("data/decode.py", "data/shard.py")
+
+
+@dataclass(frozen=True)
+class KeyParts:
+    """Everything that can change a weight.
+
+    Attributes:
+        command: What is started, word by word.
+        settings: All values that the command is given, but for the micro-batch.
+        source: Digest of names and bytes of the files that the command is made of.
+        requirements: Distributions with their versions.
+        apt: Packages of the system.
+        python: Version of the interpreter, such as ``3.11``.
+        env: What is set in the environment.
+        data: Digest of the dataset.
+        init: Digest of the first weights; empty where they are drawn.
+    """
+
+    command: tuple[str, ...]
+    settings: Mapping[str, object]
+    source: str
+    requirements: tuple[str, ...]
+    apt: tuple[str, ...]
+    python: str
+    env: Mapping[str, str]
+    data: str
+    init: str = ""
+
+
+def training_key(parts: KeyParts) -> str:
+    """16 hex digits naming the training of these parts, in whatever order they were given.
+
+    Raises:
+        ValueError: A setting is no JSON, or a number that is not finite.
+    """
+    content = {
+        "command": list(parts.command),
+        "settings": dict(parts.settings),
+        "source": parts.source,
+        "requirements": sorted(parts.requirements),
+        "apt": sorted(parts.apt),
+        "python": parts.python,
+        "env": dict(parts.env),
+        "data": parts.data,
+        "init": parts.init,
+    }
+    return _digest(content)[:_LENGTH]
+
+
+def config_digest(settings: Mapping[str, object]) -> str:
+    """16 hex digits of the settings alone."""
+    return _digest(settings)[:_LENGTH]
 
 
 def source_digest(root: Path = _HERE) -> str:
-    """64 hex digits over every Python file below `root` but those of ``compute/loopback/``.
+    """64 hex digits over all that our own models learn by: ``learn/``, decoding and sharding.
 
-    A name and its bytes count, a time stamp or a cache directory does not. The control plane of
-    ``compute/loopback/`` never reaches a container, so a change there trains nothing else.
+    A name and its bytes count, a time stamp or a cache directory does not.
+
+    Args:
+        root: The ``training/`` directory.
     """
+    return digest_of_files(
+        root, [*(root / "learn").rglob("*.py"), *map(root.joinpath, _LEARNED_FROM)]
+    )
+
+
+def digest_of_files(root: Path, files: Iterable[Path]) -> str:
+    """64 hex digits of the names below `root` and the bytes of files."""
     digest = hashlib.sha256()
-    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*.py")}
-    for name in sorted(files):
-        if name.startswith("compute/loopback/"):
-            continue
-        content = files[name].read_bytes()
+    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in files):
+        content = path.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def config_digest(config: TrainingConfig) -> str:
-    """16 hex digits of the values of `config`, whatever order they were given in."""
-    return _short(config.model_dump(mode="json"))
-
-
-def training_key(config: TrainingConfig, dataset_digest: str, source_digest: str) -> str:
-    """16 hex digits naming this training."""
-    return _short(
-        {
-            "config": config.model_dump(mode="json"),
-            "dataset": dataset_digest,
-            "source": source_digest,
-        }
-    )
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

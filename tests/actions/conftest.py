@@ -24,20 +24,15 @@ from agents.ledger.store import Ledger
 from agents.run.observe import observe
 from agents.run.pursuit import Pursuit
 from goals import GOALS, F
-from training.compute.local import Auth, Launch, TrainingStatus
+from training.compute.port import Auth, Launch, TrainingStatus
 from training.errors import FailureClass
+from training.judge.gates import verdicts_of
 from training.key import config_digest, source_digest
-from training.learn.config import Execution, TrainingConfig
-from training.store.checkpoints import CheckpointStore
-from training.store.durable import sha256_of
-from training.store.result import (
-    CheckpointRef,
-    DatasetRef,
-    Failure,
-    Result,
-    TrainingDirectory,
-    Verdict,
-)
+from training.learn.config import Execution, resolve
+from training.own import key_settings
+from training.store.directory import TrainingDirectory
+from training.store.result import CheckpointRef, DatasetRef, Failure, Result
+from training.store.spec import Spec
 from training.store.volume import LocalVolume
 
 End = Callable[["Machine", str], None]
@@ -98,11 +93,10 @@ class Machine:
         self.built = True
         return "proven"
 
-    def launch(
-        self, key: str, config: TrainingConfig, dataset: str, execution: Execution
-    ) -> Launch:
+    def launch(self, spec: Spec, execution: Execution) -> Launch:
+        key = spec.key
         self.launches.append((key, execution))
-        TrainingDirectory(self.root, key).write_config(config, dataset)
+        TrainingDirectory.local(self.root, key).write_spec(spec)
         (self.ends.pop(0) if self.ends else completes)(self, key)
         return Launch(owner="pid 1", attached=False)
 
@@ -115,8 +109,9 @@ class Machine:
 
     def leave(self, key: str, status: str, step: int, **told: object) -> Result:
         """Write the result of an attempt that ended like this."""
-        directory = TrainingDirectory(self.root, key)
-        config, name = directory.read_config(), directory.read_dataset_name()
+        directory = TrainingDirectory.local(self.root, key)
+        spec = directory.read_spec()
+        config = spec.settings
         attempts = directory.begin_attempt()
         self.state, self.step = status, step
         result = Result(
@@ -124,7 +119,7 @@ class Machine:
             model=config.model,
             preset=config.preset,
             dataset=DatasetRef(
-                name=name, kind="folder", digest="d", images=4, classes=1, skipped=0
+                name=spec.label, kind="folder", digest=spec.data, images=4, classes=1, skipped=0
             ),
             status=status,
             step=step,
@@ -137,7 +132,7 @@ class Machine:
             attempts=attempts,
             started="2026-01-01T00:00:00+00:00",
             ended="2026-01-01T00:00:01+00:00",
-            config_digest=config_digest(config),
+            config_digest=config_digest(key_settings(config)),
             source_digest=source_digest(),
             torch="0",
             **told,
@@ -147,15 +142,16 @@ class Machine:
 
     def checkpoint(self, key: str, step: int) -> CheckpointRef:
         """Save a checkpoint with a few weights."""
-        directory = TrainingDirectory(self.root, key)
+        directory = TrainingDirectory.local(self.root, key)
         weights = {"w": torch.full((8,), step + self.weight)}
-        store = CheckpointStore(directory.checkpoints_path("dit"))
+        store = directory.store()
         entry = store.write(step, {"model": weights}, {"loss_start": 1.0})
-        return CheckpointRef(
-            path=entry.path.relative_to(self.root).as_posix(),
-            step=step,
-            sha256=sha256_of(entry.path / "manifest.json"),
-        )
+        return CheckpointRef(path=directory.checkpoint_name(step), step=step, sha256=entry.sha256)
+
+
+def measured(ratio: float) -> dict[str, float]:
+    """What a finished training measured, good but for how far its loss fell."""
+    return {"validation_ratio": ratio, "average_distance": 0.1, "sample_correlation": 0.9}
 
 
 def completes(machine: Machine, key: str) -> None:
@@ -169,16 +165,17 @@ def misses_its_gate(machine: Machine, key: str) -> None:
 
 
 def _complete(machine: Machine, key: str, value: float) -> None:
-    steps = TrainingDirectory(machine.root, key).read_config().steps
-    gate = Verdict(
-        name="learned",
-        metric="validation_ratio",
-        threshold=0.9,
-        direction="<=",
-        value=value,
-        passed=value <= 0.9,
+    steps = TrainingDirectory.local(machine.root, key).read_spec().settings.steps
+    metrics = measured(value)
+    gates = verdicts_of(resolve("dit", "smoke"), metrics)
+    machine.leave(
+        key,
+        "completed",
+        steps,
+        checkpoint=machine.checkpoint(key, steps),
+        metrics=metrics,
+        gates=gates,
     )
-    machine.leave(key, "completed", steps, checkpoint=machine.checkpoint(key, steps), gates=[gate])
 
 
 def fails(name: str, step: int = 4) -> End:
@@ -196,7 +193,7 @@ def is_killed(step: int) -> End:
     """The training's process is gone, and left no result."""
 
     def end(machine: Machine, key: str) -> None:
-        TrainingDirectory(machine.root, key).begin_attempt()
+        TrainingDirectory.local(machine.root, key).begin_attempt()
         machine.state, machine.step = "interrupted", step
 
     return end
@@ -272,7 +269,7 @@ class Kit:
         return job.key if job is not None else ""
 
     def directory(self, **words: str) -> TrainingDirectory:
-        return TrainingDirectory(self.volume, self.key(**words))
+        return TrainingDirectory.local(self.volume, self.key(**words))
 
 
 def draw(folder: Path, count: int) -> None:

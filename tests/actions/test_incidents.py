@@ -14,7 +14,7 @@ from agents.ledger.store import Ledger
 from agents.run.pursuit import Pursuit
 from agents.run.reporter import Silent
 from goals import GOALS, F
-from training.compute.local import Auth
+from training.compute.port import Auth
 from training.errors import AuthenticationError, Unreachable
 from training.store.volume import LocalVolume
 
@@ -62,7 +62,7 @@ def test_five_failures_in_one_run_are_recovered_from_without_a_person(
     disk = {"full": False}
     for step in (2, 4, 6):
         kit.machine.checkpoint(OLD, step)
-    old = kit.volume / "checkpoints" / "dit" / OLD
+    old = kit.volume / "trainings" / OLD / "checkpoints"
 
     def usage(_path):
         crowded = disk["full"] and len(list(old.glob("step-*"))) > 1

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agents.errors import ActionFailed
-from training.store.result import TrainingDirectory, Verdict
+from training.store.directory import TrainingDirectory
 
 SWEEP = {"sweep": "learning_rate=1e-3,2e-3,4e-3"}
 
@@ -16,16 +16,18 @@ def kit(kit):
     return kit
 
 
+def measured(ratio):
+    return {"validation_ratio": ratio, "average_distance": 0.1, "sample_correlation": 0.9}
+
+
 def ends_with(loss, *, passed=True):
     """A training that reaches its last step with this validation loss."""
 
     def end(machine, key):
-        steps = TrainingDirectory(machine.root, key).read_config().steps
-        told = {"metric": "validation_ratio", "threshold": 0.9, "direction": "<="}
-        gate = Verdict(name="learned", value=0.5 if passed else 2.0, passed=passed, **told)
+        steps = TrainingDirectory.local(machine.root, key).read_spec().settings.steps
         checkpoint = machine.checkpoint(key, steps)
-        metrics = {"validation_loss": loss}
-        machine.leave(key, "completed", steps, checkpoint=checkpoint, gates=[gate], metrics=metrics)
+        metrics = measured(0.5 if passed else 2.0) | {"validation_loss": loss}
+        machine.leave(key, "completed", steps, checkpoint=checkpoint, metrics=metrics)
 
     return end
 
@@ -40,7 +42,7 @@ def test_the_least_validation_loss_wins_and_is_committed_and_recorded(kit):
     kit.run(**SWEEP)
     best = kit.machine.launches[1][0]
     assert ranking(kit)["best"] == best
-    assert (kit.volume / "commits" / f"{best}.json").exists()
+    assert (kit.volume / "trainings" / best / "commit.json").exists()
     assert kit.look("best_chosen", **SWEEP) == {"best_chosen": True}
     (page,) = (kit.root / "repo" / "plans").glob("ADR-001-*.md")
     assert best in page.read_text(encoding="utf-8")
@@ -56,7 +58,7 @@ def test_one_that_cannot_learn_and_one_that_fails_its_gate_cannot_win(kit):
     assert ranking(kit)["best"] == kit.machine.launches[2][0]
     told = list(ranking(kit)["ranking"].values())
     assert told[0] == "out: loss_collapsed at step 4"
-    assert told[1].endswith("failed learned")
+    assert told[1].endswith("failed loss_fell")
 
 
 def test_when_none_is_good_enough_the_goal_stays_open(kit):
@@ -79,7 +81,7 @@ def test_a_winner_whose_checkpoint_is_gone_is_trained_again(kit):
     kit.machine.ends += [ends_with(0.1), ends_with(0.2), ends_with(0.3)]
     kit.run(**SWEEP)
     best = ranking(kit)["best"]
-    for path in (kit.volume / "checkpoints" / "dit" / best).rglob("manifest.json"):
+    for path in (kit.volume / "trainings" / best / "checkpoints").rglob("manifest.json"):
         path.unlink()
     assert kit.look("best_chosen", "candidate_1_judged", **SWEEP) == {
         "best_chosen": False,

@@ -8,7 +8,7 @@ from PIL import Image
 
 from agents.declare.facts import UNKNOWN
 from agents.errors import ActionFailed, GoapError
-from training.store.volume import LocalVolume, verify_commit
+from training.store.commit import verify_commit
 
 
 def change_a_photo(kit):
@@ -92,7 +92,7 @@ def test_a_deleted_checkpoint_makes_the_model_untrained_and_it_is_trained_again(
     assert "is gone from the volume" in kit.world.readings["dit_trained"].evidence
     kit.run()
     assert len(kit.machine.launches) == 2
-    assert verify_commit(LocalVolume(kit.volume), kit.key()).checkpoint
+    assert verify_commit(kit.directory()).checkpoint
 
 
 def test_a_checkpoint_damaged_before_it_is_committed_is_never_committed_but_made_again(kit):
@@ -107,7 +107,7 @@ def test_a_checkpoint_damaged_before_it_is_committed_is_never_committed_but_made
         ("commit_volume", "checksum_differs")
     ]
     assert len(kit.machine.launches) == 2
-    assert verify_commit(LocalVolume(kit.volume), kit.key())
+    assert verify_commit(kit.directory())
 
 
 def test_a_commit_is_of_one_checkpoint_and_a_newer_one_is_not_committed(kit):
@@ -142,7 +142,7 @@ def test_a_shard_of_which_a_file_is_gone_is_prepared_again(kit):
 
 @pytest.mark.parametrize(
     ("file", "fact"),
-    [("trainings/*/result.json", "dit_trained"), ("datasets/*/manifest.json", "dataset_ready")],
+    [("trainings/*/verdict.json", "dit_trained"), ("datasets/*/manifest.json", "dataset_ready")],
 )
 def test_a_record_that_cannot_be_read_is_named_and_never_taken_for_an_answer(kit, file, fact):
     kit.run()
@@ -184,11 +184,11 @@ def test_surplus_checkpoints_are_seen_and_only_what_the_policy_names_is_deleted(
 
     kit.machine.ends += [hoards]
     kit.run(keep_last="2")
-    store = kit.volume / "checkpoints" / "dit" / kit.key(keep_last="2")
-    assert sorted(path.name for path in store.iterdir()) == ["step-00000008", "step-00000010"]
+    store = kit.directory(keep_last="2").checkpoints_path
+    assert sorted(path.name for path in store.glob("step-*")) == ["step-00000008", "step-00000010"]
     noted = [event.data["text"] for event in kit.events if event.type == "step.noted"]
     shown = [text for text in noted if text.startswith("pruning ")]
-    assert shown == [f"pruning {store.name}: keep steps 8, 10; delete steps 2, 4, 6"]
+    assert shown == [f"pruning {kit.key()}: keep steps 8, 10; delete steps 2, 4, 6"]
 
 
 def test_skipped_photos_are_counted_with_their_reasons(kit):

@@ -162,7 +162,7 @@ class Desk:
 
     def weights(self) -> dict[str, bytes]:
         """The content of the weights of the last checkpoint."""
-        newest = max(self.volume.glob("checkpoints/dit/*/step-*"))
+        newest = max(self.volume.glob("trainings/*/checkpoints/step-*"))
         files = sorted(newest.glob("*.safetensors"))
         return {f"{newest.name}/{file.name}": file.read_bytes() for file in files}
 

@@ -1,20 +1,30 @@
 """Five failures of a real training in one run, and nobody there to help."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
+from training.store.directory import TrainingDirectory
+
 OLD = "0123456789abcdef"
+
+
+def crowd(finished, volume):
+    """Give a training of long ago the checkpoints of one that is finished, saved by itself."""
+    (path,) = finished.glob("trainings/*")
+    store = TrainingDirectory.local(finished, path.name).store()
+    old = TrainingDirectory.local(volume, OLD).store()
+    for entry in store.entries():
+        tensors, state = store.read(entry)
+        old.write(entry.step, tensors, state, entry.manifest.metrics)
 
 
 @pytest.mark.slow
 def test_five_failures_in_one_run_are_recovered_from_and_each_is_visible(desk, finished, capsys):
     fates = desk.fates("disk", "memory", "nan", "kill")
     (Path(fates["GREMLINS"]) / "commits").write_text("once", encoding="utf-8")
-    (trained,) = (finished[0].volume / "checkpoints" / "dit").iterdir()
-    shutil.copytree(trained, desk.volume / "checkpoints" / "dit" / OLD)
+    crowd(finished[0].volume, desk.volume)
     ended = desk.run("run", *desk.trained, **fates)
     assert ended.code == 0, ended.err
 

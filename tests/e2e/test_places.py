@@ -84,7 +84,7 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole_and_freed_space_i
         ended = desk.end(engine)
         said = one_error(ended, 1)
         assert "space" in said or "room" in said
-        (root,) = desk.volume.glob("checkpoints/dit/*")
+        (root,) = desk.volume.glob("trainings/*/checkpoints")
         whole = CheckpointStore(root).newest_valid()
         assert whole is not None
         assert whole.step >= 20

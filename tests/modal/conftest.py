@@ -15,21 +15,23 @@ import pytest
 
 from training.compute.loopback.client import ControlPlane, ensure
 from training.data.prepare import prepare
-from training.key import source_digest, training_key
 from training.learn.config import Execution, TrainingConfig, resolve
+from training.own import spec_of
+from training.store.directory import TrainingDirectory, dataset_name
+from training.store.spec import Spec
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
 LAUNCH = """
-import json, sys
-from training.learn.config import Execution, TrainingConfig
+import sys
+from training.learn.config import Execution
+from training.store.spec import Spec
 from training.compute.modal.compute import ModalCompute
 from training.compute.modal.volume import ModalVolume
-config = TrainingConfig.model_validate(json.loads(sys.argv[2]))
 compute = ModalCompute(ModalVolume("goap-training"), name="loopback")
-print(compute.launch(sys.argv[1], config, sys.argv[3], Execution()).call_id)
+print(compute.launch(Spec.model_validate_json(sys.argv[1]), Execution()).call_id)
 """
 
 
@@ -78,20 +80,26 @@ class Client:
         self.plane, self.python, self.manifest = plane, python, manifest
         self.volume = ModalVolume("goap-training")
         self.compute = ModalCompute(self.volume, name="loopback")
-        if not self.volume.exists(f"datasets/{manifest.name}"):
-            self.volume.upload(photos, f"datasets/{manifest.name}")
+        if not self.volume.exists(dataset_name(manifest.digest)):
+            self.volume.upload(photos, dataset_name(manifest.digest))
 
     def config(self, seed: int, **settings: Any) -> TrainingConfig:
         given = {"steps": 8, "batch": 4, "sample_steps": 1, "warmup_steps": 0, "save_every": 2}
         return resolve("dit", "smoke", seed=seed, **{**given, **settings})
 
     def key(self, config: TrainingConfig) -> str:
-        return training_key(config, self.manifest.digest, source_digest())
+        return self.spec(config).key
+
+    def spec(self, config: TrainingConfig) -> Spec:
+        return spec_of(config, self.manifest)
+
+    def directory(self, key: str) -> TrainingDirectory:
+        return TrainingDirectory(self.volume, key)
 
     def launch(self, config: TrainingConfig) -> str:
-        key = self.key(config)
-        self.compute.launch(key, config, self.manifest.name, Execution())
-        return key
+        spec = self.spec(config)
+        self.compute.launch(spec, Execution())
+        return spec.key
 
     def calls(self, function: str = "train") -> list[dict[str, Any]]:
         return [c for c in self.plane.do("state")["calls"] if c["function"] == function]

@@ -30,8 +30,7 @@ CRITICAL = [
 
 
 def launcher(client: Client, config: Any) -> Any:
-    words = (client.key(config), config.model_dump_json(), client.manifest.name)
-    return client.python(client.plane, LAUNCH, *words)
+    return client.python(client.plane, LAUNCH, client.spec(config).model_dump_json())
 
 
 def spawned_for(client: Client, key: str) -> list[str]:
@@ -106,7 +105,7 @@ def test_25_paid_twice_a_call_that_starts_and_ends_while_it_is_looked_for_is_fou
     compute = type(client.compute)(
         client.volume, clock=lambda: datetime.now(UTC) + timedelta(hours=1), name="loopback"
     )
-    found = compute.launch(key, config, client.manifest.name, Execution())
+    found = compute.launch(client.spec(config), Execution())
     assert spawned_for(client, key) == [found.call_id]
 
 

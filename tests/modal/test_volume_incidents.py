@@ -10,15 +10,15 @@ from watching import LONG, checkpoints, newest_call, result
 
 from training.errors import CheckpointError
 from training.learn.config import Execution
-from training.store.volume import commit_training
+from training.store.commit import commit_training
 
 pytestmark = pytest.mark.xdist_group("modal")
 
 
 def test_09_every_path_lies_below_the_volume(client: Client, trained: str) -> None:
     top = set(client.volume.listdir(""))
-    assert top <= {"datasets", "checkpoints", "trainings", "images", "commits"}
-    assert "/data/" not in client.volume.read_bytes(f"trainings/{trained}/config.json").decode()
+    assert top <= {"datasets", "trainings", "images"}
+    assert "/data/" not in client.volume.read_bytes(client.directory(trained).spec_name).decode()
 
 
 @pytest.mark.slow
@@ -27,10 +27,10 @@ def test_10_a_missing_artifact_fails_the_collection(client: Client) -> None:
     assert client.follow(key) == "completed"
     found = result(client, key)
     assert found.checkpoint is not None
-    assert commit_training(client.volume, key).files
+    assert commit_training(client.directory(key)).files
     client.volume.remove(found.checkpoint.path)
     with pytest.raises((CheckpointError, FileNotFoundError)):
-        commit_training(client.volume, key)
+        commit_training(client.directory(key))
 
 
 def test_17_only_last_best_and_kept_checkpoints_stay(client: Client, trained: str) -> None:
@@ -45,7 +45,7 @@ def test_17_only_last_best_and_kept_checkpoints_stay(client: Client, trained: st
 def test_21_a_call_that_returns_early_is_not_trained(client: Client) -> None:
     config = client.config(10, steps=100_000)
     key = client.key(config)
-    client.compute.launch(key, config, client.manifest.name, Execution(deadline_seconds=2))
+    client.compute.launch(client.spec(config), Execution(deadline_seconds=2))
     client.follow(key)
     returned = modal.FunctionCall.from_id(newest_call(client)["call"]).get(timeout=300)
     assert returned["step"] < returned["target"]
@@ -74,6 +74,6 @@ def test_26_state_that_expired_is_rebuilt_from_the_volume(client: Client) -> Non
     assert client.compute.status(key).state == "completed"
     client.volume.remove(f"trainings/{key}")
     assert client.compute.status(key).state == "absent"
-    client.compute.launch(key, config, client.manifest.name, Execution())
+    client.compute.launch(client.spec(config), Execution())
     assert client.follow(key) == "completed"
     assert json.loads(client.volume.read_bytes(f"trainings/{key}/attempts.json"))["count"] == 1

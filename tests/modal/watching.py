@@ -12,11 +12,13 @@ LONG = {"steps": 60, "save_every": 5}
 
 
 def result(client: Client, key: str) -> Result:
-    return Result.model_validate_json(client.volume.read_bytes(f"trainings/{key}/result.json"))
+    found = client.directory(key).read_result()
+    assert found is not None
+    return found
 
 
 def checkpoints(client: Client, key: str) -> list[str]:
-    found = client.volume.listdir(f"checkpoints/dit/{key}")
+    found = client.volume.listdir(client.directory(key).checkpoints_name)
     return [name for name in found if name.startswith("step-")]
 
 
@@ -32,7 +34,7 @@ def newest_call(client: Client) -> dict[str, Any]:
 
 
 def log(client: Client, key: str) -> str:
-    return client.volume.read_bytes(f"trainings/{key}/training.log").decode()
+    return client.volume.read_bytes(client.directory(key).log_name).decode()
 
 
 def starts(client: Client, key: str) -> int:

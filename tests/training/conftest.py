@@ -13,13 +13,15 @@ from training.data.shard import (
     MANIFEST_FILE,
     DatasetManifest,
     content_digest,
-    dataset_directory,
+    dataset_digest,
 )
 from training.data.synthetic import portraits
-from training.learn.config import Execution, resolve
+from training.learn.config import Execution, TrainingConfig, resolve
 from training.runner.train import train
+from training.store.directory import TrainingDirectory, dataset_name
 from training.store.durable import sha256_of
-from training.store.result import Result, TrainingDirectory
+from training.store.result import Result
+from training.store.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,20 @@ class Bench:
 
     def make(self, key: str, model: str = "dit", **settings: object) -> TrainingDirectory:
         """Return a training of the `smoke` preset with these settings, not yet run."""
-        directory = TrainingDirectory(self.volume, key)
-        directory.write_config(resolve(model, "smoke", settings), self.dataset)
+        directory = TrainingDirectory.local(self.volume, key)
+        directory.write_spec(self.spec(key, resolve(model, "smoke", settings)))
         return directory
+
+    def spec(self, key: str, config: TrainingConfig) -> Spec:
+        """Return a training of these settings under a name of the test's."""
+        return Spec(
+            key=key,
+            parts=None,
+            settings=config,
+            data=self.dataset,
+            label="synthetic-cats-16px",
+            kind="synthetic",
+        )
 
     def run(self, directory: TrainingDirectory, **execution: object) -> Result:
         """Return the result of one attempt, in this process and with one thread."""
@@ -55,12 +68,14 @@ def synthetic_cats(tmp_path_factory: pytest.TempPathFactory) -> Path:
     classes = tuple(sorted(set(breeds)))
     images = np.stack(drawn)
     labels = np.array([classes.index(breed) for breed in breeds], dtype=np.int64)
-    place = dataset_directory(volume, "synthetic-cats-16px")
+    content = content_digest(images, labels, classes)
+    digest = dataset_digest(content, "synthetic", 16)
+    place = volume / dataset_name(digest)
     place.mkdir(parents=True)
     np.save(place / IMAGES_FILE, images)
     np.save(place / LABELS_FILE, labels)
     manifest = DatasetManifest(
-        name=place.name,
+        name="synthetic-cats-16px",
         kind="synthetic",
         label="SYNTHETIC",
         source="synthetic",
@@ -69,7 +84,8 @@ def synthetic_cats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         images=len(images),
         classes=classes,
         skipped=(),
-        digest=content_digest(images, labels, classes),
+        content=content,
+        digest=digest,
         sha256={file: sha256_of(place / file) for file in (IMAGES_FILE, LABELS_FILE)},
         created="2026-01-01T00:00:00+00:00",
     )

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from training.errors import CheckpointError, DiskFull, FailureClass
 from training.store.checkpoints import CheckpointStore, Entry
 from training.store.durable import sha256_of
-from training.store.manifest import CheckpointManifest, FileRecord
+from training.store.manifest import Arithmetic, CheckpointManifest, FileRecord
 
 KINDS = (
     torch.float64,
@@ -59,13 +59,21 @@ def same(
     )
 
 
+def directories(store: CheckpointStore) -> list[str]:
+    """What lies in a store, beside the list of what was saved."""
+    there = sorted(path.name for path in store.root.iterdir())
+    return [name for name in there if name != "saved.jsonl"]
+
+
 def reports(store: CheckpointStore) -> tuple[Entry | None, dict[str, str]]:
     said: dict[str, str] = {}
     return store.newest_valid(lambda path, why: said.update({path.name: why})), said
 
 
 def test_what_was_written_is_read_back_to_the_last_bit(store: CheckpointStore) -> None:
-    entry = store.write(50, tensors(), {"step": 50, "note": "é"}, {"loss": 0.25}, threads=2)
+    entry = store.write(
+        50, tensors(), {"step": 50, "note": "é"}, {"loss": 0.25}, arithmetic=Arithmetic(threads=2)
+    )
     found, state = store.read(entry)
     assert same(found, tensors())
     assert state == {"step": 50, "note": "é"}
@@ -218,7 +226,7 @@ def test_weights_only_false_no_pickle_is_ever_loaded(
     forged = entry.manifest.model_copy(update={"files": files}).sealed()
     (entry.path / "manifest.json").write_text(forged.model_dump_json(), encoding="utf-8")
     with pytest.raises(CheckpointError, match="safetensors format"):
-        store.read(Entry(entry.path, forged))
+        store.read(Entry(entry.path, forged, entry.sha256))
     assert store.restore() is None
     assert not (tmp_path / "executed").exists()
 
@@ -279,7 +287,7 @@ def test_torch_save_corrupt_killed_at_any_moment_the_newest_valid_one_stays(
     os.close(done)
     os.close(report)
     assert store.newest_valid() == first
-    assert [path.name for path in store.root.iterdir()] == [first.path.name]
+    assert directories(store) == [first.path.name]
 
 
 def test_killed_before_the_rename_only_the_temporary_directory_is_lost(
@@ -298,7 +306,7 @@ def test_killed_before_the_rename_only_the_temporary_directory_is_lost(
     assert entry is not None
     assert (entry.step, said) == (1, {})
     assert store.clean() == (left[0],)
-    assert [path.name for path in store.root.iterdir()] == ["step-00000001"]
+    assert directories(store) == ["step-00000001"]
 
 
 def test_what_a_living_writer_writes_is_not_cleaned(store: CheckpointStore) -> None:
@@ -318,7 +326,7 @@ def test_a_checkpoint_of_the_same_step_is_replaced(store: CheckpointStore) -> No
     restored = store.restore()
     assert restored is not None
     assert restored.state == {"n": 2}
-    assert [path.name for path in store.root.iterdir()] == ["step-00000005"]
+    assert directories(store) == ["step-00000005"]
 
 
 def test_killed_between_the_renames_of_a_replacement_the_old_one_comes_back(
@@ -353,7 +361,7 @@ def test_on_a_full_disk_nothing_is_left_behind_and_the_old_one_stays(tmp_path: P
             store.write(2, tensors(size=512), {})
         assert caught.value.failure_class is FailureClass.RESOURCE
         assert str(place) in caught.value.message
-        assert [path.name for path in store.root.iterdir()] == [first.path.name]
+        assert directories(store) == [first.path.name]
         assert store.newest_valid() == first
         store.write(3, tensors(), {})
 
@@ -367,7 +375,7 @@ def test_a_file_size_limit_is_a_full_disk_too(store: CheckpointStore) -> None:
             store.write(2, tensors(size=512), {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert [path.name for path in store.root.iterdir()] == ["step-00000001"]
+    assert directories(store) == ["step-00000001"]
 
 
 def test_an_error_in_the_middle_leaves_nothing_behind(store: CheckpointStore) -> None:
@@ -375,13 +383,14 @@ def test_an_error_in_the_middle_leaves_nothing_behind(store: CheckpointStore) ->
         store.write(1, {"model": {"x": torch.zeros(2, dtype=torch.complex64)}}, {})
     with pytest.raises(ValueError, match="JSON"):
         store.write(1, tensors(), {"loss": float("nan")})
-    assert list(store.root.iterdir()) == []
+    assert directories(store) == []
 
 
 def test_the_manifest_says_what_exact_resume_depends_on(store: CheckpointStore) -> None:
-    entry = store.write(1, tensors(), {}, dtype="bf16", threads=3)
+    entry = store.write(1, tensors(), {}, arithmetic=Arithmetic("bf16", 3, 16, 2))
     stored = json.loads((entry.path / "manifest.json").read_text(encoding="utf-8"))
     assert (stored["dtype"], stored["threads"], stored["torch"]) == ("bf16", 3, torch.__version__)
+    assert (stored["micro_batch"], stored["processes"]) == (16, 2)
     assert CheckpointManifest.model_validate(stored).sealed() == entry.manifest
     assert entry.sha256 == sha256_of(entry.path / "manifest.json")
     assert entry.bytes == sum(

@@ -26,7 +26,6 @@ def test_the_smoke_preset_tells_breeds_apart_on_cats_it_never_saw(bench: Any) ->
 
 
 def test_a_resumed_classifier_ends_with_the_very_same_weights(bench: Any) -> None:
-    from training.store.checkpoints import CheckpointStore
 
     settings = {"steps": 8, "save_every": 4, "log_every": 4, "model": "classifier"}
     whole, broken = bench.make("whole", **settings), bench.make("broken", **settings)
@@ -35,7 +34,7 @@ def test_a_resumed_classifier_ends_with_the_very_same_weights(bench: Any) -> Non
     bench.run(broken)
     found = []
     for directory in (whole, broken):
-        store = CheckpointStore(directory.checkpoints_path("classifier"))
+        store = directory.store()
         tensors, _ = store.read(store.entries()[-1])
         found.append({**tensors["model"], **{f"ema.{k}": v for k, v in tensors["ema"].items()}})
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])

@@ -13,8 +13,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from training.__main__ import main
-from training.store.checkpoints import CheckpointStore
-from training.store.result import TrainingDirectory
+from training.store.directory import TrainingDirectory
 
 QUICK = ("steps=4", "save_every=2", "log_every=2", "sample_steps=2", "validate_every=4")
 
@@ -40,7 +39,7 @@ def trained(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert code in (0, 1)  # four steps need not pass the gates
     capsys.readouterr()
     (path,) = (volume / "trainings").iterdir()
-    return TrainingDirectory(volume, path.name)
+    return TrainingDirectory.local(volume, path.name)
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -48,7 +47,9 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_train_makes_a_training_from_a_preset_and_every_setting_arrives(trained: Any) -> None:
-    config, result = trained.read_config(), trained.read_result()
+    spec, result = trained.read_spec(), trained.read_result()
+    assert spec is not None
+    config = spec.settings
     assert (config.model, config.preset, config.steps, config.save_every) == ("dit", "smoke", 4, 2)
     assert (config.log_every, config.sample_steps, config.validate_every) == (2, 2, 4)
     assert (result.status, result.step, result.dataset.images) == ("completed", 4, 12)
@@ -81,7 +82,7 @@ def test_a_setting_that_cannot_be_used_is_refused_and_never_dropped(
 def test_settings_of_an_existing_training_cannot_be_changed(
     trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["train", "--volume", str(trained.volume_root), "--key", trained.key, "steps=9"]
+    command = ["train", "--volume", str(trained.root), "--key", trained.key, "steps=9"]
     assert main(command) == 1
     assert "cannot be changed" in capsys.readouterr().err
 
@@ -96,9 +97,10 @@ def test_a_flag_that_does_not_exist_is_a_usage_error(capsys: pytest.CaptureFixtu
 def test_list_shows_trainings_checkpoints_and_gates(
     trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["list", "--volume", str(trained.volume_root)]) == 0
+    assert main(["list", "--volume", str(trained.root)]) == 0
     text = said(capsys)
-    assert f"{trained.key}  dit smoke  completed" in text
+    assert f"{trained.key}  dit smoke  photos-16px" in text
+    assert "completed" in text
     assert "step-00000002" in text
     assert "step-00000004" in text
     assert "gate samples_not_noise" in text
@@ -107,10 +109,10 @@ def test_list_shows_trainings_checkpoints_and_gates(
 def test_verify_names_what_is_damaged(
     trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["verify", "--volume", str(trained.volume_root)]
+    command = ["verify", "--volume", str(trained.root)]
     assert main(command) == 0
     assert said(capsys).count("as written") == 3  # two checkpoints and the dataset
-    damaged = trained.checkpoints_path("dit") / "step-00000002" / "ema.safetensors"
+    damaged = trained.checkpoints_path / "step-00000002" / "ema.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-8])
     assert main(command) == 1
     (line,) = [line for line in said(capsys).splitlines() if "as written" not in line]
@@ -118,16 +120,20 @@ def test_verify_names_what_is_damaged(
     assert "ema.safetensors" in line
 
 
+def keep_one(directory: TrainingDirectory) -> None:
+    """Change what a training keeps, which its key says nothing about."""
+    spec = directory.read_spec()
+    assert spec is not None
+    settings = spec.settings.model_copy(update={"keep_last": 1})
+    directory.write_spec(spec.model_copy(update={"settings": settings}))
+
+
 def test_prune_says_what_it_would_delete_before_it_does(
     trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = trained.read_config()
-    assert config is not None
-    name = trained.read_dataset_name()
-    assert name is not None
-    trained.write_config(config.model_copy(update={"keep_last": 1}), name)
-    store = CheckpointStore(trained.checkpoints_path("dit"))
-    command = ["prune", "--volume", str(trained.volume_root), "--key", trained.key]
+    keep_one(trained)
+    store = trained.store()
+    command = ["prune", "--volume", str(trained.root), "--key", trained.key]
     assert main([*command, "--dry-run"]) == 0
     assert "would delete step-00000002" in said(capsys)
     assert len(store.entries()) == 2
@@ -140,10 +146,8 @@ def test_export_holds_the_average_alone_with_what_is_needed_to_use_it(
     trained: TrainingDirectory, tmp_path: Path
 ) -> None:
     out = tmp_path / "cats.safetensors"
-    assert (
-        main(["export", "--volume", str(trained.volume_root), "--key", trained.key, str(out)]) == 0
-    )
-    store = CheckpointStore(trained.checkpoints_path("dit"))
+    assert main(["export", "--volume", str(trained.root), "--key", trained.key, str(out)]) == 0
+    store = trained.store()
     tensors, _ = store.read(store.entries()[-1])
     with safe_open(out, "pt") as file:
         about = file.metadata()
@@ -157,7 +161,7 @@ def test_export_holds_the_average_alone_with_what_is_needed_to_use_it(
 
 
 def test_sample_draws_a_grid(trained: TrainingDirectory, tmp_path: Path) -> None:
-    command = ["sample", "--volume", str(trained.volume_root), "--key", trained.key]
+    command = ["sample", "--volume", str(trained.root), "--key", trained.key]
     out = tmp_path / "grid.png"
     options = ["--count", "4", "--steps", "2", "--label", "Persian", "--sampler", "euler"]
     assert main([*command, str(out), *options]) == 0
@@ -181,7 +185,7 @@ def test_what_cannot_be_taken_out_is_said_with_what_can(
     message: str,
     fix: str,
 ) -> None:
-    place = ["--volume", str(trained.volume_root), "--key", trained.key]
+    place = ["--volume", str(trained.root), "--key", trained.key]
     assert main([*command, *place]) == 1
     error = capsys.readouterr().err
     assert message in error
@@ -204,14 +208,14 @@ def test_a_training_that_is_not_there_is_named_and_not_begun(
 def test_a_finished_training_says_that_nothing_is_trained(
     trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["train", "--volume", str(trained.volume_root), "--key", trained.key])
+    main(["train", "--volume", str(trained.root), "--key", trained.key])
     assert "is finished already, at step 4; nothing is trained" in said(capsys)
 
 
 def test_sample_names_the_classes_it_knows(
     trained: TrainingDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["sample", "--volume", str(trained.volume_root), "--key", trained.key]
+    command = ["sample", "--volume", str(trained.root), "--key", trained.key]
     assert main([*command, str(tmp_path / "x.png"), "--label", "Poodle"]) == 1
     assert "use one of: Bengal, Persian" in capsys.readouterr().err
 
@@ -219,18 +223,15 @@ def test_sample_names_the_classes_it_knows(
 def test_a_pinned_checkpoint_stays_whatever_the_policy_says(
     trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config, name = trained.read_config(), trained.read_dataset_name()
-    assert config is not None
-    assert name is not None
-    trained.write_config(config.model_copy(update={"keep_last": 1}), name)
-    store = CheckpointStore(trained.checkpoints_path("dit"))
-    place = ["--volume", str(trained.volume_root), "--key", trained.key]
+    keep_one(trained)
+    store = trained.store()
+    place = ["--volume", str(trained.root), "--key", trained.key]
     assert main(["pin", *place, "3"]) == 1
     assert "use one of: 2, 4" in capsys.readouterr().err
     assert main(["pin", *place, "2"]) == 0
     assert main(["prune", *place]) == 0
     assert [entry.step for entry in store.entries()] == [2, 4]
-    assert main(["list", "--volume", str(trained.volume_root)]) == 0
+    assert main(["list", "--volume", str(trained.root)]) == 0
     (line,) = [line for line in said(capsys).splitlines() if line.endswith("pinned")]
     assert "step-00000002" in line
     assert main(["pin", *place, "2", "--remove"]) == 0
@@ -241,25 +242,25 @@ def test_a_pinned_checkpoint_stays_whatever_the_policy_says(
 def test_pins_that_cannot_be_read_let_nothing_go(
     trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place = ["--volume", str(trained.volume_root), "--key", trained.key]
+    place = ["--volume", str(trained.root), "--key", trained.key]
     assert main(["pin", *place, "2"]) == 0
-    (trained.checkpoints_path("dit") / "pinned.json").write_text("[]", encoding="utf-8")
+    (trained.checkpoints_path / "pinned.json").write_text("[]", encoding="utf-8")
     assert main(["prune", *place]) == 1
     assert "pinned.json cannot be read" in capsys.readouterr().err
-    assert len(CheckpointStore(trained.checkpoints_path("dit")).entries()) == 2
+    assert len(trained.store().entries()) == 2
 
 
 def test_stop_says_when_nothing_runs(
     trained: TrainingDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["stop", "--volume", str(trained.volume_root), "--key", trained.key]) == 1
+    assert main(["stop", "--volume", str(trained.root), "--key", trained.key]) == 1
     assert "is not running" in said(capsys)
 
 
 def start(processes: Any, directory: TrainingDirectory) -> subprocess.Popen[str]:
     """Start `python -m training train` for a key."""
     command = [sys.executable, "-m", "training", "train"]
-    command += ["--volume", str(directory.volume_root), "--key", directory.key]
+    command += ["--volume", str(directory.root), "--key", directory.key]
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parents[2]),

@@ -17,13 +17,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from training.compute.local import LocalCompute, TrainingStatus
+from training.compute.local import LocalCompute
+from training.compute.port import TrainingStatus
 from training.data.prepare import prepare
 from training.data.synthetic import portraits
 from training.errors import CheckpointError, DiskFull
-from training.learn.config import Execution, TrainingConfig, resolve
-from training.store.result import TrainingDirectory
-from training.store.volume import LocalVolume, commit_training, verify_commit
+from training.learn.config import Execution, resolve
+from training.store.commit import commit_training, verify_commit
+from training.store.directory import TrainingDirectory
+from training.store.spec import Spec
+from training.store.volume import LocalVolume
 
 ROOT = Path(__file__).parents[2]
 KEY = "0123456789abcdef"
@@ -34,27 +37,29 @@ LAUNCH = """
 import sys
 from pathlib import Path
 from training.compute.local import LocalCompute
-from training.learn.config import Execution, resolve
-config = resolve("dit", "smoke", {"steps": sys.argv[4], "save_every": "20", "log_every": "5"})
-launch = LocalCompute(Path(sys.argv[1])).launch(sys.argv[2], config, sys.argv[3], Execution())
+from training.learn.config import Execution
+from training.store.spec import Spec
+spec = Spec.model_validate_json(sys.argv[2])
+launch = LocalCompute(Path(sys.argv[1])).launch(spec, Execution())
 print(launch.owner, launch.attached, flush=True)
 sys.stdin.read()
 """
 
 
-def settings(steps: int) -> TrainingConfig:
-    return resolve("dit", "smoke", steps=steps, save_every=20, batch=4, log_every=5)
+def spec(data: str, steps: int) -> Spec:
+    config = resolve("dit", "smoke", steps=steps, save_every=20, batch=4, log_every=5)
+    return Spec(key=KEY, parts=None, settings=config, data=data, label="cats", kind="folder")
 
 
 @pytest.fixture(scope="module")
 def cats(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A volume with a dataset of sixteen drawn cats, and its name."""
+    """A volume with a dataset of sixteen drawn cats, and its digest."""
     root = tmp_path_factory.mktemp("cats")
     folder = root / "photos"
     folder.mkdir()
     for number, (pixels, breed) in enumerate(islice(portraits(16), 16)):
         Image.fromarray(pixels).save(folder / f"{breed}_{number}.png")
-    return root, prepare(folder, root, 16).name
+    return root, prepare(folder, root, 16).digest
 
 
 @pytest.fixture
@@ -78,7 +83,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 def ended(volume: Path, key: str = KEY) -> TrainingStatus:
     """The status once no process holds the training."""
-    lock = TrainingDirectory(volume, key).lock_path
+    lock = TrainingDirectory.local(volume, key).lock_path
     wait = ["flock", "--shared", "--timeout", str(PATIENCE), str(lock), "true"]
     subprocess.run(wait, check=True)
     return LocalCompute(volume).status(key)
@@ -90,7 +95,7 @@ def under_way(volume: Path, step: int, key: str = KEY) -> None:
 
     def there() -> bool:
         status = compute.status(key)
-        log = TrainingDirectory(volume, key).log_path.read_text(encoding="utf-8")
+        log = TrainingDirectory.local(volume, key).log_path.read_text(encoding="utf-8")
         assert status.state == "running", log
         return (status.step or 0) >= step
 
@@ -101,7 +106,7 @@ def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
     volume: Path, cats: tuple[Path, str], processes: Any
 ) -> None:
     """Incident 3: SIGHUP or SIGKILL to the launcher ends the launcher; anyone re-attaches."""
-    command = [sys.executable, "-c", LAUNCH, str(volume), KEY, cats[1], "100000"]
+    command = [sys.executable, "-c", LAUNCH, str(volume), spec(cats[1], 100_000).model_dump_json()]
     pipe = subprocess.PIPE
     launcher = processes(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
     owner, attached = launcher.stdout.readline().rsplit(" ", 1)
@@ -111,7 +116,7 @@ def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
     pid = int(owner.removeprefix("pid "))
     assert os.getsid(pid) == pid
     compute = LocalCompute(volume)
-    again = compute.launch(KEY, settings(100_000), cats[1], Execution(threads=1))
+    again = compute.launch(spec(cats[1], 100_000), Execution(threads=1))
     assert (again.attached, again.owner) == (True, owner)
     under_way(volume, 5)
     assert compute.status(KEY).target == 100_000
@@ -119,7 +124,7 @@ def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
     status = ended(volume)
     assert status.state == "interrupted"
     assert not compute.stop(KEY)
-    result = TrainingDirectory(volume, KEY).read_result()
+    result = TrainingDirectory.local(volume, KEY).read_result()
     assert result is not None
     assert result.step == status.step
     assert result.checkpoint is not None
@@ -128,19 +133,19 @@ def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
 def test_after_kill_9_the_lock_is_free_and_the_next_launch_resumes(
     volume: Path, cats: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute, directory = LocalCompute(volume), TrainingDirectory(volume, KEY)
+    compute, directory = LocalCompute(volume), TrainingDirectory.local(volume, KEY)
     # It stands still where it would save step 40: it cannot end before anybody kills it.
     (volume / "fate").mkdir()
     (volume / "fate" / "trainings").write_text("stop", encoding="utf-8")
     monkeypatch.setenv("GREMLINS", str(volume / "fate"))
     monkeypatch.setenv("PYTHONPATH", str(GREMLINS))
-    first = compute.launch(KEY, settings(120), cats[1], Execution(threads=1))
+    first = compute.launch(spec(cats[1], 120), Execution(threads=1))
     pid = int(first.owner.removeprefix("pid "))
     stat = Path(f"/proc/{pid}/stat")
     until(lambda: stat.read_text("utf-8").rpartition(")")[2].split()[0] == "T", "it stands")
     os.kill(pid, signal.SIGKILL)
     assert ended(volume).state == "interrupted"
-    second = compute.launch(KEY, settings(120), cats[1], Execution(threads=1))
+    second = compute.launch(spec(cats[1], 120), Execution(threads=1))
     assert not second.attached
     assert second.owner != first.owner
     status = ended(volume)
@@ -158,17 +163,17 @@ def test_after_kill_9_the_lock_is_free_and_the_next_launch_resumes(
 def verify_the_commit(root: Path) -> None:
     """What a completed training left is committed, and a changed byte is found."""
     volume = LocalVolume(root)
-    commit = commit_training(volume, KEY)
-    assert verify_commit(volume, KEY) == commit
+    commit = commit_training(TrainingDirectory(volume, KEY))
+    assert verify_commit(TrainingDirectory(volume, KEY)) == commit
     weights = next(name for name in commit.files if name.endswith("model.safetensors"))
     content = bytearray(volume.read_bytes(weights))
     content[-1] ^= 1
     volume.write_bytes(weights, bytes(content))
     with pytest.raises(CheckpointError, match="sha256"):
-        verify_commit(volume, KEY)
+        verify_commit(TrainingDirectory(volume, KEY))
     volume.remove(weights)
     with pytest.raises(CheckpointError, match="is gone"):
-        verify_commit(volume, KEY)
+        verify_commit(TrainingDirectory(volume, KEY))
 
 
 def test_many_launchers_at_the_same_moment_start_one_training(
@@ -181,7 +186,7 @@ def test_many_launchers_at_the_same_moment_start_one_training(
 
     def launch() -> None:
         gate.wait()
-        launches.append(compute.launch(KEY, settings(100_000), cats[1], Execution(threads=1)))
+        launches.append(compute.launch(spec(cats[1], 100_000), Execution(threads=1)))
 
     threads = [threading.Thread(target=launch) for _ in range(8)]
     for thread in threads:
@@ -205,7 +210,7 @@ def test_an_interpreter_that_is_not_there_leaves_no_lock(
 ) -> None:
     compute = LocalCompute(volume, python="/nowhere/python")
     with pytest.raises(FileNotFoundError):
-        compute.launch(KEY, settings(5), cats[1], Execution())
+        compute.launch(spec(cats[1], 5), Execution())
     assert compute.status(KEY).state == "absent"
 
 
@@ -219,7 +224,7 @@ def test_a_full_volume_is_said_by_the_launch(tmp_path: Path) -> None:
         with suppress(OSError):
             (place / "filler").write_bytes(bytes(16_000))
         with pytest.raises(DiskFull):
-            LocalCompute(place).launch(KEY, settings(5), "x", Execution())
+            LocalCompute(place).launch(spec("x", 5), Execution())
         assert LocalCompute(place).status(KEY).state == "absent"
     finally:
         subprocess.run(["umount", str(place)], check=True)

@@ -1,17 +1,16 @@
 """Settings, the key they give, and what a training leaves on the volume."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from training.errors import CheckpointError, ConfigError, FailureClass, TrainingError
-from training.key import config_digest, source_digest, training_key
-from training.learn.config import Execution, TrainingConfig, resolve
+from training.learn.config import TrainingConfig, resolve
 from training.learn.presets import PRESETS
-from training.store.result import CheckpointRef, DatasetRef, Result, TrainingDirectory, Verdict
+from training.store.directory import TrainingDirectory
+from training.store.result import CheckpointRef, DatasetRef, Result, Verdict
+from training.store.spec import Spec
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,43 +100,6 @@ def test_a_setting_that_makes_no_sense_is_refused(overrides: dict[str, object], 
     assert caught.value.failure_class is FailureClass.PERMANENT
 
 
-def test_the_key_is_that_of_what_is_trained_and_of_nothing_else(tmp_path: Path) -> None:
-    config = resolve("dit", "smoke")
-    key = training_key(config, "data", "source")
-    assert len(key) == 16
-    assert key == training_key(resolve("dit", "smoke", {"steps": "150"}), "data", "source")
-    others = {
-        training_key(resolve("dit", "smoke", seed=1), "data", "source"),
-        training_key(config, "other", "source"),
-        training_key(config, "data", "other"),
-        key,
-    }
-    assert len(others) == 4
-    assert config_digest(config) != config_digest(resolve("dit", "smoke", seed=1))
-    assert set(Execution.model_fields).isdisjoint(TrainingConfig.model_fields)
-    code = (
-        "from training.learn.config import resolve\nfrom training.key import training_key\n"
-        "print(training_key(resolve('dit', 'smoke'), 'data', 'source'))"
-    )
-    run = [sys.executable, "-c", code]
-    other = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert other.stdout.strip() == key
-    del tmp_path
-
-
-def test_the_source_digest_is_that_of_names_and_bytes(tmp_path: Path) -> None:
-    for name in ("a.py", "data/b.py", "compute/loopback/c.py", "notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        (tmp_path / name).write_text(name, encoding="utf-8")
-    digest = source_digest(tmp_path)
-    (tmp_path / "compute" / "loopback" / "c.py").write_text("other", encoding="utf-8")
-    (tmp_path / "notes.txt").write_text("other", encoding="utf-8")
-    (tmp_path / "a.py").touch()
-    assert source_digest(tmp_path) == digest
-    (tmp_path / "data" / "b.py").rename(tmp_path / "data" / "c.py")
-    assert source_digest(tmp_path) != digest
-
-
 def result(**changes: object) -> Result:
     gate = Verdict(name="g", metric="m", threshold=1, direction=">=", value=2, passed=True)
     given: dict[str, object] = {
@@ -174,20 +136,20 @@ def test_a_result_passes_when_its_target_is_reached_and_its_gates_hold() -> None
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    directory = TrainingDirectory(tmp_path, "k")
-    assert directory.read_config() is directory.read_result() is directory.last_metrics() is None
+    directory = TrainingDirectory.local(tmp_path, "k")
+    assert directory.read_spec() is directory.read_result() is directory.last_metrics() is None
     assert (directory.attempts, list(directory.metrics())) == (0, [])
     config = resolve("classifier", "smoke")
-    directory.write_config(config, "cats-16px")
+    spec = Spec(key="k", parts=None, settings=config, data="d", label="cats-16px", kind="folder")
+    directory.write_spec(spec)
     directory.write_result(result())
     assert (directory.begin_attempt(), directory.begin_attempt(), directory.attempts) == (1, 2, 2)
-    assert directory.read_config() == config
-    assert directory.read_dataset_name() == "cats-16px"
+    assert directory.read_spec() == spec
     assert directory.read_result() == result()
 
 
 def test_a_torn_last_line_of_metrics_is_passed_over(tmp_path: Path) -> None:
-    directory = TrainingDirectory(tmp_path, "k")
+    directory = TrainingDirectory.local(tmp_path, "k")
     directory.path.mkdir(parents=True)
     rows = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.4}, {"step": 2, "validation_loss": 1}]
     lines = "".join(json.dumps(row) + "\n" for row in rows)
@@ -199,11 +161,11 @@ def test_a_torn_last_line_of_metrics_is_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"step": "x"}'])
 def test_a_damaged_record_is_said_with_its_path(tmp_path: Path, content: str) -> None:
-    directory = TrainingDirectory(tmp_path, "k")
+    directory = TrainingDirectory.local(tmp_path, "k")
     directory.path.mkdir(parents=True)
-    directory.result_path.write_text(content, encoding="utf-8")
-    directory.config_path.write_text(content, encoding="utf-8")
-    for read in (directory.read_result, directory.read_config):
+    for name in (directory.result_name, directory.spec_name):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    for read in (directory.read_result, directory.read_spec):
         with pytest.raises(CheckpointError, match=r"\.json cannot be read"):
             read()
 

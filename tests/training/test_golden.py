@@ -25,7 +25,7 @@ def curve(bench: Any) -> list[str]:
     directory = bench.make("golden", steps=20, log_every=1, save_every=20, sample_steps=2)
     bench.run(directory)
     losses = [row["loss"] for row in directory.metrics() if "loss" in row]
-    cats = load(bench.volume, bench.dataset).digest[:12]
+    cats = load(bench.volume, bench.dataset).content[:12]
     return [f"{cpu_capability()}, cats {cats}", *(loss.hex() for loss in losses)]
 
 

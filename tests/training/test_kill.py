@@ -14,8 +14,7 @@ import torch
 
 from training.learn.config import Execution
 from training.store.adjustments import write_adjustments
-from training.store.checkpoints import CheckpointStore
-from training.store.result import TrainingDirectory
+from training.store.directory import TrainingDirectory
 
 SETTINGS = {
     "steps": 60,
@@ -48,7 +47,7 @@ class Killed:
 def begin(processes: Any, directory: TrainingDirectory) -> subprocess.Popen[bytes]:
     """Start an attempt in a process of its own; it prints nothing here but its log."""
     command = [sys.executable, "-m", "training", "train"]
-    command += ["--volume", str(directory.volume_root), "--key", directory.key]
+    command += ["--volume", str(directory.root), "--key", directory.key]
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -80,7 +79,7 @@ def killed_again_and_again(
 ) -> Killed:
     """Kill attempts at random moments, then let one end."""
     seen, randomness = Killed(), random.Random(seed)
-    store = CheckpointStore(directory.checkpoints_path("dit"))
+    store = directory.store()
     while seen.kills < kills and directory.read_result() is None:
         process = begin(processes, directory)
         seen.kills += kill_after(process, randomness.randrange(1, 5), randomness.randrange(80))
@@ -94,7 +93,7 @@ def killed_again_and_again(
 
 
 def final_weights(directory: TrainingDirectory) -> dict[str, torch.Tensor]:
-    store = CheckpointStore(directory.checkpoints_path("dit"))
+    store = directory.store()
     newest = store.newest_valid()
     assert newest is not None
     assert newest.step == SETTINGS["steps"]

@@ -17,8 +17,7 @@ from training.learn.diffusion import DiffusionTask
 from training.learn.parallel import Group, joined
 from training.learn.task import Draws
 from training.runner.train import train
-from training.store.checkpoints import CheckpointStore
-from training.store.result import TrainingDirectory
+from training.store.directory import TrainingDirectory
 
 TOLERANCE = 1e-5
 """Largest relative difference of the losses of a step."""
@@ -26,7 +25,7 @@ TOLERANCE = 1e-5
 
 def torchrun(directory: TrainingDirectory) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command += ["-m", "training", "train", "--volume", str(directory.volume_root)]
+    command += ["-m", "training", "train", "--volume", str(directory.root)]
     command += ["--key", directory.key]
     environment = {
         **os.environ,
@@ -75,7 +74,7 @@ def test_two_processes_have_the_loss_curve_of_one_with_the_double_batch(bench: A
     )
     assert list(two) == list(range(1, 21))  # only one of the two writes
     assert two == pytest.approx(one, rel=TOLERANCE)
-    store = CheckpointStore(together.checkpoints_path("dit"))
+    store = together.store()
     assert [entry.step for entry in store.entries()] == [10, 20]
     assert store.newest_valid() == store.entries()[-1]
 

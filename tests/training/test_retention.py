@@ -116,6 +116,7 @@ def test_what_is_no_checkpoint_is_left_alone(store: CheckpointStore) -> None:
     assert sorted(path.name for path in store.root.iterdir()) == [
         ".tmp-step-00000600-1-ab",
         "notes",
+        "saved.jsonl",
         "step-00000001",
         "step-00000500",
     ]

@@ -15,8 +15,8 @@ from training.learn.diffusion import DiffusionTask
 from training.learn.task import BatchLoss
 from training.runner.signals import StopFlag
 from training.runner.train import train
-from training.store.checkpoints import CheckpointStore
-from training.store.result import Result, TrainingDirectory
+from training.store.directory import TrainingDirectory
+from training.store.result import Result
 
 SETTINGS = {
     "steps": 100,
@@ -87,7 +87,7 @@ def test_a_signal_ends_the_attempt_at_the_step_it_came_in(
 
 def newest(directory: TrainingDirectory) -> int:
     """The step of the newest valid checkpoint."""
-    entry = CheckpointStore(directory.checkpoints_path("dit")).newest_valid()
+    entry = directory.store().newest_valid()
     assert entry is not None
     return entry.step
 

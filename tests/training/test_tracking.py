@@ -12,9 +12,9 @@ from training.errors import ConfigError
 from training.learn.config import Execution
 from training.runner.signals import StopFlag
 from training.runner.train import train
-from training.store.adjustments import adjust, adjustments_of
-from training.store.result import Result, TrainingDirectory
-from training.store.volume import LocalVolume
+from training.store.adjustments import adjust, adjustments_of, read_adjustments
+from training.store.directory import TrainingDirectory
+from training.store.result import Result
 from training.track.tracking import Row, Tracking, require
 
 LITTLE = {"steps": 8, "save_every": 4, "log_every": 2, "sample_every": 4, "sample_steps": 1}
@@ -36,14 +36,14 @@ class After(StopFlag):
 def interrupted(directory: TrainingDirectory, tracker: str, steps: int) -> None:
     """One attempt that ends before its time, and after a step that no checkpoint holds."""
     how = Execution.model_validate({"threads": 1, "track": tracker})
-    train(directory.volume_root, directory.key, execution=how, stop=After(steps))
+    train(directory.root, directory.key, execution=how, stop=After(steps))
 
 
 def forget_checkpoint(directory: TrainingDirectory, step: int) -> None:
     """As if the attempt had been killed before it could save: steps have to be done again."""
     import shutil
 
-    shutil.rmtree(directory.checkpoints_path("dit") / f"step-{step:08d}")
+    shutil.rmtree(directory.checkpoints_path / f"step-{step:08d}")
 
 
 def recorded(directory: TrainingDirectory) -> dict[str, list[tuple[int, float]]]:
@@ -190,8 +190,8 @@ def test_where_metrics_are_shown_is_the_users_alone_and_no_recovery_changes_it(
     bench: Any,
 ) -> None:
     directory = bench.make("whose", **LITTLE)
-    volume = LocalVolume(bench.volume)
-    adjust(volume, directory.key, attempts=1, micro_batch=4)
-    asked = adjustments_of(volume, directory.key, Execution(track="mlflow", micro_batch=8))
+    adjust(directory, attempts=1, micro_batch=4)
+    stored = read_adjustments(directory)
+    asked = adjustments_of(stored, Execution(track="mlflow", micro_batch=8))
     assert (asked.track, asked.micro_batch) == ("mlflow", 4)
-    assert adjustments_of(volume, directory.key, Execution()).track is None
+    assert adjustments_of(stored, Execution()).track is None

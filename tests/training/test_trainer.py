@@ -29,15 +29,15 @@ from training.learn.dit import TinyDiT
 from training.learn.task import BatchLoss, Draws
 from training.runner.signals import StopFlag
 from training.runner.train import train
-from training.store.checkpoints import CheckpointStore
-from training.store.result import Result, TrainingDirectory
+from training.store.directory import TrainingDirectory
+from training.store.result import Result
 
 LITTLE = {"steps": 12, "save_every": 4, "log_every": 3, "sample_steps": 2, "validate_every": 6}
 
 
 def weights(directory: TrainingDirectory, step: int | None = None) -> dict[str, Tensor]:
     """All tensors of a checkpoint, the newest unless a step is given."""
-    store = CheckpointStore(directory.checkpoints_path("dit"))
+    store = directory.store()
     entries = {entry.step: entry for entry in store.entries()}
     tensors, _ = store.read(entries[max(entries) if step is None else step])
     return {
@@ -107,7 +107,7 @@ def test_a_resumed_training_ends_with_the_very_same_weights(bench: Any, stopped_
 def interrupted_at(directory: TrainingDirectory, step: int) -> Result:
     """The result of an attempt that is asked to stop when `step` steps are done."""
     stop = CountingFlag(step)
-    return train(directory.volume_root, directory.key, execution=Execution(threads=1), stop=stop)
+    return train(directory.root, directory.key, execution=Execution(threads=1), stop=stop)
 
 
 class CountingFlag(StopFlag):
@@ -168,8 +168,8 @@ def test_a_dataset_smaller_than_a_batch_is_trained_on(bench: Any, tmp_path: Path
         Image.new("RGB", (20, 20), (80 * index, 100, 30)).save(photos / f"Bengal_{index}.png")
     (bench.volume / "datasets").unlink()
     manifest = prepare(photos, bench.volume, 16)
-    result = replace(bench, dataset=manifest.name).run(
-        replace(bench, dataset=manifest.name).make("few", **LITTLE)
+    result = replace(bench, dataset=manifest.digest).run(
+        replace(bench, dataset=manifest.digest).make("few", **LITTLE)
     )
     assert (result.status, result.step, result.dataset.images) == ("completed", 12, 3)
 
@@ -256,15 +256,14 @@ def test_a_rate_that_breaks_the_numbers_stops_the_run_and_leaves_a_good_checkpoi
     settings = {**LITTLE, "save_every": 2, "clip": 1e9, "learning_rate": 1e-3, "warmup_steps": 0}
     directory = bench.make("broken", **settings)
     interrupted_at(directory, 4)
-    directory.write_config(
-        directory.read_config().model_copy(update={"learning_rate": 1e30}), bench.dataset
-    )
+    config = directory.read_spec().settings.model_copy(update={"learning_rate": 1e30})
+    directory.write_spec(bench.spec("broken", config))
     result = bench.run(directory)
     assert result.failure is not None
     assert result.failure.failure_class is FailureClass.NUMERIC
     assert result.checkpoint is not None
     assert result.checkpoint.step == 4
-    newest = CheckpointStore(directory.checkpoints_path("dit")).newest_valid()
+    newest = directory.store().newest_valid()
     assert newest is not None
     assert newest.step == 4
     assert all(value.isfinite().all() for value in weights(directory).values())
@@ -273,7 +272,7 @@ def test_a_rate_that_breaks_the_numbers_stops_the_run_and_leaves_a_good_checkpoi
 def test_after_bad_numbers_a_lower_rate_and_an_earlier_step_can_be_asked_for(bench: Any) -> None:
     directory = bench.make("lower", **{**LITTLE, "steps": 8, "log_every": 1})
     interrupted_at(directory, 8)
-    directory.result_path.unlink()
+    directory.forget_result()
     result = bench.run(directory, lr_scale=0.5, resume_step=4)
     assert (result.status, result.step) == ("completed", 8)
     rates = {row["step"]: row["lr"] for row in rows(directory)}
@@ -298,7 +297,7 @@ def test_a_signal_ends_the_run_after_one_step_and_one_save(
     assert number.name in result.failure.message
     assert result.checkpoint is not None
     assert result.checkpoint.step == result.step
-    assert len(CheckpointStore(directory.checkpoints_path("dit")).entries()) == 1
+    assert len(directory.store().entries()) == 1
     assert signal.getsignal(number) is before
 
 
@@ -348,7 +347,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_and_said(bench: Any) -> None
     whole, broken = bench.make("whole", **LITTLE), bench.make("broken", **LITTLE)
     bench.run(whole)
     interrupted_at(broken, 8)
-    newest = broken.checkpoints_path("dit") / "step-00000008" / "model.safetensors"
+    newest = broken.checkpoints_path / "step-00000008" / "model.safetensors"
     content = bytearray(newest.read_bytes())
     content[-1] ^= 1
     newest.write_bytes(content)
@@ -406,7 +405,7 @@ def test_a_full_disk_fails_by_name_and_keeps_the_last_checkpoint(
     assert result.status == "failed"
     assert result.failure is not None
     assert (result.failure.name, result.failure.failure_class) == ("disk_full", "resource")
-    newest = CheckpointStore(directory.checkpoints_path("dit")).newest_valid()
+    newest = directory.store().newest_valid()
     assert newest is not None
     assert newest.step == 4
     assert bench.run(directory).status == "completed"
@@ -474,7 +473,7 @@ def test_a_training_that_is_not_on_the_volume_is_named(tmp_path: Path) -> None:
 def test_a_dataset_of_another_size_is_refused(bench: Any) -> None:
     bench.make("size", image_size=32)
     with pytest.raises(ConfigError, match="16 px, the training 32 px"):
-        bench.run(TrainingDirectory(bench.volume, "size"))
+        bench.run(TrainingDirectory.local(bench.volume, "size"))
 
 
 def test_lines_of_the_log_have_the_agreed_form(bench: Any) -> None:
@@ -497,7 +496,9 @@ def test_older_checkpoints_go_when_newer_ones_are_safe(bench: Any) -> None:
     directory = bench.make("kept", **{**LITTLE, "keep_last": 1, "validate_every": 100})
 
     def after_save() -> None:
-        order.append(",".join(sorted(p.name for p in directory.checkpoints_path("dit").iterdir())))
+        order.append(
+            ",".join(sorted(p.name for p in directory.checkpoints_path.iterdir() if p.is_dir()))
+        )
 
     train(bench.volume, "kept", execution=Execution(threads=1), after_save=after_save)
     assert order == ["step-00000004", "step-00000004,step-00000008", "step-00000008,step-00000012"]
@@ -532,5 +533,5 @@ def test_every_kind_of_task_is_made_from_configuration_and_classes(
     bench: Any, synthetic_cats: Path
 ) -> None:
     make: Callable[[TrainingConfig, int], DiffusionTask] = DiffusionTask
-    config = bench.make("any").read_config()
+    config = bench.make("any").read_spec().settings
     assert make(config, 8).build().null_class == len(load(synthetic_cats, bench.dataset).classes)

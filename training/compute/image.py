@@ -26,13 +26,27 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.errors import INSTALL, ImageError, Interrupted
-from training.key import source_digest
+from training.key import digest_of_files
+from training.store.directory import proof_name
 from training.store.durable import write_whole
 
-__all__ = ["REQUIREMENTS", "Proof", "fingerprint", "modules", "prove", "read_proof", "requirements"]
+__all__ = [
+    "PYTHON",
+    "REQUIREMENTS",
+    "Proof",
+    "fingerprint",
+    "modules",
+    "pins",
+    "prove",
+    "read_proof",
+    "requirements",
+]
 
 REQUIREMENTS = ("torch", "numpy", "pillow", "safetensors", "pydantic")
 """What training needs to run; everything else it imports comes with these."""
+
+PYTHON = "3.11"
+"""The version that our own models are declared with, wherever they are trained."""
 
 RECIPE = "1"
 """Part of the fingerprint: raise it when the way the proof is made changes."""
@@ -40,6 +54,7 @@ RECIPE = "1"
 STEPS = 2
 POLL_SECONDS = 0.1
 _PACKAGE = Path(__file__).resolve().parents[1]
+_CONSTRAINTS = _PACKAGE.parent / "constraints.txt"
 _NOT_INSIDE = ("compute/modal", "compute/loopback", "track")
 
 # Runs in the clean interpreter. The finders are wrapped, so that what is installed beside the
@@ -118,9 +133,38 @@ def requirements() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def pins(constraints: Path = _CONSTRAINTS) -> tuple[str, ...]:
+    """``name==version`` of each of `REQUIREMENTS`: as pinned, or as installed where no pins are.
+
+    Raises:
+        ImageError: A requirement is neither pinned nor installed here.
+    """
+    versions = dict(re.findall(r"(?m)^\s*([\w.-]+)==([^\s;#+]+)", _text(constraints)))
+    pinned = {_normal(name): version for name, version in versions.items()}
+    return tuple(f"{name}=={pinned.get(name) or _installed(name)}" for name in sorted(REQUIREMENTS))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def _installed(name: str) -> str:
+    try:
+        # "2.13.0+cpu" is 2.13.0, built for another processor
+        return importlib.metadata.version(name).partition("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        raise ImageError(f"{name} is not installed", fix=INSTALL) from None
+
+
 def fingerprint(root: Path = _PACKAGE) -> str:
     """64 hex digits of recipe, Python version, requirements and source."""
-    parts = [RECIPE, platform.python_version(), json.dumps(requirements()), source_digest(root)]
+    # The control plane never reaches a container.
+    files = [path for path in root.rglob("*.py") if "loopback" not in path.parts]
+    source = digest_of_files(root, files)
+    parts = [RECIPE, platform.python_version(), json.dumps(requirements()), source]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -140,7 +184,7 @@ def modules(root: Path = _PACKAGE) -> list[str]:
 def read_proof(volume_root: Path, digest: str) -> Proof | None:
     """The proof for this fingerprint, or None."""
     try:
-        return Proof.model_validate_json(_path(volume_root, digest).read_bytes())
+        return Proof.model_validate_json((volume_root / proof_name(digest)).read_bytes())
     except (OSError, ValidationError):
         return None
 
@@ -190,7 +234,7 @@ def prove(
         requirements=held,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    write_whole(_path(volume_root, digest), proof.model_dump_json(indent=2) + "\n")
+    write_whole((volume_root / proof_name(digest)), proof.model_dump_json(indent=2) + "\n")
     return proof
 
 
@@ -232,7 +276,3 @@ def _top_level(held: dict[str, str]) -> list[str]:
 
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _path(volume_root: Path, digest: str) -> Path:
-    return volume_root / "images" / f"{digest}.json"

@@ -6,7 +6,8 @@ from pathlib import Path
 from training.data.prepare import prepare
 from training.data.synthetic import portraits
 from training.learn.config import resolve
-from training.store.result import TrainingDirectory
+from training.own import spec_of
+from training.store.directory import TrainingDirectory
 
 __all__ = ["two_steps"]
 
@@ -25,9 +26,9 @@ def two_steps(volume: str) -> dict[str, float]:
     root = Path(volume)
     config = resolve("dit", "smoke", steps=STEPS, batch=4, sample_steps=1, warmup_steps=0)
     manifest = prepare(_photos(root / "photos", config.image_size), root, config.image_size)
-    directory = TrainingDirectory(root, "smoke")
-    directory.write_config(config, manifest.name)
-    result = train(root, "smoke")
+    spec = spec_of(config, manifest)
+    TrainingDirectory.local(root, spec.key).write_spec(spec)
+    result = train(root, spec.key)
     if result.status != "completed" or result.step != STEPS:
         raise RuntimeError(f"{result.status} at step {result.step}: {result.failure}")
     return {"steps": result.step, "loss": result.metrics["loss"]}

@@ -3,16 +3,19 @@
 Importing this module imports neither numpy nor PIL.
 """
 
+import hashlib
+import json
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from training.data import archive, synthetic
-from training.data.folder import fingerprint
+from training.data.folder import fingerprint, printable
 from training.errors import DatasetError
 
-__all__ = ["Kind", "Origin", "dataset_name", "origin_of"]
+__all__ = ["Kind", "Origin", "label_of", "origin_of"]
 
 Kind = Literal["folder", "pets", "synthetic"]
 
@@ -24,6 +27,12 @@ class Origin:
     kind: Kind
     name: str
     folder: Path | None = None
+
+    def identity(self, image_size: int) -> str:
+        """16 hex digits of kind, folder and image size: where is kept what it was prepared as."""
+        folder = "" if self.folder is None else printable(str(self.folder))
+        text = json.dumps([self.kind, folder, image_size])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def fingerprint(self) -> str:
         """Changes when the photos may have changed; reads no photo.
@@ -53,14 +62,18 @@ def origin_of(source: str | Path | None) -> Origin:
             code="dataset_no_source",
         )
     folder = Path(source).expanduser().resolve()
-    return Origin("folder", str(folder), folder)
+    return Origin("folder", printable(str(folder)), folder)
 
 
-def dataset_name(source: str | Path | None, image_size: int) -> str:
-    """The name that a source has as a dataset of this size, such as ``catfaces64-32px``."""
+def label_of(source: str | Path | None, image_size: int) -> str:
+    """What people call a source as a dataset of this size, such as ``catfaces64-32px``.
+
+    A label names nothing: two folders may have the same one, and are two datasets.
+    """
     origin = origin_of(source)
     if origin.folder is None:
         stem = {"pets": "oxford-pets", "synthetic": "synthetic-cats"}[origin.kind]
     else:
-        stem = re.sub(r"[^a-z0-9]+", "-", origin.folder.name.lower()).strip("-") or "photos"
+        name = unicodedata.normalize("NFC", printable(origin.folder.name)).lower()
+        stem = re.sub(r"[\W_]+", "-", name).strip("-") or "photos"
     return f"{stem}-{image_size}px"

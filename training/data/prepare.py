@@ -13,7 +13,7 @@ from training.data import synthetic
 from training.data.archive import ARCHIVE, Archive
 from training.data.decode import UnusablePhoto, decode, strict_decoding
 from training.data.folder import Photo, listing
-from training.data.origin import Origin, dataset_name, origin_of
+from training.data.origin import Origin, label_of, origin_of
 from training.data.shard import (
     IMAGES_FILE,
     LABELS_FILE,
@@ -21,10 +21,12 @@ from training.data.shard import (
     DatasetManifest,
     Skipped,
     content_digest,
-    dataset_directory,
-    read_manifest,
+    dataset_digest,
+    verify,
 )
+from training.data.sources import fault_of, is_current, prepared_of, remember
 from training.errors import DatasetError
+from training.store.directory import dataset_name, downloads_name
 from training.store.durable import (
     disk_errors,
     remove_abandoned,
@@ -33,6 +35,7 @@ from training.store.durable import (
     temporary_directory,
     write_whole,
 )
+from training.store.volume import LocalVolume
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +64,7 @@ def prepare(
     archive: Archive = ARCHIVE,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> DatasetManifest:
-    """Prepare the photos of `source` at ``<volume>/datasets/<name>``; nothing if it is current.
+    """Prepare the photos of `source` on the volume; nothing if what it was prepared as is current.
 
     Args:
         source: None or ``synthetic`` for drawn cats, ``pets`` for the Oxford-IIIT cats, or a
@@ -73,34 +76,39 @@ def prepare(
         clock: Says when.
 
     Returns:
-        The manifest; files that are no usable photos are in it, each with its reason.
+        What the source was prepared as; files that are no usable photos are in it, each with its
+        reason. Photos that another source holds as well are on the volume once.
 
     Raises:
         DatasetError: No such folder, no usable photo in it, or no network.
         DiskFull: There is no room; what was there before is untouched.
     """
-    origin = origin_of(source)
-    name = dataset_name(source, image_size)
-    final = dataset_directory(volume_root, name)
-    before = read_manifest(volume_root, name)
-    if before is not None and _still_good(before, origin, final):
+    origin, volume = origin_of(source), LocalVolume(volume_root)
+    before = prepared_of(volume, source, image_size)
+    if before is not None and is_current(before, source) and not fault_of(volume, before):
         return before
     gathered = _gather(origin, volume_root, image_size, archive, progress)
+    manifest = _described(label_of(source, image_size), origin, gathered, clock())
+    final = volume_root / dataset_name(manifest.digest)
     with disk_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(final.parent)
-        with temporary_directory(final.parent, name) as temporary:
-            manifest = _write(temporary, name, origin, gathered, clock())
-            replace_directory(temporary, final)
+        there = _whole(volume_root, manifest.digest)
+        if there is None:
+            with temporary_directory(final.parent, manifest.digest[:16]) as temporary:
+                there = _write(temporary, manifest, gathered)
+                replace_directory(temporary, final)
+        manifest = manifest.model_copy(update={"sha256": there.sha256})
+        remember(volume, origin, manifest)
     return manifest
 
 
-def _still_good(manifest: DatasetManifest, origin: Origin, directory: Path) -> bool:
-    return (
-        (manifest.kind, manifest.source) == (origin.kind, origin.name)
-        and all((directory / file).is_file() for file in manifest.sha256)
-        and manifest.source_fingerprint == origin.fingerprint()
-    )
+def _whole(root: Path, digest: str) -> DatasetManifest | None:
+    """The manifest of the very same photos, when they are on the volume already, every byte."""
+    try:
+        return verify(root, digest)
+    except DatasetError:
+        return None
 
 
 def _gather(
@@ -116,7 +124,7 @@ def _gather(
     if folder is None:
         from training.data.pets import fetch_cats  # noqa: PLC0415 - imports the network
 
-        folder = fetch_cats(volume_root / "downloads", archive=archive, progress=progress)
+        folder = fetch_cats(volume_root / downloads_name(), archive=archive, progress=progress)
     found = listing(folder)
     images, breeds, damaged = _decoded(found.photos, image_size, progress)
     skipped = [Skipped(file=file, reason=reason) for file, reason in found.skipped + damaged]
@@ -179,15 +187,40 @@ def _in_order(
         yield from zip(group, pool.map(work, group), strict=True)
 
 
-def _write(
-    directory: Path, name: str, origin: Origin, gathered: _Gathered, now: datetime
-) -> DatasetManifest:
+def _described(label: str, origin: Origin, gathered: _Gathered, now: datetime) -> DatasetManifest:
+    """The manifest of what was gathered; its files are not written yet."""
+    classes = tuple(sorted(set(gathered.breeds)))
+    content = content_digest(gathered.images, _labels(gathered), classes)
+    size = gathered.images.shape[1]
+    return DatasetManifest(
+        name=label,
+        kind=origin.kind,
+        label="SYNTHETIC" if origin.kind == "synthetic" else "",
+        source=origin.name,
+        source_fingerprint=gathered.fingerprint,
+        image_size=size,
+        images=len(gathered.breeds),
+        classes=classes,
+        skipped=gathered.skipped,
+        content=content,
+        digest=dataset_digest(content, origin.kind, size),
+        sha256={},
+        created=now.isoformat(timespec="seconds"),
+    )
+
+
+def _labels(gathered: _Gathered) -> "npt.NDArray[np.int64]":
     import numpy as np  # noqa: PLC0415
 
-    classes = tuple(sorted(set(gathered.breeds)))
-    numbers = {breed: number for number, breed in enumerate(classes)}
-    labels = np.array([numbers[breed] for breed in gathered.breeds], dtype=np.int64)
-    for file, content in ((IMAGES_FILE, gathered.images), (LABELS_FILE, labels)):
+    numbers = {breed: number for number, breed in enumerate(sorted(set(gathered.breeds)))}
+    return np.array([numbers[breed] for breed in gathered.breeds], dtype=np.int64)
+
+
+def _write(directory: Path, manifest: DatasetManifest, gathered: _Gathered) -> DatasetManifest:
+    """Write the files of a dataset; returns the manifest with their checksums."""
+    import numpy as np  # noqa: PLC0415
+
+    for file, content in ((IMAGES_FILE, gathered.images), (LABELS_FILE, _labels(gathered))):
         with (directory / file).open("wb") as out:
             # np.save would report a full disk without its error number.
             np.lib.format.write_array_header_1_0(
@@ -196,22 +229,10 @@ def _write(
             out.write(content.data)
             out.flush()
             os.fsync(out.fileno())
-    manifest = DatasetManifest(
-        name=name,
-        kind=origin.kind,
-        label="SYNTHETIC" if origin.kind == "synthetic" else "",
-        source=origin.name,
-        source_fingerprint=gathered.fingerprint,
-        image_size=gathered.images.shape[1],
-        images=len(labels),
-        classes=classes,
-        skipped=gathered.skipped,
-        digest=content_digest(gathered.images, labels, classes),
-        sha256={file: sha256_of(directory / file) for file in (IMAGES_FILE, LABELS_FILE)},
-        created=now.isoformat(timespec="seconds"),
-    )
-    write_whole(directory / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
-    return manifest
+    sha256 = {file: sha256_of(directory / file) for file in (IMAGES_FILE, LABELS_FILE)}
+    written = manifest.model_copy(update={"sha256": sha256})
+    write_whole(directory / MANIFEST_FILE, written.model_dump_json(indent=2) + "\n")
+    return written
 
 
 def _nothing(folder: Path, skipped: list[Skipped]) -> DatasetError:

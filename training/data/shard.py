@@ -1,19 +1,21 @@
 """The prepared dataset: one uint8 array of photos, one array of labels, one manifest.
 
-``<volume>/datasets/<name>/{images.npy, labels.npy, manifest.json}``
+A dataset is known by what it holds and how that was prepared; the folder's name is a label.
 
 Importing this module imports no numpy; the functions that touch arrays do.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from training.data.origin import Kind, origin_of
+from training.data.origin import Kind
 from training.errors import DatasetError
+from training.store.directory import dataset_name
 from training.store.durable import sha256_of
 
 if TYPE_CHECKING:
@@ -29,8 +31,7 @@ __all__ = [
     "Kind",
     "Skipped",
     "content_digest",
-    "dataset_directory",
-    "is_current",
+    "dataset_digest",
     "load",
     "read_manifest",
     "verify",
@@ -40,6 +41,9 @@ IMAGES_FILE = "images.npy"
 LABELS_FILE = "labels.npy"
 MANIFEST_FILE = "manifest.json"
 VALIDATION_SHARE = 0.1
+
+PREPARATION = 1
+"""Part of every digest: raise it when the way a photo becomes pixels changes."""
 
 
 class Skipped(BaseModel):
@@ -52,20 +56,28 @@ class Skipped(BaseModel):
 
 
 class DatasetManifest(BaseModel):
-    """What a prepared dataset holds and where it came from."""
+    """What a prepared dataset holds and where it came from.
+
+    Attributes:
+        name: What people call it: a label, which other datasets may have as well.
+        label: ``SYNTHETIC`` where the photos are drawn; every output made of them says so.
+        content: Digest of pixels, labels and names of classes.
+        digest: Digest of the content and of how it was prepared: the dataset's identity.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: str
     kind: Kind
-    label: str = ""  # "SYNTHETIC" where the photos are drawn; every output made of them says so
+    label: str = ""
     source: str
     source_fingerprint: str
     image_size: int
     images: int
     classes: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    content: str
     digest: str
     sha256: dict[str, str]
     created: str
@@ -81,6 +93,7 @@ class Dataset:
 
     name: str
     kind: Kind
+    content: str
     digest: str
     images: "npt.NDArray[np.uint8]"
     labels: "npt.NDArray[np.int64]"
@@ -109,7 +122,7 @@ class Dataset:
         """
         import numpy as np  # noqa: PLC0415
 
-        generator = np.random.Generator(np.random.PCG64(int(self.digest[:16], 16)))
+        generator = np.random.Generator(np.random.PCG64(int(self.content[:16], 16)))
         held: list[npt.NDArray[np.int64]] = []
         for label in range(len(self.classes)):
             members = np.flatnonzero(self.labels == label).astype(np.int64)
@@ -121,47 +134,43 @@ class Dataset:
         return (train, valid) if len(valid) else (train, train)
 
 
-def dataset_directory(volume_root: Path, name: str) -> Path:
-    """Where the dataset called `name` is, or would be."""
-    return volume_root / "datasets" / name
+def dataset_digest(
+    content: str, kind: Kind, image_size: int, preparation: int = PREPARATION
+) -> str:
+    """64 hex digits of what a dataset holds and of how it was prepared."""
+    parts = {"content": content, "kind": kind, "size": image_size, "preparation": preparation}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def read_manifest(volume_root: Path, name: str) -> DatasetManifest | None:
-    """The manifest of a prepared dataset; None where there is none or it cannot be understood."""
-    path = dataset_directory(volume_root, name) / MANIFEST_FILE
-    try:
-        return DatasetManifest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
-
-
-def is_current(manifest: DatasetManifest, source: str | Path | None) -> bool:
-    """True when `manifest` was made of `source` as it is now, by names, sizes and dates of files.
+def read_manifest(root: Path, digest: str) -> DatasetManifest | None:
+    """The manifest of a dataset; None where there is none, or it is not of this dataset.
 
     Args:
-        manifest: Of a prepared dataset.
-        source: As for `training.data.prepare.prepare`.
+        root: Of the volume.
+        digest: Of the dataset.
     """
-    origin = origin_of(source)
-    return (manifest.kind, manifest.source) == (origin.kind, origin.name) and (
-        manifest.source_fingerprint == origin.fingerprint()
-    )
+    try:
+        content = (root / dataset_name(digest) / MANIFEST_FILE).read_bytes()
+        manifest = DatasetManifest.model_validate_json(content)
+    except (OSError, ValidationError):
+        return None
+    return manifest if manifest.digest == digest else None
 
 
-def load(volume_root: Path, name: str) -> Dataset:
-    """The dataset called `name`, mapped from the volume; bytes are read as they are used.
+def load(root: Path, digest: str) -> Dataset:
+    """The dataset of this digest, mapped from the volume; bytes are read as they are used.
 
     Raises:
-        DatasetError: It was never prepared, or its files do not fit the manifest.
+        DatasetError: It is not there, or its files do not fit the manifest.
     """
     import numpy as np  # noqa: PLC0415
 
-    directory = dataset_directory(volume_root, name)
-    manifest = read_manifest(volume_root, name)
+    directory = root / dataset_name(digest)
+    manifest = read_manifest(root, digest)
     if manifest is None:
         raise DatasetError(
-            f"no dataset called {name} in {volume_root}",
-            fix="python -m training prepare, or agents run goal=prepared_data",
+            f"dataset {digest[:12]} is not in {root}",
+            fix=f"python -m training prepare FOLDER --volume {root}, with the photos as they were",
             code="dataset_missing",
         )
     try:
@@ -177,6 +186,7 @@ def load(volume_root: Path, name: str) -> Dataset:
     return Dataset(
         name=manifest.name,
         kind=manifest.kind,
+        content=manifest.content,
         digest=manifest.digest,
         images=images,
         labels=labels,
@@ -185,16 +195,16 @@ def load(volume_root: Path, name: str) -> Dataset:
     )
 
 
-def verify(volume_root: Path, name: str) -> DatasetManifest:
+def verify(root: Path, digest: str) -> DatasetManifest:
     """The manifest, after every byte of the dataset was read and compared with it.
 
     Raises:
         DatasetError: A file is missing or its checksum differs.
     """
-    directory = dataset_directory(volume_root, name)
-    manifest = read_manifest(volume_root, name)
+    directory = root / dataset_name(digest)
+    manifest = read_manifest(root, digest)
     if manifest is None:
-        raise _damaged(directory, f"{MANIFEST_FILE} is missing or unreadable")
+        raise _damaged(directory, f"{MANIFEST_FILE} is missing, unreadable or of another dataset")
     for file, expected in sorted(manifest.sha256.items()):
         try:
             found = sha256_of(directory / file)

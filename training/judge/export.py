@@ -1,24 +1,30 @@
 """Taking a trained model out: its averaged weights alone, or what it draws."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from safetensors.torch import save
 from torch import Tensor
 
 from training.data.shard import read_manifest
-from training.errors import CheckpointError, ConfigError
+from training.errors import CheckpointError, ConfigError, DatasetError
 from training.judge.sampling import grid_png, sample
 from training.learn.config import TrainingConfig
 from training.learn.diffusion import DiffusionTask
 from training.learn.dit import TinyDiT
+from training.learn.loop import TASKS
 from training.learn.randomness import generator
-from training.store.checkpoints import CheckpointStore
+from training.store.directory import TrainingDirectory
 from training.store.durable import write_whole
-from training.store.result import TrainingDirectory
+from training.store.fit import check_fit
+from training.store.manifest import Entry, step_name
+from training.store.spec import Spec
+
+Report: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -26,51 +32,116 @@ class Weights:
     """Averaged weights and what is needed to use them.
 
     Attributes:
-        config: What was trained.
+        spec: What was trained.
         classes: Names of the classes, in the order of their indices.
-        synthetic: Whether the photos were drawings.
         step: Steps done.
         tensors: By parameter name.
     """
 
-    config: TrainingConfig
+    spec: Spec
     classes: tuple[str, ...]
-    synthetic: bool
     step: int
     tensors: dict[str, Tensor]
 
+    @property
+    def config(self) -> TrainingConfig:
+        """All settings."""
+        return self.spec.settings
 
-def newest_weights(directory: TrainingDirectory, average: str = "ema") -> Weights:
-    """Return an average of the newest valid checkpoint.
+    @property
+    def synthetic(self) -> bool:
+        """Whether the photos were drawings."""
+        return self.spec.kind == "synthetic"
+
+
+def weights_of(
+    directory: TrainingDirectory, report: Report, average: str = "ema", step: int | None = None
+) -> Weights:
+    """Return an average of the newest valid checkpoint, or of that of one step.
+
+    Args:
+        directory: The training.
+        report: Told of each checkpoint that is newer than the one used, and why it is not.
+        average: Which average.
+        step: This one and no other.
 
     Raises:
         ConfigError: There is no such training, or it has no such average.
-        CheckpointError: It has no valid checkpoint.
+        DatasetError: Its dataset, which names the classes, is gone.
+        CheckpointError: It has no valid checkpoint, or that of `step` is not valid.
     """
-    config, name = directory.read_config(), directory.read_dataset_name()
-    manifest = None if name is None else read_manifest(directory.volume_root, name)
-    if config is None or manifest is None:
+    spec = directory.read_spec()
+    if spec is None:
         raise ConfigError(
-            f"no training {directory.key} with its dataset in {directory.volume_root}",
-            fix=f"python -m training list --volume {directory.volume_root}",
+            f"no training {directory.key} in {directory.root}",
+            fix=f"python -m training list --volume {directory.root}",
         )
-    store = CheckpointStore(directory.checkpoints_path(config.model))
-    entry = store.newest_valid()
-    if entry is None:
-        raise CheckpointError(
-            f"{directory.key} has no valid checkpoint",
-            fix=f"python -m training train --volume {directory.volume_root} --key {directory.key}",
+    manifest = read_manifest(directory.root, spec.data)
+    if manifest is None:
+        raise DatasetError(
+            f"dataset {spec.data[:12]} ({spec.label}) of training {directory.key} is not in "
+            f"{directory.root}, and it names the classes",
+            fix="bring it back: python -m training prepare FOLDER, with the photos as they were",
+            code="dataset_missing",
         )
+    model = TASKS[spec.settings.model](spec.settings, len(manifest.classes)).build()
+    store = directory.store(spec)
+    refused = _Refused()
+    for entry in reversed(store.entries(refused.add)):
+        if step is not None and entry.step != step:
+            continue
+        stem = _average(entry, directory.key, average)
+        try:
+            tensors, _ = store.read(entry, only=[stem])
+            check_fit(entry, tensors, {stem: dict(model.named_parameters())})
+        except CheckpointError as error:
+            refused.add(entry.path, error.message)
+            continue
+        if step is None:
+            refused.tell(report, entry.path.name)
+        return Weights(spec, manifest.classes, entry.step, tensors[stem])
+    raise _nothing_valid(directory, refused, step)
+
+
+@dataclass
+class _Refused:
+    """The checkpoints that were passed over, by name, each with its reason."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def add(self, path: Path, why: str) -> None:
+        self.reasons[path.name] = why
+
+    def tell(self, report: Report, used: str) -> None:
+        """Say what is newer than the one that is used."""
+        for name in sorted(self.reasons, reverse=True):
+            if name > used:
+                report(f"{name} is passed over: {self.reasons[name]}")
+
+
+def _nothing_valid(
+    directory: TrainingDirectory, refused: _Refused, step: int | None
+) -> CheckpointError:
+    go_on = f"python -m training train --volume {directory.root} --key {directory.key}"
+    if step is None:
+        listed = "".join(f"\n  {each}" for each in refused.reasons.values())
+        return CheckpointError(f"{directory.key} has no valid checkpoint{listed}", fix=go_on)
+    why = refused.reasons.get(step_name(step), "there is none")
+    return CheckpointError(
+        f"step {step} of {directory.key} cannot be used: {why}",
+        fix=f"leave out --step for the newest valid one, or go on: {go_on}",
+    )
+
+
+def _average(entry: Entry, key: str, average: str) -> str:
     there = [name.removesuffix(".safetensors") for name in sorted(entry.manifest.files)]
     averages = [name for name in there if name.startswith("ema")]
     if average not in averages:
         raise ConfigError(
-            f"step {entry.step} of {directory.key} holds no average {average}",
+            f"step {entry.step} of {key} holds no average {average}",
             fix=f"use one of: {', '.join(averages)}",
         )
-    tensors, _ = store.read(entry, only=[average])
-    synthetic = manifest.kind == "synthetic"
-    return Weights(config, manifest.classes, synthetic, entry.step, tensors[average])
+    return average
 
 
 def model_of(weights: Weights) -> TinyDiT:
@@ -89,20 +160,35 @@ def model_of(weights: Weights) -> TinyDiT:
     return model
 
 
-def export(directory: TrainingDirectory, out: Path, average: str = "ema") -> int:
+def export(
+    directory: TrainingDirectory,
+    out: Path,
+    report: Report,
+    *,
+    average: str = "ema",
+    step: int | None = None,
+) -> int:
     """Write one safetensors file with an average's weights, and return its step.
 
-    The file's metadata holds the configuration, the classes, the key and the step, as JSON texts;
-    of a finished classifier its temperature too.
+    The file's metadata holds the configuration, the classes, the key, the digest of the dataset and
+    the step, as JSON texts; of a finished classifier its temperature too.
+
+    Args:
+        directory: The training.
+        out: The file.
+        report: As for `weights_of`.
+        average: Which average.
+        step: This checkpoint and no other; the newest valid one when None.
 
     Raises:
         CheckpointError: There is nothing to export.
     """
-    weights = newest_weights(directory, average)
+    weights = weights_of(directory, report, average, step)
     about = {
         "config": weights.config.model_dump_json(),
         "classes": json.dumps(weights.classes),
         "training_key": directory.key,
+        "dataset": weights.spec.data,
         "step": str(weights.step),
         "source": "SYNTHETIC" if weights.synthetic else "photos",
     }
@@ -117,7 +203,7 @@ def export(directory: TrainingDirectory, out: Path, average: str = "ema") -> int
 
 
 def draw(
-    directory: TrainingDirectory,
+    weights: Weights,
     out: Path,
     *,
     count: int,
@@ -127,10 +213,10 @@ def draw(
     steps: int | None = None,
     sampler: Literal["heun", "euler"] | None = None,
 ) -> int:
-    """Write a grid of samples as PNG, and return the step of the checkpoint they are from.
+    """Write a grid of samples of a TinyDiT as PNG, and return the step of the weights.
 
     Args:
-        directory: The training, of a TinyDiT.
+        weights: Those that draw.
         out: The file.
         count: How many samples.
         seed: Which samples.
@@ -144,7 +230,6 @@ def draw(
     """
     if out.suffix.lower() != ".png":
         raise ConfigError(f"{out} is no .png file", fix=f"name it {out.with_suffix('.png')}")
-    weights = newest_weights(directory)
     config = weights.config
     images = sample(
         model_of(weights),
@@ -158,7 +243,7 @@ def draw(
         sampler=sampler or config.sampler,
     )
     caption = "SYNTHETIC" if weights.synthetic else ""
-    about = [("training", directory.key), ("step", str(weights.step))]
+    about = [("training", weights.spec.key), ("step", str(weights.step))]
     about += [("source", caption)] if caption else []
     write_whole(out.absolute(), grid_png(images, caption=caption, about=about))
     return weights.step

@@ -12,7 +12,9 @@ from training.learn.parallel import Group
 from training.learn.task import Task
 from training.runner.journal import Journal
 from training.store.checkpoints import Entry
-from training.store.result import FileRef, TrainingDirectory, Verdict
+from training.store.directory import TrainingDirectory
+from training.store.result import FileRef, Verdict
+from training.store.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Attempt:
 
     Attributes:
         directory: Where its records go.
-        config: What to train.
+        spec: What to train.
         dataset: What to learn from.
         task: The model and its loss.
         judge: Measures the model.
@@ -34,7 +36,7 @@ class Attempt:
     """
 
     directory: TrainingDirectory
-    config: TrainingConfig
+    spec: Spec
     dataset: Dataset
     task: Task
     judge: Judge
@@ -44,6 +46,11 @@ class Attempt:
     log: Journal
     after_save: Callable[[], None] | None = None
     clock: Callable[[], float] = time.monotonic
+
+    @property
+    def config(self) -> TrainingConfig:
+        """All settings."""
+        return self.spec.settings
 
 
 @dataclass

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from training.store.directory import TrainingDirectory
 from training.store.durable import disk_errors, write_whole
-from training.store.result import Result, TrainingDirectory
+from training.store.result import Result
 from training.track.tracking import TrackerName, tracking_of
 
 

@@ -17,7 +17,9 @@ from torch import Tensor
 
 from training.learn.config import TrainingConfig
 from training.learn.learner import Learner
-from training.store.checkpoints import CheckpointStore, Entry, Restored, Tensors
+from training.store.checkpoints import CheckpointStore, Entry, Restored
+from training.store.fit import Tensors
+from training.store.manifest import Arithmetic
 from training.store.retention import PrunePlan, execute, plan_prune, policy_of
 
 _P = ParamSpec("_P")
@@ -53,16 +55,20 @@ class Saver:
         """The newest checkpoint known to be durable."""
 
     def restore(
-        self, report: Callable[[Path, str], None], limit: int | None = None
+        self,
+        report: Callable[[Path, str], None],
+        limit: int | None = None,
+        into: Tensors | None = None,
     ) -> Restored | None:
         """Return the newest valid checkpoint, and remember it.
 
         Args:
-            report: Called with each damaged checkpoint and the reason.
+            report: Called with each checkpoint that is passed over, and the reason.
+            into: Where its tensors are to go.
             limit: Newer ones were judged bad by whoever set it: they are deleted, or the next
                 attempt would go on from them.
         """
-        found = self._store.restore(report, limit=limit)
+        found = self._store.restore(report, limit=limit, into=into)
         if found is not None:
             self.last, self._step = found.entry, found.entry.step
             newer = tuple(e for e in self._store.entries() if e.step > found.entry.step)
@@ -139,8 +145,12 @@ class Saver:
             tensors,
             state,
             metrics,
-            dtype=learner.device.dtype_name,
-            threads=learner.device.threads,
+            arithmetic=Arithmetic(
+                learner.device.dtype_name,
+                learner.device.threads,
+                learner.micro_batch,
+                learner.group.ranks,
+            ),
         )
         if self._after_save is not None:
             self._after_save()

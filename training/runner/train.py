@@ -16,14 +16,15 @@ from training.learn.device import choose_device
 from training.learn.learner import is_out_of_memory, out_of_memory
 from training.learn.loop import TASKS, MakeTask
 from training.learn.parallel import joined
+from training.own import key_settings
 from training.runner.attempt import Attempt, Reached
 from training.runner.journal import Journal
 from training.runner.signals import StopFlag
 from training.runner.trainer import Trainer
-from training.store.adjustments import read_adjustments
-from training.store.checkpoints import MANIFEST_FILE
-from training.store.durable import sha256_of
-from training.store.result import CheckpointRef, DatasetRef, Failure, Result, TrainingDirectory
+from training.store.adjustments import adjustments_of, read_adjustments
+from training.store.directory import TrainingDirectory
+from training.store.result import CheckpointRef, DatasetRef, Failure, Result
+from training.store.spec import Spec
 
 SMALL_STEP = 2_000_000
 """Batch times pixels times width, below which a step is one thread's work."""
@@ -44,9 +45,9 @@ def train(
     The result is on the volume when this returns; a failure is a result with status `failed`.
 
     Args:
-        volume_root: The directory that holds `trainings`, `datasets` and `checkpoints`.
-        key: The training, whose `config.json` is on the volume.
-        execution: How to run this attempt; by default what `adjustments.json` says.
+        volume_root: The directory of the volume.
+        key: The training, which is described on the volume.
+        execution: How to run this attempt; by default as was adjusted.
         stop: Raised by the caller to end early; by default only the deadline of `execution` does.
         after_save: Called when a checkpoint is durable, before older ones are deleted.
         tasks: The models known.
@@ -59,9 +60,10 @@ def train(
         cancellation by Modal)
             is raised again after the state is saved and the result written.
     """
-    directory = TrainingDirectory(volume_root, key)
-    config, dataset = _what_to_train(directory)
-    execution = execution or read_adjustments(directory)
+    directory = TrainingDirectory.local(volume_root, key)
+    spec, dataset = _what_to_train(directory)
+    config = spec.settings
+    execution = execution or adjustments_of(read_adjustments(directory))
     done = directory.read_result()
     if done is not None and done.status == "completed":
         return done
@@ -79,7 +81,7 @@ def train(
         )
         judge = judges[config.model](config, len(dataset.classes), task)
         attempt = Attempt(
-            directory, config, dataset, task, judge, execution, device, group, log, after_save
+            directory, spec, dataset, task, judge, execution, device, group, log, after_save
         )
         return _carried(attempt, flag)
 
@@ -90,21 +92,22 @@ def suited_threads(config: TrainingConfig) -> int | None:
     return 1 if config.batch * config.image_size**2 * config.dim < SMALL_STEP else None
 
 
-def _what_to_train(directory: TrainingDirectory) -> tuple[TrainingConfig, Dataset]:
-    config, name = directory.read_config(), directory.read_dataset_name()
-    if config is None or name is None:
+def _what_to_train(directory: TrainingDirectory) -> tuple[Spec, Dataset]:
+    spec = directory.read_spec()
+    if spec is None:
         raise ConfigError(
-            f"no training {directory.key} in {directory.volume_root}",
-            fix=f"python -m training list --volume {directory.volume_root}",
+            f"no training {directory.key} in {directory.root}",
+            fix=f"python -m training list --volume {directory.root}",
             code="training_missing",
         )
-    dataset = load(directory.volume_root, name)
-    if dataset.image_size != config.image_size:
+    dataset = load(directory.root, spec.data)
+    if dataset.image_size != spec.settings.image_size:
         raise ConfigError(
-            f"dataset {name} has {dataset.image_size} px, the training {config.image_size} px",
-            fix=f"python -m training prepare --image-size {config.image_size}",
+            f"dataset {spec.data[:12]} has {dataset.image_size} px, "
+            f"the training {spec.settings.image_size} px",
+            fix=f"python -m training prepare --image-size {spec.settings.image_size}",
         )
-    return config, dataset
+    return spec, dataset
 
 
 def _carried(attempt: Attempt, stop: StopFlag) -> Result:
@@ -165,7 +168,7 @@ def _result(attempt: Attempt, reached: Reached, error: TrainingError | None, beg
         model=attempt.config.model,
         preset=attempt.config.preset,
         dataset=DatasetRef(
-            name=dataset.name,
+            name=attempt.spec.label,
             kind=dataset.kind,
             digest=dataset.digest,
             images=len(dataset),
@@ -188,7 +191,7 @@ def _result(attempt: Attempt, reached: Reached, error: TrainingError | None, beg
         attempts=attempt.directory.attempts,
         started=earlier.started if earlier else began,
         ended=_now(),
-        config_digest=config_digest(attempt.config),
+        config_digest=config_digest(key_settings(attempt.config)),
         source_digest=source_digest(),
         torch=torch.__version__,
     )
@@ -217,9 +220,9 @@ def _checkpoint(attempt: Attempt, reached: Reached) -> CheckpointRef | None:
     if entry is None:
         return None
     return CheckpointRef(
-        path=entry.path.relative_to(attempt.directory.volume_root).as_posix(),
+        path=attempt.directory.checkpoint_name(entry.step),
         step=entry.step,
-        sha256=sha256_of(entry.path / MANIFEST_FILE),
+        sha256=entry.sha256,
     )
 
 

@@ -14,6 +14,8 @@ would have done.
 
 import hashlib
 
+import torch
+
 from training.judge.gates import LossWatch, verdicts_of
 from training.judge.held import measured_on
 from training.judge.sampling import grid_png
@@ -23,7 +25,7 @@ from training.runner.attempt import Attempt, Reached
 from training.runner.progress import Window
 from training.runner.saver import Saver
 from training.runner.signals import StopFlag
-from training.store.checkpoints import CheckpointStore, Restored
+from training.store.checkpoints import Restored
 from training.store.durable import write_whole
 from training.store.result import FileRef
 
@@ -56,10 +58,9 @@ class Trainer:
             attempt.group,
         )
         self._learner = self._loop.learner
-        store = CheckpointStore(attempt.directory.checkpoints_path(attempt.config.model))
         background = attempt.execution.background_saves
         self._saver = Saver(
-            store,
+            attempt.directory.store(attempt.spec),
             attempt.config,
             attempt.after_save,
             background=attempt.device.is_gpu if background is None else background,
@@ -115,6 +116,7 @@ class Trainer:
                 f"Checkpoint {path.name} is passed over: {why}"
             ),
             limit=self._attempt.execution.resume_step,
+            into=self._learner.tensors(),
         )
         if found is None:
             self._attempt.log.start_over(0)
@@ -136,9 +138,12 @@ class Trainer:
         then, now = found.entry.manifest, self._attempt.device
         for name, old, new in (
             ("precision", then.dtype, now.dtype_name),
-            ("threads", str(then.threads), str(now.threads)),
+            ("threads", then.threads, now.threads),
+            ("micro-batch", then.micro_batch, self._learner.micro_batch),
+            ("number of processes", then.processes, self._attempt.group.ranks),
+            ("torch", then.torch, torch.__version__),
         ):
-            if old != new:
+            if old is not None and old != new:
                 self._attempt.log.warning(
                     f"{name} was {old} and is {new}: the weights will differ in the last bits"
                 )
@@ -215,7 +220,7 @@ class Trainer:
             write_whole(path, png)
             self._attempt.log.sampled(self._learner.step, path)
             self.reached.sample = FileRef(
-                path=path.relative_to(self._attempt.directory.volume_root).as_posix(),
+                path=path.relative_to(self._attempt.directory.root).as_posix(),
                 sha256=hashlib.sha256(png).hexdigest(),
             )
 

@@ -2,19 +2,21 @@
 
 A checkpoint is a directory ``step-00010000/`` of safetensors files, ``state.json`` and a
 ``manifest.json`` with the sha256 of each. It is written under a temporary name, synced, renamed.
-Whatever is not proved by its manifest is reported and passed over. No pickle is ever read.
+Whatever is not proved by its manifest, or is of another training, is reported and passed over. No
+pickle is ever read.
 
 Importing this module imports neither torch nor safetensors.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -29,9 +31,11 @@ from training.store.durable import (
     temporary_directory,
     write_whole,
 )
+from training.store.fit import Tensors, check_fit
 from training.store.manifest import (
     MANIFEST_FILE,
     STATE_FILE,
+    Arithmetic,
     CheckpointManifest,
     Entry,
     FileRecord,
@@ -40,6 +44,7 @@ from training.store.manifest import (
     step_name,
     verify_files,
 )
+from training.store.saved import add_saved, saved_manifests
 from training.store.tensorfile import hash_pieces, read_tensors, tensor_pieces, write_pieces
 
 if TYPE_CHECKING:
@@ -56,7 +61,6 @@ __all__ = [
     "step_name",
 ]
 
-Tensors: TypeAlias = Mapping[str, Mapping[str, "Tensor"]]
 Report: TypeAlias = Callable[[Path, str], None]
 
 _SUFFIX = ".safetensors"
@@ -73,12 +77,24 @@ class Restored:
 
 
 class CheckpointStore:
-    """The checkpoints of one training below `root` (``<volume>/checkpoints/<model>/<key>``)."""
+    """The checkpoints of one training.
+
+    Args:
+        root: Where they are.
+        key: The training.
+        data: Digest of the dataset that it learns from.
+        clock: Says when.
+    """
 
     def __init__(
-        self, root: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        root: Path,
+        key: str = "",
+        data: str = "",
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.root = root
+        self.root, self.key, self.data = root, key, data
         self._clock = clock
 
     def entries(self, report: Report | None = None) -> tuple[Entry, ...]:
@@ -87,16 +103,31 @@ class CheckpointStore:
         Args:
             report: Called with each directory that is passed over, and the reason.
         """
-        found = []
+        found, saved = [], saved_manifests(self.root)
         for path in self._directories():
             if path.name.startswith("."):
                 continue
             try:
-                found.append(read_entry(path))
+                found.append(self._own(read_entry(path), saved))
             except CheckpointError as error:
                 if report is not None:
                     report(path, error.message)
         return tuple(sorted(found, key=lambda entry: entry.step))
+
+    def _own(self, entry: Entry, saved: frozenset[str]) -> Entry:
+        """The checkpoint, when this training saved it.
+
+        Raises:
+            CheckpointError: It is of another training, or was changed since.
+        """
+        manifest = entry.manifest
+        if manifest.format > 1 and manifest.training_key != self.key:
+            raise invalid(entry.path, f"it is of training {manifest.training_key or 'unknown'}")
+        if manifest.format > 1 and manifest.data != self.data:
+            raise invalid(entry.path, f"it learned from dataset {manifest.data[:12]}, not ours")
+        if entry.sha256 not in saved:
+            raise invalid(entry.path, f"this training never saved its {MANIFEST_FILE}")
+        return entry
 
     def newest_valid(self, report: Report | None = None) -> Entry | None:
         """The newest checkpoint whose every byte is as written, or None.
@@ -114,12 +145,19 @@ class CheckpointStore:
             return entry
         return None
 
-    def restore(self, report: Report | None = None, *, limit: int | None = None) -> Restored | None:
+    def restore(
+        self,
+        report: Report | None = None,
+        *,
+        limit: int | None = None,
+        into: Tensors | None = None,
+    ) -> Restored | None:
         """`clean`, `newest_valid` and `read`, in one pass over the bytes.
 
         Args:
             report: As for `newest_valid`.
             limit: Nothing newer than this step.
+            into: Where the tensors are to go: one that does not fit is passed over.
         """
         self.clean()
         for entry in reversed(self.entries(report)):
@@ -127,6 +165,8 @@ class CheckpointStore:
                 continue
             try:
                 tensors, state = self.read(entry)
+                if into is not None:
+                    check_fit(entry, tensors, into)
             except CheckpointError as error:
                 if report is not None:
                     report(entry.path, error.message)
@@ -174,8 +214,7 @@ class CheckpointStore:
         state: Mapping[str, Any],
         metrics: Mapping[str, float] | None = None,
         *,
-        dtype: str = "fp32",
-        threads: int = 1,
+        arithmetic: Arithmetic | None = None,
         before_rename: Callable[[Path], None] | None = None,
     ) -> Entry:
         """Write the checkpoint of `step`; on return it is on the disk under its final name.
@@ -187,8 +226,7 @@ class CheckpointStore:
             tensors: File stem (``model``, ``ema``, ``optimizer``) -> tensor name -> tensor.
             state: Anything JSON.
             metrics: What is known of the model at this step; finite numbers only.
-            dtype: Precision of the computation, which exact resume depends on.
-            threads: CPU threads of the computation, which exact resume depends on.
+            arithmetic: How it was computed, which exact resume depends on.
             before_rename: Called with the complete temporary directory.
 
         Raises:
@@ -200,20 +238,25 @@ class CheckpointStore:
         with disk_errors(self.root), temporary_directory(self.root, step_name(step)) as temporary:
             files = _write_files(temporary, tensors, state)
             manifest = CheckpointManifest(
+                training_key=self.key,
+                data=self.data,
                 step=step,
                 metrics=dict(metrics or {}),
                 files=files,
                 created=self._clock().isoformat(timespec="seconds"),
                 torch=torch.__version__,
-                dtype=dtype,
-                threads=threads,
+                **asdict(arithmetic or Arithmetic()),
             ).sealed()
-            write_whole(temporary / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
+            text = manifest.model_dump_json(indent=2) + "\n"
+            write_whole(temporary / MANIFEST_FILE, text)
+            entry = Entry(
+                self.root / step_name(step), manifest, hashlib.sha256(text.encode()).hexdigest()
+            )
             if before_rename is not None:
                 before_rename(temporary)
-            final = self.root / step_name(step)
-            self._publish(temporary, final)
-        return Entry(final, manifest)
+            add_saved(self.root, step, entry.sha256)
+            self._publish(temporary, entry.path)
+        return entry
 
     def clean(self) -> tuple[Path, ...]:
         """Remove what writers that died left behind; what a living one writes stays.

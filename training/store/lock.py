@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from training.errors import TrainingError
+from training.store.directory import TrainingDirectory
 from training.store.durable import write_whole
-from training.store.result import TrainingDirectory
 
 __all__ = ["acquire", "holding", "is_held", "write_owner"]
 
@@ -39,7 +39,7 @@ def holding(directory: TrainingDirectory, descriptor: int | None = None) -> Iter
             raise TrainingError(
                 f"another process trains {directory.key} already",
                 fix=f"wait for it, or: python -m training stop "
-                f"--volume {directory.volume_root} --key {directory.key}",
+                f"--volume {directory.root} --key {directory.key}",
                 code="already_running",
             )
         if descriptor is None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from training.store.tensorfile import file_sha256
 __all__ = [
     "MANIFEST_FILE",
     "STATE_FILE",
+    "Arithmetic",
     "CheckpointManifest",
     "Entry",
     "FileRecord",
@@ -31,6 +32,9 @@ STATE_FILE = "state.json"
 _THREADS = 4
 
 
+_SINCE_2 = ("training_key", "data", "micro_batch", "processes")
+
+
 class FileRecord(BaseModel):
     """Checksum and length of one file."""
 
@@ -40,15 +44,41 @@ class FileRecord(BaseModel):
     bytes: int
 
 
+@dataclass(frozen=True)
+class Arithmetic:
+    """What the last bits of the weights depend on, beside the step.
+
+    Attributes:
+        dtype: Type of the matrix products.
+        threads: CPU threads of a process.
+        micro_batch: Images that go through the model at the same time, in one process.
+        processes: How many train together.
+    """
+
+    dtype: str = "fp32"
+    threads: int = 1
+    micro_batch: int | None = None
+    processes: int | None = None
+
+
 class CheckpointManifest(BaseModel):
     """What a checkpoint holds; without a valid one it does not exist.
 
-    `seal` is the sha256 of everything else in it, so that a damaged manifest is not believed.
+    `seal` is the sha256 of everything else in it, so that a damaged manifest is not believed. A
+    manifest of format 1 is of an earlier version and says nothing of where it belongs.
+
+    Attributes:
+        training_key: The training it is of.
+        data: Digest of the dataset that was learned from.
+        micro_batch: Images that went through the model at the same time, in one process.
+        processes: How many trained together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
+    training_key: str = ""
+    data: str = ""
     step: int
     metrics: dict[str, float]
     files: dict[str, FileRecord]
@@ -56,21 +86,28 @@ class CheckpointManifest(BaseModel):
     torch: str
     dtype: str
     threads: int
+    micro_batch: int | None = None
+    processes: int | None = None
     seal: str = ""
 
     def sealed(self) -> "CheckpointManifest":
         """The same manifest with the right seal."""
-        content = self.model_dump(mode="json", exclude={"seal"})
+        content = self.model_dump(mode="json", exclude={"seal", *self._later()})
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return self.model_copy(update={"seal": hashlib.sha256(text.encode()).hexdigest()})
+
+    def _later(self) -> tuple[str, ...]:
+        """What format 1 did not have."""
+        return _SINCE_2 if self.format == 1 else ()
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One checkpoint in a store."""
+    """One checkpoint in a store; `sha256` is that of its manifest, which holds all the others."""
 
     path: Path
     manifest: CheckpointManifest
+    sha256: str = field(compare=False)
 
     @property
     def step(self) -> int:
@@ -81,11 +118,6 @@ class Entry:
     def bytes(self) -> int:
         """Room that its files take."""
         return sum(record.bytes for record in self.manifest.files.values())
-
-    @property
-    def sha256(self) -> str:
-        """Checksum of the manifest, which holds the checksums of all the rest."""
-        return file_sha256(self.path / MANIFEST_FILE)[0]
 
 
 def step_name(step: int) -> str:
@@ -100,7 +132,8 @@ def read_entry(path: Path) -> Entry:
         CheckpointError: The manifest is missing, damaged, or speaks of another place.
     """
     try:
-        manifest = CheckpointManifest.model_validate_json((path / MANIFEST_FILE).read_bytes())
+        content = (path / MANIFEST_FILE).read_bytes()
+        manifest = CheckpointManifest.model_validate_json(content)
     except OSError as error:
         raise invalid(path, f"no {MANIFEST_FILE}: {error.strerror}") from error
     except ValidationError as error:
@@ -114,7 +147,7 @@ def read_entry(path: Path) -> Entry:
     foreign = [name for name in manifest.files if Path(name).name != name]
     if foreign:
         raise invalid(path, f"{MANIFEST_FILE} names a file outside: {foreign[0]}")
-    return Entry(path, manifest)
+    return Entry(path, manifest, hashlib.sha256(content).hexdigest())
 
 
 def verify_files(entry: Entry, names: Collection[str]) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
+from training.store.directory import TrainingDirectory
 from training.store.durable import directory_lock
-from training.store.result import Result, TrainingDirectory
+from training.store.result import Result
 from training.track.tracking import Row
 
 __all__ = ["EXPERIMENT", "MLflow"]
@@ -37,7 +38,7 @@ class MLflow:
 
     def __init__(self, directory: TrainingDirectory, course: str) -> None:
         self._directory, self._course = directory, course
-        self._home = directory.volume_root.absolute() / "mlflow"
+        self._home = directory.root.absolute() / "mlflow"
         self._uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._home}/mlflow.db"
         self._is_ours = "MLFLOW_TRACKING_URI" not in os.environ
         self._run = ""
@@ -113,8 +114,9 @@ class MLflow:
         return run
 
     def _new_run(self) -> str:
-        key, config = self._directory.key, self._directory.read_config()
+        key, spec = self._directory.key, self._directory.read_spec()
         tags = {"training_key": key, "course": self._course}
+        config = None if spec is None else spec.settings
         name = key if config is None else f"{config.model} {config.preset} {key[:8]}"
         run = str(self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id)
         if config is not None:

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
-from training.store.result import Result, TrainingDirectory
+from training.store.directory import TrainingDirectory
+from training.store.result import Result
 from training.track.tracking import Row
 
 __all__ = ["TensorBoard"]
@@ -37,9 +38,10 @@ class TensorBoard:
     def begin(self, step: int, rows: Sequence[Row], pictures: Mapping[int, Path]) -> str:
         """As `training.track.tracking.Tracker`."""
         del step
-        config = self._directory.read_config()
-        if config is not None:
-            lines = [f"    {name}: {value}" for name, value in config.model_dump().items()]
+        spec = self._directory.read_spec()
+        if spec is not None:
+            settings = spec.settings.model_dump()
+            lines = [f"    {name}: {value}" for name, value in settings.items()]
             self._writer.add_text("config", "\n".join(lines))
         for row in rows:
             self._add(row)

@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from training.errors import ConfigError
-from training.store.result import Result, TrainingDirectory
+from training.store.directory import TrainingDirectory
+from training.store.result import Result
 
 __all__ = ["TRACKERS", "Row", "Tracker", "TrackerName", "Tracking", "require", "tracking_of"]
 

@@ -29,7 +29,9 @@ def next_word(name):
 
 def usage(path):
     """A disk that is full as long as old checkpoints lie around."""
-    if (FOLDER / "crowded").exists() and len(list(Path(path).rglob(f"{OLD}/step-*"))) > 1:
+    if (FOLDER / "crowded").exists() and len(
+        list(Path(path).rglob(f"{OLD}/checkpoints/step-*"))
+    ) > 1:
         return real_usage(path)._replace(free=1_000_000)
     return real_usage(path)
 
@@ -96,4 +98,4 @@ if sys.orig_argv[1:5] == ["-P", "-m", "training", "train"]:
         at_open(lambda _path: os.kill(os.getpid(), signal.SIGKILL), "step-00000040")
 else:
     shutil.disk_usage = usage
-    at_open(time_out, "/commits/")
+    at_open(time_out, "commit.json")

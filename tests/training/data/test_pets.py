@@ -17,6 +17,7 @@ from training.data import shard
 from training.data.archive import ARCHIVE, Archive
 from training.data.pets import fetch_cats
 from training.data.prepare import prepare
+from training.data.sources import is_current
 from training.errors import DatasetError, FailureClass
 
 
@@ -87,10 +88,10 @@ def test_cats_are_the_capitalised_names(tmp_path: Path) -> None:
         manifest = prepare("pets", tmp_path, 16, archive=archive)
         assert (manifest.kind, manifest.images) == ("pets", 3)
         assert manifest.classes == ("Bengal", "Evil", "Persian")
-        assert shard.load(tmp_path, "oxford-pets-16px").classes == manifest.classes
+        assert shard.load(tmp_path, manifest.digest).classes == manifest.classes
         prepare("pets", tmp_path, 32, archive=archive)
         assert server.asked == [None]
-    assert shard.is_current(manifest, "pets")
+    assert is_current(manifest, "pets")
     assert [path.name for path in (tmp_path / "downloads").iterdir()] == ["oxford-pets"]
 
 

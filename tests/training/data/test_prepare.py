@@ -15,9 +15,11 @@ import pytest
 from PIL import Image
 
 from training.data import shard, synthetic
-from training.data.origin import dataset_name
 from training.data.prepare import prepare
+from training.data.sources import is_current
 from training.errors import DatasetError, DiskFull
+from training.store.directory import dataset_digests, dataset_name
+from training.store.volume import LocalVolume
 
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "data"
 RED = (200, 30, 30)
@@ -41,6 +43,12 @@ def volume(tmp_path: Path) -> Path:
     return tmp_path / "volume"
 
 
+def only(volume: Path) -> str:
+    """The digest of the one dataset of a volume."""
+    (digest,) = dataset_digests(LocalVolume(volume))
+    return digest
+
+
 def reasons(manifest: shard.DatasetManifest) -> dict[str, str]:
     return {item.file: item.reason for item in manifest.skipped}
 
@@ -50,13 +58,13 @@ def test_a_folder_per_breed_gives_the_breeds_as_classes(folder: Path, volume: Pa
         for number in range(3):
             photo(folder / breed / f"{number}.png", colour)
     manifest = prepare(folder, volume, 16)
-    data = shard.load(volume, "photos-16px")
+    data = shard.load(volume, only(volume))
     assert data.classes == manifest.classes == ("Bengal", "Siamese")
     assert data.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert data.images.shape == (6, 16, 16, 3)
     assert data.images[0, 8, 8].tolist() == [200, 100, 0]
     assert (data.kind, data.skipped, data.synthetic) == ("folder", 0, False)
-    assert shard.verify(volume, "photos-16px") == manifest
+    assert shard.verify(volume, only(volume)) == manifest
 
 
 def test_the_breed_may_be_in_the_file_name(folder: Path, volume: Path) -> None:
@@ -250,14 +258,14 @@ def test_every_kind_of_colour_becomes_rgb(
         image = Image.new(mode, (20, 20), colour)  # type: ignore[arg-type]
     image.save(folder / "a.tif")
     prepare(folder, volume, 16)
-    found = shard.load(volume, "photos-16px").images[0, 8, 8].astype(int)
+    found = shard.load(volume, only(volume)).images[0, 8, 8].astype(int)
     assert np.abs(found - expected).max() <= 2
 
 
 def test_a_jpeg_in_four_inks_is_read(folder: Path, volume: Path) -> None:
     Image.new("CMYK", (200, 200), (0, 255, 255, 0)).save(folder / "a.jpg", quality=100)
     prepare(folder, volume, 16)
-    red, green, blue = shard.load(volume, "photos-16px").images[0, 8, 8].tolist()
+    red, green, blue = shard.load(volume, only(volume)).images[0, 8, 8].tolist()
     assert red > 240
     assert max(green, blue) < 20
 
@@ -267,7 +275,7 @@ def test_a_palette_with_transparency_lies_on_white(folder: Path, volume: Path) -
     image.info["transparency"] = 3
     image.save(folder / "a.gif", transparency=3)
     prepare(folder, volume, 16)
-    assert shard.load(volume, "photos-16px").images[0, 8, 8].tolist() == [255, 255, 255]
+    assert shard.load(volume, only(volume)).images[0, 8, 8].tolist() == [255, 255, 255]
 
 
 def test_a_photo_is_turned_as_the_camera_was_held(folder: Path, volume: Path) -> None:
@@ -278,7 +286,7 @@ def test_a_photo_is_turned_as_the_camera_was_held(folder: Path, volume: Path) ->
     exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
     sideways.save(folder / "a.jpg", exif=exif, quality=100)
     prepare(folder, volume, 16)
-    image = shard.load(volume, "photos-16px").images[0]
+    image = shard.load(volume, only(volume)).images[0]
     assert image[2].mean() < 10
     assert image[13].mean() > 245
 
@@ -288,7 +296,7 @@ def test_the_middle_square_of_a_wide_photo_is_kept(folder: Path, volume: Path) -
     wide.paste((0, 255, 0), (100, 0, 200, 100))
     wide.save(folder / "a.png")
     prepare(folder, volume, 16)
-    image = shard.load(volume, "photos-16px").images[0].astype(int)
+    image = shard.load(volume, only(volume)).images[0].astype(int)
     assert np.abs(image[:, 1:-1] - [0, 255, 0]).max() <= 12
 
 
@@ -299,7 +307,7 @@ def test_a_name_that_is_no_text_is_kept_as_one(folder: Path, volume: Path) -> No
     manifest = prepare(folder, volume, 16)
     assert manifest.classes == ("Ben\\xffgal", "Persian")
     assert list(reasons(manifest)) == ["x\\xfe.png"]
-    json.loads((volume / "datasets" / "photos-16px" / "manifest.json").read_bytes())
+    json.loads((volume / dataset_name(only(volume)) / "manifest.json").read_bytes())
 
 
 @pytest.mark.parametrize("size", [16, 64])
@@ -307,7 +315,7 @@ def test_three_photos_are_a_dataset(folder: Path, volume: Path, size: int) -> No
     for number in range(3):
         photo(folder / f"{number}.png", (number, 0, 0))
     assert prepare(folder, volume, size).images == 3
-    data = shard.load(volume, f"photos-{size}px")
+    data = shard.load(volume, only(volume))
     train, valid = data.split()
     assert (len(train), len(valid)) == (2, 1)
 
@@ -343,29 +351,30 @@ def test_a_dataset_is_prepared_again_only_when_its_folder_changed(
 ) -> None:
     photo(folder / "1.png")
     first = prepare(folder, volume, 16)
-    assert shard.is_current(first, folder)
+    assert is_current(first, folder)
     steps: list[str] = []
     assert prepare(folder, volume, 16, progress=lambda word, *_: steps.append(word)) == first
     assert steps == []
     photo(folder / "2.png", (0, 0, 0))
-    assert not shard.is_current(first, folder)
+    assert not is_current(first, folder)
     second = prepare(folder, volume, 16)
     assert second.images == 2
     photo(folder / "2.png", (9, 9, 9))
     os.utime(folder / "2.png", ns=(1, 1))
-    assert not shard.is_current(second, folder)
+    assert not is_current(second, folder)
     third = prepare(folder, volume, 16)
     assert third.digest != second.digest
     (folder / "1.png").unlink()
     assert prepare(folder, volume, 16).images == 1
-    assert not shard.is_current(third, "synthetic")
-    assert [path.name for path in (volume / "datasets").iterdir()] == ["photos-16px"]
+    assert not is_current(third, "synthetic")
+    digests = {first.digest, second.digest, third.digest}
+    assert digests < set(dataset_digests(LocalVolume(volume)))  # each keeps what it was made from
 
 
 def test_a_mapped_dataset_survives_its_replacement(folder: Path, volume: Path) -> None:
     photo(folder / "1.png")
     prepare(folder, volume, 16)
-    data = shard.load(volume, "photos-16px")
+    data = shard.load(volume, only(volume))
     photo(folder / "1.png", (0, 0, 0), (50, 50))
     prepare(folder, volume, 16)
     assert data.images[0, 8, 8].tolist() == list(RED)
@@ -374,19 +383,20 @@ def test_a_mapped_dataset_survives_its_replacement(folder: Path, volume: Path) -
 def test_a_damaged_dataset_is_found(folder: Path, volume: Path) -> None:
     photo(folder / "1.png")
     prepare(folder, volume, 16)
-    file = volume / "datasets" / "photos-16px" / "images.npy"
+    digest = only(volume)
+    file = volume / dataset_name(digest) / "images.npy"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
     with pytest.raises(DatasetError, match=r"images\.npy has sha256"):
-        shard.verify(volume, "photos-16px")
+        shard.verify(volume, only(volume))
     os.truncate(file, 200)
     with pytest.raises(DatasetError, match="damaged"):
-        shard.load(volume, "photos-16px")
+        shard.load(volume, only(volume))
     file.unlink()
     assert prepare(folder, volume, 16).images == 1
-    shard.verify(volume, "photos-16px")
-    with pytest.raises(DatasetError, match="no dataset called nothing"):
+    shard.verify(volume, only(volume))
+    with pytest.raises(DatasetError, match="dataset nothing is not in"):
         shard.load(volume, "nothing")
 
 
@@ -401,10 +411,9 @@ def test_without_room_the_old_dataset_stays(folder: Path, tmp_path: Path) -> Non
         first = prepare(folder, small, 16)
         for number in range(20):
             photo(folder / f"{number}.png", (number, 0, 0))
-        with pytest.raises(DiskFull, match="photos-128px"):
+        with pytest.raises(DiskFull, match="no room to write"):
             prepare(folder, small, 128)
-        assert shard.verify(small, "photos-16px") == first
-        assert [path.name for path in (small / "datasets").iterdir()] == ["photos-16px"]
+        assert shard.verify(small, only(small)) == first
     finally:
         subprocess.run(["umount", str(small)], check=True)
 
@@ -415,11 +424,11 @@ def test_drawn_cats_are_the_default_and_say_so(
     monkeypatch.setattr(synthetic, "portraits", _few_portraits(synthetic.portraits))
     manifest = prepare(None, volume, 16)
     assert (manifest.kind, manifest.label) == ("synthetic", "SYNTHETIC")
-    data = shard.load(volume, dataset_name(None, 16))
+    data = shard.load(volume, manifest.digest)
     assert data.name == "synthetic-cats-16px"
     assert data.synthetic
     assert data.classes == tuple(sorted(breed.name for breed in synthetic.BREEDS))
-    assert shard.is_current(manifest, "synthetic")
+    assert is_current(manifest, "synthetic")
 
 
 def _few_portraits(portraits: Callable[..., object]) -> Callable[..., object]:
@@ -430,7 +439,7 @@ def _few_portraits(portraits: Callable[..., object]) -> Callable[..., object]:
 def test_real_photos_by_breed_are_read(volume: Path) -> None:
     manifest = prepare(SHARED / "oxford_breeds", volume, 32)
     assert (manifest.images, len(manifest.classes)) == (120, 12)
-    data = shard.load(volume, "oxford-breeds-32px")
+    data = shard.load(volume, manifest.digest)
     pixels = data.images.astype(float)
     across = np.corrcoef(pixels[:, :, 1:].ravel(), pixels[:, :, :-1].ravel())[0, 1]
     assert across > 0.86

@@ -18,10 +18,10 @@ from training.learn.photos import Photos
 from training.learn.task import Draws
 
 
-def dataset(labels: list[int], digest: str = "00ff" * 16) -> Dataset:
+def dataset(labels: list[int], content: str = "00ff" * 16) -> Dataset:
     images = np.zeros((len(labels), 8, 8, 3), dtype=np.uint8)
     classes = tuple(f"c{number}" for number in range(max(labels) + 1))
-    return Dataset("x", "folder", digest, images, np.array(labels, dtype=np.int64), classes)
+    return Dataset("x", "folder", content, "d", images, np.array(labels, dtype=np.int64), classes)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_decoding_full_size_jpegs_every_step_the_shard_needs_neither_photos_nor_
     for number in range(4):
         picture = Image.fromarray(synthetic.draw(synthetic.BREEDS[number], 0, 64))
         picture.save(folder / f"{number}.jpg")
-    name = prepare(folder, tmp_path, 16).name
+    name = prepare(folder, tmp_path, 16).digest
     shutil.rmtree(folder)
     code = (
         "import sys; from pathlib import Path; from training.data.shard import load\n"
@@ -140,7 +140,7 @@ def test_dataset_smaller_than_batch_is_loaded_and_split(tmp_path: Path) -> None:
     folder.mkdir()
     for number in range(3):
         Image.new("RGB", (20, 20), (number, 0, 0)).save(folder / f"{number}.png")
-    data = load(tmp_path, prepare(folder, tmp_path, 16).name)
+    data = load(tmp_path, prepare(folder, tmp_path, 16).digest)
     photos = Photos(data, data.split()[0], torch.device("cpu"), augment=True)
     images, labels = photos.batch(32, Draws(0, 5, 0, torch.device("cpu")))
     assert (tuple(images.shape), len(labels)) == ((32, 16, 16, 3), 32)

@@ -7,17 +7,19 @@ a machine that only deploys needs neither torch nor pydantic.
 Checked with the real client; no cloud can be reached from where this was written.
 """
 
-import json
 import os
 import platform
 import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import modal
 import modal.exception
+
+if TYPE_CHECKING:
+    from training.store.directory import TrainingDirectory
 
 __all__ = [
     "APP_NAME",
@@ -174,14 +176,13 @@ def train(key: str, over: Sequence[str] = ()) -> dict[str, Any]:
     volume.reload()
     # a container of the loopback control plane is a process, whose mounts lie below a directory
     root = Path(os.environ.get("GOAP_CONTAINER_ROOT", "/"), MOUNT.lstrip("/"))
-    lease = root / "trainings" / key / "lease"
+    directory = _directory(root, key)
     # claims are forgotten after a week without use; the lease on the volume is not
-    owner = lease.read_text(encoding="utf-8") if lease.exists() else ""
+    owner = directory.lease
     if owner not in ("", call, *over):
         return {"duplicate_of": owner}
-    lease.parent.mkdir(parents=True, exist_ok=True)
-    lease.write_text(call, encoding="utf-8")
-    starts = _count_start(root, key, call)
+    directory.take_lease(call)
+    starts = directory.count_start(call)
     volume.commit()
     if starts > MOST_STARTS:
         raise RuntimeError(f"call {call} died {MOST_STARTS} times without a new checkpoint")
@@ -191,18 +192,10 @@ def train(key: str, over: Sequence[str] = ()) -> dict[str, Any]:
         volume.commit()
 
 
-def _count_start(root: Path, key: str, call: str) -> int:
-    """How often this call was started since its newest checkpoint.
+def _directory(root: Path, key: str) -> "TrainingDirectory":
+    from training.store.directory import TrainingDirectory  # noqa: PLC0415
 
-    The platform starts a container that died again, uncounted and for ever: so it is counted here.
-    """
-    newest = max((each.name for each in root.glob(f"checkpoints/*/{key}/step-*")), default="")
-    path = root / "trainings" / key / "starts.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    same = (known.get("call"), known.get("checkpoint")) == (call, newest)
-    count = int(known["count"]) + 1 if same else 1
-    path.write_text(json.dumps({"call": call, "checkpoint": newest, "count": count}))
-    return count
+    return TrainingDirectory.local(root, key)
 
 
 def declare(named: str = "") -> modal.App:
@@ -237,10 +230,9 @@ app = declare()
 def _slice(root: Path, key: str) -> dict[str, Any]:
     from training.runner.signals import StopFlag  # noqa: PLC0415
     from training.runner.train import train as train_key  # noqa: PLC0415
-    from training.store.adjustments import read_adjustments  # noqa: PLC0415
-    from training.store.result import TrainingDirectory  # noqa: PLC0415
+    from training.store.adjustments import adjustments_of, read_adjustments  # noqa: PLC0415
 
-    execution = read_adjustments(TrainingDirectory(root, key))
+    execution = adjustments_of(read_adjustments(_directory(root, key)))
     longest = float(TIMEOUT_SECONDS - MARGIN_SECONDS)
     flag = StopFlag(min(execution.deadline_seconds or longest, longest))
     result = train_key(root, key, execution=execution, stop=flag, after_save=volume.commit)

@@ -22,8 +22,8 @@ from modal.client import _Client
 from modal.config import config
 from modal_proto import api_pb2
 
-from training.compute.local import Auth
 from training.compute.modal.token import LOG_IN
+from training.compute.port import Auth
 from training.errors import AuthenticationError, TrainingError, Unreachable
 
 __all__ = ["accepted", "check_auth", "credentials", "forget"]

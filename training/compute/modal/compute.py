@@ -13,21 +13,24 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import modal
 import modal.exception
 
-from training.compute.local import Auth, HourlyRate, Launch, State, TrainingStatus
 from training.compute.modal import app, auth
 from training.compute.modal.calls import at_work, said
 from training.compute.modal.claims import Claims, being_launched
 from training.compute.modal.rates import hourly_rate, listed_rates
 from training.compute.modal.volume import ModalVolume, modal_errors
+from training.compute.port import Auth, HourlyRate, Launch, TrainingStatus, status_of
 from training.errors import ConfigError, ImageError, Interrupted, TrainingError, Unreachable
-from training.learn.config import Execution, TrainingConfig
-from training.store.result import Result
+from training.learn.config import Execution
+from training.store.adjustments import write_adjustments
+from training.store.directory import TrainingDirectory, proof_name
+from training.store.spec import Spec
 
 __all__ = ["ModalCompute"]
 
@@ -152,10 +155,8 @@ class ModalCompute:
         app.recipe.publish(self._image_name(), environment_name=self._environment)
         return proof
 
-    def launch(
-        self, key: str, config: TrainingConfig, dataset: str, execution: Execution
-    ) -> Launch:
-        """Start a call that trains `key`, or attach to the one that does; never two.
+    def launch(self, spec: Spec, execution: Execution) -> Launch:
+        """Start a call that trains a key, or attach to the one that does; never two.
 
         Raises:
             Unreachable: Nobody answers, or another launcher is between its claim and its call.
@@ -163,31 +164,30 @@ class ModalCompute:
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                with modal_errors(f"launching {key}"):
-                    return self._launch(key, config, dataset, execution)
+                with modal_errors(f"launching {spec.key}"):
+                    return self._launch(spec, execution)
             except Unreachable as error:
                 if error.code not in PASSING or time.monotonic() > end:
                     raise
             time.sleep(LOOK_SECONDS)
 
-    def _launch(
-        self, key: str, config: TrainingConfig, dataset: str, execution: Execution
-    ) -> Launch:
-        claims = self._claims()
+    def _launch(self, spec: Spec, execution: Execution) -> Launch:
+        key, directory, claims = spec.key, self._directory(spec.key), self._claims()
         before = claims.newest(key)
         previous = "" if before is None else claims.call_of(key, before)
-        lease = (self._stored(f"trainings/{key}/lease") or b"").decode()
+        lease = directory.lease
         over = claims.turns(key, lease)
         for call in dict.fromkeys(each for each in (*over[-1:], previous, lease) if each):
             if (owner := at_work(call)) is not None:
                 return Launch(owner, attached=True, call_id=owner)
-        if (result := self._result(key)) is not None and result.status == "completed":
+        if (result := directory.read_result()) is not None and result.status == "completed":
             # it ended while nobody looked: there is nothing left to pay for
             last = over[-1] if over else previous
             return Launch(last, attached=True, call_id=last)
         # all that takes long comes before the claim, so that next to nothing lies between
         # the claim and the call
-        self._write_configuration(key, config, dataset, execution)
+        directory.write_spec(spec)
+        write_adjustments(directory, execution)
         self._deploy()  # the mounted source is that of the training key
         train = self._function("train").hydrate()
         with claims.taken(key, 0 if before is None else before.number + 1) as mine:
@@ -204,26 +204,12 @@ class ModalCompute:
             Unreachable: That cannot be known now.
         """
         with modal_errors(f"asking for {key}"):
-            running = self._running(key)
-        result = self._result(key)
-        row = self._last_row(key)
-        state: State = "running"
-        if not running and result is not None:
-            # a result older than the newest attempt is of another one: the newest one was killed
-            state = "interrupted" if result.attempts < self._attempts(key) else result.status
-        elif not running:
-            state = "interrupted" if row or self._stored(f"trainings/{key}/lease") else "absent"
-        config = self._stored(f"trainings/{key}/config.json")
-        return TrainingStatus(
-            state=state,
-            owner=running or "",
-            step=int(row["step"]) if "step" in row else result.step if result else None,
-            target=int(json.loads(config)["config"]["steps"]) if config else None,
-            loss=row.get("loss"),
-            images_per_second=row.get("images_per_second"),
-            steps_per_second=row.get("steps_per_second"),
-            said=self._said(key) if state in ("absent", "interrupted") else "",
-        )
+            status = status_of(self._directory(key), owner=self._running(key))
+            unexplained = status.state in ("absent", "interrupted")
+            return replace(status, said=self._said(key)) if unexplained else status
+
+    def _directory(self, key: str) -> TrainingDirectory:
+        return TrainingDirectory(self._volume, key)
 
     def stop(self, key: str) -> bool:
         """Cancel the call; the container saves and ends. False when none runs."""
@@ -265,38 +251,5 @@ class ModalCompute:
     def _image_name(self) -> str:
         return f"{app.APP_NAME}:{self.image_fingerprint()[:16]}"
 
-    def _write_configuration(
-        self, key: str, config: TrainingConfig, dataset: str, execution: Execution
-    ) -> None:
-        what = {"config": config.model_dump(mode="json"), "dataset": dataset}
-        how = execution.model_dump(mode="json")
-        for name, content in (("config", what), ("adjustments", how)):
-            text = json.dumps(content, indent=2, sort_keys=True) + "\n"
-            self._volume.write_bytes(f"trainings/{key}/{name}.json", text.encode())
-
     def _proof_path(self) -> str:
-        return f"images/{self.image_fingerprint()}.json"
-
-    def _stored(self, path: str) -> bytes | None:
-        try:
-            return self._volume.read_bytes(path)
-        except FileNotFoundError:
-            return None
-
-    def _result(self, key: str) -> Result | None:
-        stored = self._stored(f"trainings/{key}/result.json")
-        return None if stored is None else Result.model_validate_json(stored)
-
-    def _attempts(self, key: str) -> int:
-        stored = self._stored(f"trainings/{key}/attempts.json")
-        return 0 if stored is None else int(json.loads(stored)["count"])
-
-    def _last_row(self, key: str) -> dict[str, float]:
-        for line in reversed((self._stored(f"trainings/{key}/metrics.jsonl") or b"").splitlines()):
-            try:
-                row: dict[str, float] = json.loads(line)
-            except ValueError:
-                continue
-            if "loss" in row:
-                return row
-        return {}
+        return proof_name(self.image_fingerprint())

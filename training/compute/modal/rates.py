@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from training.compute.local import HourlyRate
+from training.compute.port import HourlyRate
 
 __all__ = ["COMMAND", "hourly_rate", "listed_rates"]
 

@@ -2,9 +2,10 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import modal
 import modal.exception
@@ -46,6 +47,22 @@ def modal_errors(what: str) -> Iterator[None]:
         ) from error
 
 
+class _Listed(Protocol):
+    """A name inside a directory of a volume, as the client lists it."""
+
+    @property
+    def path(self) -> str:
+        """Below the volume."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+
+    @property
+    def mtime(self) -> int:
+        """When it was written, in seconds since 1970."""
+
+
 class ModalVolume:
     """A volume of the workspace, seen from a client; made when it is first used.
 
@@ -58,6 +75,7 @@ class ModalVolume:
 
     def __init__(self, name: str, environment: str | None = None) -> None:
         self._name = name
+        self._fetched: dict[str, tuple[tuple[int, int], bytes]] = {}
         self._volume = modal.Volume.from_name(
             name, environment_name=environment, create_if_missing=True
         )
@@ -86,6 +104,31 @@ class ModalVolume:
         with modal_errors(f"reading {path} from volume {self._name}"):
             return b"".join(self._pieces(path))
 
+    def size(self, path: str) -> int | None:
+        """Bytes of a file; None where there is none."""
+        entry = self._entry(path)
+        return None if entry is None else int(entry.size)
+
+    def read_range(self, path: str, start: int, length: int | None = None) -> bytes:
+        """Bytes of a file from `start` on, or from its end; all of them or at most `length`.
+
+        The client gives whole files only: one is fetched when it has changed since it was fetched
+        last, and is answered from memory otherwise.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        entry = self._entry(path)
+        if entry is None:
+            raise FileNotFoundError(path)
+        stamp = (int(entry.size), int(entry.mtime))
+        fetched = self._fetched.get(path)
+        if fetched is None or fetched[0] != stamp:
+            fetched = self._fetched[path] = (stamp, self.read_bytes(path))
+        content = fetched[1]
+        begin = start if start >= 0 else max(0, len(content) + start)
+        return content[begin:] if length is None else content[begin : begin + length]
+
     def write_bytes(self, path: str, content: bytes) -> None:
         """Replace a file in one step."""
         with (
@@ -96,12 +139,7 @@ class ModalVolume:
 
     def listdir(self, path: str) -> list[str]:
         """Names inside a directory, sorted; empty where there is none."""
-        with modal_errors(f"listing {path or '/'} of volume {self._name}"):
-            try:
-                found = self._volume.listdir("/" + _checked(path))
-            except (FileNotFoundError, modal.exception.NotFoundError, NotADirectoryError):
-                return []
-        return sorted(entry.path.rstrip("/").rsplit("/", 1)[-1] for entry in found)
+        return sorted(map(_name, self._entries(path)))
 
     def remove(self, path: str) -> None:
         """Delete a file or a directory; nothing when it is not there."""
@@ -137,11 +175,27 @@ class ModalVolume:
                 digest.update(piece)
         return digest.hexdigest()
 
+    def _entry(self, path: str) -> _Listed | None:
+        parent, _, name = _checked(path).rpartition("/")
+        entries = self._entries(parent)
+        return next((each for each in entries if _name(each) == name), None)
+
+    def _entries(self, path: str) -> Sequence[_Listed]:
+        with modal_errors(f"listing {path or '/'} of volume {self._name}"):
+            try:
+                return self._volume.listdir("/" + _checked(path))
+            except (FileNotFoundError, modal.exception.NotFoundError, NotADirectoryError):
+                return []
+
     def _pieces(self, path: str) -> Iterator[bytes]:
         try:
             yield from self._volume.read_file(_checked(path))
         except modal.exception.NotFoundError as error:
             raise FileNotFoundError(path) from error
+
+
+def _name(entry: _Listed) -> str:
+    return entry.path.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _checked(path: str) -> str:

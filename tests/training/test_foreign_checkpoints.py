@@ -1,0 +1,250 @@
+"""A checkpoint is believed where its own training saved it, and nowhere else."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from training.__main__ import main
+from training.errors import CheckpointError
+from training.judge.export import export
+from training.store.directory import TrainingDirectory
+from training.store.durable import sha256_of
+from training.store.manifest import CheckpointManifest, FileRecord
+from training.store.saved import add_saved, saved_manifests
+
+LITTLE = {"steps": 8, "save_every": 4, "log_every": 4, "sample_every": 8, "validate_every": 8}
+LITTLE |= {"sample_steps": 2, "judged_samples": 0}
+NEWEST = "step-00000008"
+
+
+def finished(bench: Any, key: str, **settings: object) -> TrainingDirectory:
+    directory: TrainingDirectory = bench.make(key, **{**LITTLE, **settings})
+    assert bench.run(directory).step == 8
+    return directory
+
+
+def newest(directory: TrainingDirectory) -> Path:
+    return max(directory.checkpoints_path.glob("step-*"))
+
+
+def reseal(path: Path, **changes: object) -> None:
+    """Change a manifest and seal it again, as somebody would who knows how."""
+    file = path / "manifest.json"
+    manifest = CheckpointManifest.model_validate_json(file.read_bytes())
+    file.write_text(manifest.model_copy(update=changes).sealed().model_dump_json(), "utf-8")
+
+
+def list_as_saved(path: Path) -> None:
+    """Let the list of what was saved name a manifest that was never saved."""
+    add_saved(path.parent, 0, sha256_of(path / "manifest.json"))
+
+
+def edit_key(path: Path) -> None:
+    reseal(path, training_key="somebody's")
+
+
+def edit_data(path: Path) -> None:
+    reseal(path, data="0" * 64)
+
+
+def edit_metrics(path: Path) -> None:
+    reseal(path, metrics={"validation_loss": 0.0})
+
+
+def edit_step(path: Path) -> None:
+    reseal(path, step=80)
+    path.rename(path.with_name("step-00000080"))
+
+
+def change_tensors(path: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    """Rewrite the tensors of all files, and everything that would give it away."""
+    files = {}
+    for file in sorted(path.glob("*.safetensors")):
+        tensors = load_file(file)
+        change(tensors)
+        save_file(tensors, file)
+        files[file.name] = FileRecord(sha256=sha256_of(file), bytes=file.stat().st_size)
+    state = path / "state.json"
+    files[state.name] = FileRecord(sha256=sha256_of(state), bytes=state.stat().st_size)
+    reseal(path, files=files)
+    list_as_saved(path)
+
+
+def drop_a_tensor(path: Path) -> None:
+    def drop(tensors: dict[str, torch.Tensor]) -> None:
+        del tensors[sorted(tensors)[0]]
+
+    change_tensors(path, drop)
+
+
+def widen_a_tensor(path: Path) -> None:
+    def widen(tensors: dict[str, torch.Tensor]) -> None:
+        name = sorted(tensors)[0]
+        tensors[name] = torch.cat([tensors[name], tensors[name]])
+
+    change_tensors(path, widen)
+
+
+def halve_precision(path: Path) -> None:
+    def halve(tensors: dict[str, torch.Tensor]) -> None:
+        name = sorted(tensors)[0]
+        tensors[name] = tensors[name].half()
+
+    change_tensors(path, halve)
+
+
+FORGERIES = [
+    pytest.param(edit_key, "it is of training somebody's", id="key"),
+    pytest.param(edit_data, "it learned from dataset 000000000000", id="dataset"),
+    pytest.param(edit_metrics, "this training never saved its manifest.json", id="metrics"),
+    pytest.param(edit_step, "this training never saved its manifest.json", id="step"),
+    pytest.param(drop_a_tensor, "holds no tensor", id="missing tensor"),
+    pytest.param(widen_a_tensor, "and the model has", id="shape"),
+    pytest.param(halve_precision, "and the model has", id="type"),
+]
+
+
+@pytest.mark.parametrize(("forge", "why"), FORGERIES)
+def test_a_forged_checkpoint_is_passed_over_by_name_and_training_goes_on_from_the_one_before(
+    bench: Any, forge: Callable[[Path], None], why: str
+) -> None:
+    directory = finished(bench, "forged")
+    directory.forget_result()
+    forge(newest(directory))
+    result = bench.run(directory)
+    assert (result.status, result.step) == ("completed", 8)
+    log = directory.log_path.read_text(encoding="utf-8")
+    (line,) = [line for line in log.splitlines() if "is passed over" in line]
+    assert why in line
+    assert "Resuming at step 4 of 8" in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(("forge", "why"), FORGERIES)
+@pytest.mark.parametrize("command", ["export", "sample"])
+def test_what_takes_a_model_out_names_the_newer_one_that_it_passed_over(
+    bench: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    forge: Callable[[Path], None],
+    why: str,
+) -> None:
+    directory = finished(bench, "taken")
+    forge(newest(directory))
+    out = tmp_path / ("cats.png" if command == "sample" else "cats.safetensors")
+    words = [command, "--volume", str(bench.volume), "--key", "taken", str(out)]
+    words += ["--count", "1", "--steps", "1"] if command == "sample" else []
+    capsys.readouterr()
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "step 4" in said.out
+    assert why in said.err
+    out.unlink()
+    step = int(newest(directory).name.removeprefix("step-"))
+    assert main([*words, "--step", str(step)]) == 1
+    said = capsys.readouterr()
+    assert f"step {step} of taken cannot be used" in said.err
+    assert why in said.err
+    assert not out.exists()
+    assert main([*words, "--step", "4"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_whole_newest_checkpoint_is_used_without_a_word(
+    bench: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = finished(bench, "whole")
+    edit_metrics(min(directory.checkpoints_path.glob("step-*")))  # an older one is nobody's matter
+    words = ["export", "--volume", str(bench.volume), "--key", "whole", str(tmp_path / "x")]
+    capsys.readouterr()
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "step 8" in said.out
+    assert said.err == ""
+    assert main([*words, "--step", "6"]) == 1
+    assert "step 6 of whole cannot be used: there is none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dim", [64, 128])
+def test_a_checkpoint_of_another_training_is_passed_over_whatever_its_shape(
+    bench: Any, dim: int
+) -> None:
+    other = finished(bench, "other", dim=dim)
+    directory = finished(bench, "mine")
+    directory.forget_result()
+    shutil.rmtree(newest(directory))
+    shutil.copytree(newest(other), directory.checkpoints_path / NEWEST)
+    result = bench.run(directory)
+    assert result.status == "completed"
+    log = directory.log_path.read_text(encoding="utf-8")
+    assert f"Checkpoint {NEWEST} is passed over" in log
+    assert "it is of training other" in log
+    assert log.count("Resuming at step 4") == 1
+
+
+def test_a_whole_directory_under_another_key_holds_no_checkpoint_of_that_key(
+    bench: Any, tmp_path: Path
+) -> None:
+    first = finished(bench, "first")
+    shutil.copytree(first.path, bench.volume / "trainings" / "second")
+    second = TrainingDirectory.local(bench.volume, "second")
+    assert second.store().entries() == ()
+    with pytest.raises(CheckpointError, match="no valid checkpoint") as caught:
+        export(second, tmp_path / "x.safetensors", print)
+    assert "it is of training first" in str(caught.value)
+
+
+def test_the_manifest_says_whose_it_is_and_the_list_names_it(bench: Any) -> None:
+    directory = finished(bench, "said")
+    manifest = json.loads((newest(directory) / "manifest.json").read_bytes())
+    assert (manifest["format"], manifest["training_key"]) == (2, "said")
+    assert (manifest["data"], manifest["processes"]) == (bench.dataset, 1)
+    text = (newest(directory) / "manifest.json").read_bytes()
+    saved = saved_manifests(directory.checkpoints_path)
+    assert hashlib.sha256(text).hexdigest() in saved
+    assert len(saved) == 2
+
+
+@pytest.mark.parametrize("torn", [b'{"step": 4, "sha', b"\0\0\0", b"[]\n", b"{}\n", b"\n\n"])
+def test_a_line_torn_by_a_kill_spoils_neither_those_before_nor_the_next(
+    tmp_path: Path, torn: bytes
+) -> None:
+    add_saved(tmp_path, 1, "a" * 64)
+    with (tmp_path / "saved.jsonl").open("ab") as file:
+        file.write(torn)
+    assert saved_manifests(tmp_path) == {"a" * 64}
+    add_saved(tmp_path, 2, "b" * 64)
+    assert saved_manifests(tmp_path) == {"a" * 64, "b" * 64}
+
+
+def test_resume_says_each_thing_that_changed(bench: Any) -> None:
+    directory = finished(bench, "changed")
+    directory.forget_result()
+    path = newest(directory)
+    reseal(path, torch="1.0", micro_batch=7, processes=3, dtype="bfloat16", threads=9)
+    list_as_saved(path)
+    bench.run(directory, micro_batch=8)
+    lines = directory.log_path.read_text(encoding="utf-8").splitlines()
+    said = [line.partition("WARNING | ")[2] for line in lines if "the last bits" in line]
+    assert [line.partition(":")[0] for line in said] == [
+        "precision was bfloat16 and is float32",
+        "threads was 9 and is 1",
+        "micro-batch was 7 and is 8",
+        "number of processes was 3 and is 1",
+        f"torch was 1.0 and is {torch.__version__}",
+    ]
+
+
+def test_resume_in_the_same_way_says_nothing(bench: Any) -> None:
+    directory = finished(bench, "same")
+    directory.forget_result()
+    bench.run(directory)
+    assert "last bits" not in directory.log_path.read_text(encoding="utf-8")

@@ -1,0 +1,121 @@
+"""What is durable of one training, proven by reading it again: ``commit.json``."""
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from training.errors import CheckpointError
+from training.store.directory import TrainingDirectory
+from training.store.manifest import MANIFEST_FILE, CheckpointManifest
+from training.store.result import CheckpointRef
+from training.store.volume import Volume
+
+__all__ = ["Commit", "CommittedFile", "commit_training", "read_commit", "verify_commit"]
+
+
+class CommittedFile(BaseModel):
+    """A file that was read again after it was written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str
+    bytes: int
+
+
+class Commit(BaseModel):
+    """What is durable of one training: every file with the hash it had when read again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    checkpoint: str
+    files: dict[str, CommittedFile]
+    created: str
+
+
+def commit_training(directory: TrainingDirectory) -> Commit:
+    """Publish a finished training, then read every byte again and compare it with its manifest.
+
+    Returns:
+        The commit, which is also on the volume.
+
+    Raises:
+        CheckpointError: There is no result, or a file differs from what its manifest promised.
+    """
+    volume = directory.volume
+    volume.commit()
+    volume.reload()
+    result = directory.read_result()
+    if result is None or result.checkpoint is None:
+        raise CheckpointError(
+            f"training {directory.key} has no checkpoint on {volume.name}",
+            fix="run the goal again: it trains what is missing",
+            code="nothing_to_commit",
+        )
+    promised = _promised(volume, result.checkpoint)
+    if result.samples is not None:
+        promised[result.samples.path] = result.samples.sha256
+    promised[directory.result_name] = volume.sha256(directory.result_name)
+    files = {name: _compare(volume, name, digest) for name, digest in sorted(promised.items())}
+    commit = Commit(
+        key=directory.key,
+        checkpoint=result.checkpoint.path,
+        files=files,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    text = commit.model_dump_json(indent=2) + "\n"
+    volume.write_bytes(directory.commit_name, text.encode())
+    volume.commit()
+    return commit
+
+
+def read_commit(directory: TrainingDirectory) -> Commit | None:
+    """The commit of a training, or None."""
+    stored = directory.read(directory.commit_name)
+    try:
+        return None if stored is None else Commit.model_validate_json(stored)
+    except ValidationError:
+        return None
+
+
+def verify_commit(directory: TrainingDirectory) -> Commit:
+    """The commit of a training, after reading every byte it names again.
+
+    Raises:
+        CheckpointError: There is no commit, or a file is missing or differs.
+    """
+    commit = read_commit(directory)
+    if commit is None:
+        raise CheckpointError(
+            f"training {directory.key} is not committed on {directory.volume.name}"
+        )
+    for name, record in sorted(commit.files.items()):
+        _compare(directory.volume, name, record.sha256)
+    return commit
+
+
+def _promised(volume: Volume, checkpoint: CheckpointRef) -> dict[str, str]:
+    """Each file of a checkpoint with the hash that its manifest says, the manifest's own too.
+
+    Raises:
+        CheckpointError: The manifest is another one than the training named.
+    """
+    path = f"{checkpoint.path}/{MANIFEST_FILE}"
+    _compare(volume, path, checkpoint.sha256)
+    manifest = CheckpointManifest.model_validate_json(volume.read_bytes(path))
+    files = {f"{checkpoint.path}/{name}": each.sha256 for name, each in manifest.files.items()}
+    return {**files, path: checkpoint.sha256}
+
+
+def _compare(volume: Volume, path: str, promised: str) -> CommittedFile:
+    try:
+        found, size = volume.sha256(path), len(volume.read_bytes(path))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is gone from {volume.name}", code="file_missing") from None
+    if found != promised:
+        raise CheckpointError(
+            f"{path} on {volume.name} has sha256 {found[:12]}, its manifest says {promised[:12]}",
+            fix="the damaged checkpoint is passed over; run the goal again",
+            code="checksum_differs",
+        )
+    return CommittedFile(sha256=found, bytes=size)

@@ -1,0 +1,353 @@
+"""Where everything lies on a volume: the one place that spells these names.
+
+::
+
+    datasets/<digest>/manifest.json, images.npy, labels.npy
+    datasets/sources/<digest>.json     what a folder was last prepared as
+    trainings/<key>/spec.json, adjustments.json, attempts.json, lock, owner.json, lease, starts.json
+    trainings/<key>/metrics.jsonl, training.log, samples/, verdict.json, commit.json
+    trainings/<key>/checkpoints/step-00000500/, saved.jsonl, pinned.json
+    images/<fingerprint>.json          proofs of images
+    sweeps/<digest>.json               rankings
+
+Everything is read through the volume port, so local and Modal are one code. A runner, whose volume
+is a directory, also has the paths: properties that end in ``_path``.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from training.errors import CheckpointError
+from training.store.checkpoints import CheckpointStore
+from training.store.manifest import MANIFEST_FILE, step_name
+from training.store.metrics import rows_of
+from training.store.result import CheckpointRef, Result
+from training.store.spec import Spec
+from training.store.volume import LocalVolume, Volume
+
+__all__ = [
+    "TrainingDirectory",
+    "dataset_digests",
+    "dataset_name",
+    "downloads_name",
+    "proof_name",
+    "ranking_name",
+    "source_name",
+    "trainings",
+]
+
+_DATASETS, _SOURCES, _TRAININGS, _CHECKPOINTS = "datasets", "sources", "trainings", "checkpoints"
+_TAIL = 1 << 16
+"""Bytes of the end of metrics.jsonl in which the newest line with a loss is looked for."""
+
+
+def dataset_name(digest: str) -> str:
+    """The directory of a dataset."""
+    return f"{_DATASETS}/{digest}"
+
+
+def source_name(identity: str) -> str:
+    """The file that says what a source was last prepared as."""
+    return f"{_DATASETS}/{_SOURCES}/{identity}.json"
+
+
+def dataset_digests(volume: Volume) -> list[str]:
+    """The datasets of a volume."""
+    names = volume.listdir(_DATASETS)
+    return [name for name in names if name != _SOURCES and not name.startswith(".")]
+
+
+def downloads_name() -> str:
+    """The directory of what was downloaded."""
+    return "downloads"
+
+
+def proof_name(fingerprint: str) -> str:
+    """The proof that the image of a fingerprint works."""
+    return f"images/{fingerprint}.json"
+
+
+def ranking_name(digest: str) -> str:
+    """The ranking of a sweep."""
+    return f"sweeps/{digest}.json"
+
+
+def trainings(volume: Volume) -> "list[TrainingDirectory]":
+    """Every training of a volume, by key."""
+    return [TrainingDirectory(volume, key) for key in volume.listdir(_TRAININGS)]
+
+
+@dataclass(frozen=True)
+class TrainingDirectory:
+    """Everything that one training has on a volume."""
+
+    volume: Volume
+    key: str
+
+    @classmethod
+    def local(cls, root: Path, key: str) -> "TrainingDirectory":
+        """That of a training on a volume that is a directory of this machine."""
+        return cls(LocalVolume(root), key)
+
+    @property
+    def name(self) -> str:
+        """Where everything of this training is, below the volume."""
+        return f"{_TRAININGS}/{self.key}"
+
+    @property
+    def spec_name(self) -> str:
+        """What is trained."""
+        return f"{self.name}/spec.json"
+
+    @property
+    def adjustments_name(self) -> str:
+        """What a recovery changed for the next attempt."""
+        return f"{self.name}/adjustments.json"
+
+    @property
+    def metrics_name(self) -> str:
+        """One JSON object per line."""
+        return f"{self.name}/metrics.jsonl"
+
+    @property
+    def log_name(self) -> str:
+        """The log in words."""
+        return f"{self.name}/training.log"
+
+    @property
+    def result_name(self) -> str:
+        """How the last attempt ended."""
+        return f"{self.name}/verdict.json"
+
+    @property
+    def commit_name(self) -> str:
+        """Every file with the hash it had when it was read again."""
+        return f"{self.name}/commit.json"
+
+    @property
+    def checkpoints_name(self) -> str:
+        """The directory of checkpoints."""
+        return f"{self.name}/{_CHECKPOINTS}"
+
+    @property
+    def _attempts_name(self) -> str:
+        return f"{self.name}/attempts.json"
+
+    @property
+    def _lease_name(self) -> str:
+        return f"{self.name}/lease"
+
+    @property
+    def _starts_name(self) -> str:
+        return f"{self.name}/starts.json"
+
+    def checkpoint_name(self, step: int) -> str:
+        """The directory of the checkpoint of a step."""
+        return f"{self.checkpoints_name}/{step_name(step)}"
+
+    # what a runner has besides
+
+    @property
+    def root(self) -> Path:
+        """The volume's directory.
+
+        Raises:
+            CheckpointError: The volume is not on this machine.
+        """
+        root = self.volume.local_root
+        if root is None:
+            raise CheckpointError(
+                f"volume {self.volume.name} is not on this machine",
+                fix=f"modal volume get {self.volume.name} {self.name}",
+                code="volume_elsewhere",
+            )
+        return root
+
+    @property
+    def path(self) -> Path:
+        """Where everything of this training is."""
+        return self.root / self.name
+
+    @property
+    def metrics_path(self) -> Path:
+        """One JSON object per line."""
+        return self.root / self.metrics_name
+
+    @property
+    def log_path(self) -> Path:
+        """The log in words."""
+        return self.root / self.log_name
+
+    @property
+    def lock_path(self) -> Path:
+        """Locked (flock) exactly as long as a training process lives."""
+        return self.path / "lock"
+
+    @property
+    def owner_path(self) -> Path:
+        """Who holds, or last held, the lock."""
+        return self.path / "owner.json"
+
+    @property
+    def adjustments_path(self) -> Path:
+        """What a recovery changed for the next attempt."""
+        return self.root / self.adjustments_name
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """The root of this training's `CheckpointStore`."""
+        return self.root / self.checkpoints_name
+
+    def sample_path(self, step: int) -> Path:
+        """The grid drawn at `step`."""
+        return self.path / "samples" / f"step-{step:08d}.png"
+
+    def sample_paths(self) -> dict[int, Path]:
+        """The grids that are there, by step."""
+        found = sorted(self.sample_path(0).parent.glob("step-*.png"))
+        return {int(path.stem[5:]): path for path in found}
+
+    def store(self, spec: Spec | None = None) -> CheckpointStore:
+        """The checkpoints of this training.
+
+        Args:
+            spec: What is trained, where that was read already.
+        """
+        spec = spec or self.read_spec()
+        return CheckpointStore(self.checkpoints_path, self.key, spec.data if spec else "")
+
+    # reading and writing
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file, or None."""
+        try:
+            return self.volume.read_bytes(name)
+        except FileNotFoundError:
+            return None
+
+    def read_spec(self) -> Spec | None:
+        """What is trained, or None where no training was launched.
+
+        Raises:
+            CheckpointError: The file is there and cannot be understood.
+        """
+        stored = self.read(self.spec_name)
+        try:
+            return None if stored is None else Spec.model_validate_json(stored)
+        except ValidationError as error:
+            raise self._damaged(self.spec_name, str(error.errors()[0]["msg"])) from error
+
+    def write_spec(self, spec: Spec) -> None:
+        """Keep what is trained, before it is launched."""
+        text = json.dumps(spec.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
+        self.volume.write_bytes(self.spec_name, text.encode())
+
+    def read_result(self) -> Result | None:
+        """How the last attempt ended, or None before the first end.
+
+        Raises:
+            CheckpointError: The file is there and cannot be understood.
+        """
+        stored = self.read(self.result_name)
+        try:
+            return None if stored is None else Result.model_validate_json(stored)
+        except ValidationError as error:
+            raise self._damaged(self.result_name, str(error.errors()[0]["msg"])) from error
+
+    def write_result(self, result: Result) -> None:
+        """Replace the result in one step."""
+        text = result.model_dump_json(indent=2) + "\n"
+        self.volume.write_bytes(self.result_name, text.encode())
+
+    def forget_result(self) -> None:
+        """Take back a result whose checkpoint is gone or damaged: it is not true any more.
+
+        The next attempt goes on from the newest valid checkpoint.
+        """
+        self.volume.remove(self.result_name)
+
+    def holds(self, checkpoint: CheckpointRef | None) -> bool:
+        """Whether a checkpoint that a result names is there."""
+        return checkpoint is not None and self.volume.exists(f"{checkpoint.path}/{MANIFEST_FILE}")
+
+    @property
+    def attempts(self) -> int:
+        """How often a training process began work on this key."""
+        stored = self._object(self._attempts_name)
+        return 0 if stored is None else int(stored["count"])
+
+    def begin_attempt(self) -> int:
+        """Count one more attempt, durably; returns its number, from 1.
+
+        The counter lives on the volume because a platform that restarts a lost container does
+        not count that as a retry.
+        """
+        number = self.attempts + 1
+        self.volume.write_bytes(
+            self._attempts_name, (json.dumps({"count": number}) + "\n").encode()
+        )
+        return number
+
+    @property
+    def lease(self) -> str:
+        """The call that trains this key, or trained it last; empty before the first."""
+        return (self.read(self._lease_name) or b"").decode()
+
+    def take_lease(self, call: str) -> None:
+        """Keep which call trains this key."""
+        self.volume.write_bytes(self._lease_name, call.encode())
+
+    def count_start(self, call: str) -> int:
+        """How often this call was started since its newest checkpoint.
+
+        The platform starts a container that died again, uncounted and for ever: so it is counted
+        here.
+        """
+        steps = [name for name in self.volume.listdir(self.checkpoints_name) if name[:5] == "step-"]
+        newest = max(steps, default="")
+        known = self._object(self._starts_name) or {}
+        same = (known.get("call"), known.get("checkpoint")) == (call, newest)
+        count = int(known["count"]) + 1 if same else 1
+        content = {"call": call, "checkpoint": newest, "count": count}
+        self.volume.write_bytes(self._starts_name, json.dumps(content).encode())
+        return count
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """Every whole line of metrics.jsonl, oldest first; a torn last line is passed over."""
+        yield from rows_of(self.read(self.metrics_name) or b"")
+
+    def last_metrics(self) -> dict[str, Any] | None:
+        """The newest whole line that holds a loss, of the last 64 KiB; None without one."""
+        try:
+            tail = self.volume.read_range(self.metrics_name, -_TAIL)
+        except FileNotFoundError:
+            return None
+        rows = [row for row in rows_of(tail) if "loss" in row]
+        return rows[-1] if rows else None
+
+    def _object(self, name: str) -> dict[str, Any] | None:
+        content = self.read(name)
+        if content is None:
+            return None
+        try:
+            stored = json.loads(content)
+        except ValueError as error:
+            raise self._damaged(name, str(error)) from error
+        if not isinstance(stored, dict):
+            raise self._damaged(name, "not an object")
+        return stored
+
+    def _damaged(self, name: str, why: str) -> CheckpointError:
+        root = self.volume.local_root
+        where = name if root is None else str(root / name)
+        remove = f"modal volume rm {self.volume.name} {name}" if root is None else f"rm {where}"
+        return CheckpointError(
+            f"{where} cannot be read: {why}",
+            fix=f"{remove}; checkpoints are kept, and the next run continues from them",
+            code="damaged_record",
+        )

@@ -1,0 +1,34 @@
+"""Whether the tensors of a checkpoint are those that a model needs."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from training.store.manifest import Entry, invalid
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Tensors", "check_fit"]
+
+Tensors: TypeAlias = Mapping[str, Mapping[str, "Tensor"]]
+"""By file stem (``model``, ``ema``, ``optimizer``) and name."""
+
+
+def check_fit(entry: Entry, tensors: Tensors, into: Tensors) -> None:
+    """Return when the tensors read from a checkpoint are those that are needed, by name and shape.
+
+    Raises:
+        CheckpointError: One is missing, or has another shape or type.
+    """
+    for stem, part in into.items():
+        for name, wanted in part.items():
+            tensor = tensors.get(stem, {}).get(name)
+            if tensor is None:
+                raise invalid(entry.path, f"{stem} holds no tensor {name}")
+            if (tensor.shape, tensor.dtype) != (wanted.shape, wanted.dtype):
+                shapes = f"{_shape(tensor)}, and the model has {_shape(wanted)}"
+                raise invalid(entry.path, f"{stem} holds {name} as {shapes}")
+
+
+def _shape(tensor: "Tensor") -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
