@@ -70,21 +70,8 @@ def weights_of(
         DatasetError: Its dataset, which names the classes, is gone.
         CheckpointError: It has no valid checkpoint, or that of `step` is not valid.
     """
-    spec = directory.read_spec()
-    if spec is None:
-        raise ConfigError(
-            f"no training {directory.key} in {directory.root}",
-            fix=f"python -m training list --volume {directory.root}",
-        )
-    manifest = read_manifest(directory.root, spec.data)
-    if manifest is None:
-        raise DatasetError(
-            f"dataset {spec.data[:12]} ({spec.label}) of training {directory.key} is not in "
-            f"{directory.root}, and it names the classes",
-            fix="bring it back: python -m training prepare FOLDER, with the photos as they were",
-            code="dataset_missing",
-        )
-    model = TASKS[spec.settings.model](spec.settings, len(manifest.classes)).build()
+    spec, classes = _spec_and_classes(directory)
+    model = TASKS[spec.settings.model](spec.settings, len(classes)).build()
     store = directory.store(spec)
     refused = _Refused()
     for entry in reversed(store.entries(refused.add)):
@@ -99,8 +86,26 @@ def weights_of(
             continue
         if step is None:
             refused.tell(report, entry.path.name)
-        return Weights(spec, manifest.classes, entry.step, tensors[stem])
+        return Weights(spec, classes, entry.step, tensors[stem])
     raise _nothing_valid(directory, refused, step)
+
+
+def _spec_and_classes(directory: TrainingDirectory) -> tuple[Spec, tuple[str, ...]]:
+    spec = directory.read_spec()
+    if spec is None:
+        raise ConfigError(
+            f"no training {directory.key} in {directory.root}",
+            fix=f"python -m training list --volume {directory.root}",
+        )
+    manifest = read_manifest(directory.root, spec.data)
+    if manifest is None:
+        raise DatasetError(
+            f"dataset {spec.data[:12]} ({spec.label}) of training {directory.key} is not in "
+            f"{directory.root}, and it names the classes",
+            fix="bring it back: python -m training prepare FOLDER, with the photos as they were",
+            code="dataset_missing",
+        )
+    return spec, manifest.classes
 
 
 @dataclass

@@ -194,11 +194,6 @@ class TrainingDirectory:
         return self.path / "owner.json"
 
     @property
-    def adjustments_path(self) -> Path:
-        """What a recovery changed for the next attempt."""
-        return self.root / self.adjustments_name
-
-    @property
     def checkpoints_path(self) -> Path:
         """The root of this training's `CheckpointStore`."""
         return self.root / self.checkpoints_name
