@@ -180,5 +180,5 @@ def find_run(runs: list[RunHistory], name: str) -> RunHistory:
         raise UsageError(f"{name!r} could be {', '.join(run.run for run in found)}")
     raise UsageError(
         f"there is no run {name!r}{nearest(name, [run.run for run in runs])}",
-        fix="python -m agents runs",
+        fix=command("runs"),
     )

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
+from agents.command import command
 from agents.errors import ActionFailed, FailureClass, LedgerDamaged, Transient
 from agents.ledger.chain import FIRST, Line, canonical, chain_problems, json_values, link
 from agents.ledger.events import Event
@@ -191,11 +192,11 @@ class Ledger:
                     name="ledger_busy",
                 ) from error
             raise LedgerDamaged(
-                f"cannot use the ledger {self.path}: {error}", fix="python -m agents doctor"
+                f"cannot use the ledger {self.path}: {error}", fix=command("doctor")
             ) from error
         except sqlite3.DatabaseError as error:
             raise LedgerDamaged(
-                f"{self.path} is not a readable ledger: {error}", fix="python -m agents doctor"
+                f"{self.path} is not a readable ledger: {error}", fix=command("doctor")
             ) from error
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.command import command
 from agents.declare.contributions import Subject
 from agents.errors import ActionFailed, Permanent
 from agents.ledger.events import Event
@@ -328,6 +329,6 @@ def _edited(conflicts: list[Conflict]) -> ActionFailed:
     told = "\n".join(f"{each.path}, region {each.region}:\n{each.diff}" for each in conflicts)
     return Permanent(
         f"generated text was edited by hand, and would be lost:\n{told}",
-        fix="python -m agents adr write --adopt keeps the edit, --force generates the text again",
+        fix=command("adr write --adopt keeps the edit, --force generates the text again"),
         name="edited_by_hand",
     )

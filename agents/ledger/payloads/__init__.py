@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from agents.command import command
 from agents.errors import LedgerDamaged
 from agents.ledger.payloads.base import (
     Foreign,
@@ -131,5 +132,5 @@ def payload_of(type_: str, data: Mapping[str, Any], where: str = "an event") -> 
         field = ".".join(str(part) for part in first["loc"])
         raise LedgerDamaged(
             f"{where} ({type_}) is not what such an event says: {field}: {first['msg']}",
-            fix="python -m agents doctor",
+            fix=command("doctor"),
         ) from error

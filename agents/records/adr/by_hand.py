@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from agents.command import command
 from agents.declare.contributions import NOTHING, Subject
 from agents.errors import ActionFailed, Permanent, UsageError
 from agents.ledger.events import Event, utc_now
@@ -55,7 +56,7 @@ def new_adr(
         UsageError: The title is empty.
     """
     if not title.strip():
-        raise UsageError("an ADR needs a title", fix='python -m agents adr new "Use SQLite"')
+        raise UsageError("an ADR needs a title", fix=command('adr new "Use SQLite"'))
     with numbering_lock(repo):
         number = max(taken_numbers(repo), default=0) + 1
         path = Path(ADR_FOLDER) / f"ADR-{number:03d}-{slug(title)}.md"
@@ -118,7 +119,7 @@ def supersede_adr(repo: Path, old: int, new: int) -> list[Change]:
         UsageError: No such ADR, several of a number, or both are the same.
     """
     if old == new:
-        raise UsageError("an ADR cannot supersede itself", fix="python -m agents adr list")
+        raise UsageError("an ADR cannot supersede itself", fix=command("adr list"))
     with numbering_lock(repo):
         older, newer = _only(repo, old), _only(repo, new)
         by = AdrLink(newer.number, newer.path).markdown
@@ -148,7 +149,7 @@ def write_index(repo: Path, *, edited: Edited = "refuse", check: bool = False) -
         if merger.conflicts and not check:
             raise Permanent(
                 f"{INDEX_PATH} was edited by hand:\n{merger.conflicts[0].diff}",
-                fix="python -m agents adr index --force",
+                fix=command("adr index --force"),
                 name="edited_by_hand",
             )
         if merger.text == before:
@@ -190,14 +191,14 @@ def madr_text(
             return render("madr", values) + "\n"
     raise UsageError(
         f"the decision of {document.label} is not in this ledger",
-        fix="python -m agents adr list says which ADRs are generated",
+        fix=command("adr list says which ADRs are generated"),
     )
 
 
 def _only(repo: Path, number: int) -> AdrDocument:
     found = [each for each in read_adrs(repo) if each.number == number]
     if not found:
-        raise UsageError(f"there is no ADR-{number:03d}", fix="python -m agents adr list")
+        raise UsageError(f"there is no ADR-{number:03d}", fix=command("adr list"))
     if len(found) > 1:
         raise UsageError(
             f"ADR-{number:03d} is there {len(found)} times: "

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from agents.command import command
 from agents.errors import UsageError
 from agents.records.text.regions import parse, region_text, replace
 
@@ -49,7 +50,7 @@ def _changed(text: str, path: str, change: Callable[[str], str | None]) -> str:
     elif not header.intact:
         raise UsageError(
             f"the generated header of {path} was edited by hand",
-            fix="python -m agents adr write --force generates it again",
+            fix=command("adr write --force generates it again"),
         )
     else:
         body = change(header.body)
