@@ -27,7 +27,9 @@ from agents.ledger.payloads import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-RAW = re.compile(r"\.data(\[|\.(get|items|keys|values)\b)|\b(event|each|first|last|known)\.data\b")
+RAW = re.compile(
+    r"\.data(\[['\"]|\.(get|items|keys|values)\b)|\b(event|each|first|last|known)\.data\b"
+)
 
 
 def test_nobody_reads_the_json_of_events_but_the_ledger():
