@@ -41,6 +41,11 @@ class DocumentParameters(Parameters):
     repo: Path = what(Path(), description="repository that receives ADRs and learnings")
     commit: bool = what(False, description="commit the records; otherwise leave them uncommitted")
 
+    @property
+    def repository(self) -> Path:
+        """Where the records are written is also where the code that ran comes from."""
+        return self.repo
+
 
 class TrainingParameters(DocumentParameters):
     """What to train, on which photos, where."""
@@ -50,15 +55,20 @@ class TrainingParameters(DocumentParameters):
     model: str = what("")
     compute: Literal["local", "modal", "loopback"] = what(
         "local",
+        headline=True,
         description="where training runs; loopback rehearses modal on this machine, for free",
     )
     volume: str | None = what(
         None, description="directory (local) or Modal Volume name; default <state>/volume"
     )
     dataset: str = what(
-        "synthetic", description="synthetic, pets, or a folder of photos (breed per folder)"
+        "synthetic",
+        headline=True,
+        description="synthetic, pets, or a folder of photos (breed per folder)",
     )
-    preset: str = what("tiny", description="named settings that the ones below override")
+    preset: str = what(
+        "tiny", headline=True, description="named settings that the ones below override"
+    )
     micro_batch: int | None = how(None, ge=1, description="images per forward pass")
     threads: int | None = how(None, ge=1, description="processor threads of the training")
     track: Literal["tensorboard", "mlflow"] | None = how(
@@ -163,7 +173,7 @@ def training_parameters(
     fields["model"] = (Literal[model], what(model, description="fixed by the goal", frozen=True))
     fields["preset"] = (
         Annotated[Literal[presets], BeforeValidator(_preset_of(model))],
-        what("tiny", description=base.model_fields["preset"].description),
+        what("tiny", headline=True, description=base.model_fields["preset"].description),
     )
     return create_model(f"{model.title()}Parameters", __base__=base, **fields)
 

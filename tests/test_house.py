@@ -40,9 +40,7 @@ STILL_TOGETHER = {
 }
 """Rooms that know each other and should not."""
 
-STILL_LONG_FILES = {
-    "agents/run/pursuit.py",
-}
+STILL_LONG_FILES: set[str] = set()
 
 STILL_LONG_FUNCTIONS = {
     "agents/declare/actions.py action",
@@ -89,7 +87,7 @@ batch is several of anything; a volume and a weight stand for nothing here and a
 NAMES_OF_OTHERS = ("goap-modal-agents", "cat-file", "cat_file")
 """The distribution is called so, and that is a command of git."""
 
-STILL_SAID: dict[str, set[str]] = {"agents/cli/plan_view.py": {"dataset", "preset"}}
+STILL_SAID: dict[str, set[str]] = {}
 """Module → words of others that it still says."""
 
 

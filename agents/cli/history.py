@@ -1,25 +1,21 @@
 """``runs`` and ``show``: what was done, read from the ledger."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
+from agents import api
 from agents.cli.diff_view import diff_text
 from agents.cli.live import describe
 from agents.cli.output import duration, emit, json_option, money, paint
 from agents.cli.report import report_html
-from agents.cli.words import LEDGER_NAME, parse_words, state_directory
+from agents.cli.words import known_words, state_directory
 from agents.command import command
-from agents.declare.facts import nearest
-from agents.declare.schedule import every
 from agents.errors import UsageError
 from agents.ledger.comparison import compare_runs
-from agents.ledger.events import Event, timestamp, utc_now
-from agents.ledger.history import RunHistory, find_run, run_histories
-from agents.ledger.store import Ledger
+from agents.ledger.events import Event
+from agents.ledger.history import RunHistory, find_run
+from agents.schemas.models import RunRow
 
 __all__ = ["report_command", "runs_command", "show_command"]
 
@@ -39,41 +35,20 @@ def runs_command(words: tuple[str, ...], as_json: bool) -> None:
     if words[:1] == ("diff",):
         _diff(words[1:], as_json)
         return
-    wanted = _known(words, FILTERS)
-    since = _since(wanted.pop("since", ""))
-    known = _runs(wanted.pop("state", None))
-    runs = [
-        summary
-        for run in known
-        if (summary := run.summary())["started"] >= since
-        and all(summary[key] == value for key, value in wanted.items())
-    ]
-    emit("runs", runs, lambda: _table(runs, len(known)), json_wanted=as_json)
+    wanted = known_words(words, FILTERS)
+    state = state_directory(wanted.pop("state", None))
+    rows = api.runs(state, **wanted)
+    emit("runs", rows, lambda: _table(rows, state), json_wanted=as_json)
 
 
 def _diff(words: tuple[str, ...], as_json: bool) -> None:
     names = [word for word in words if "=" not in word]
-    state = _known(tuple(word for word in words if "=" in word), ("state",)).get("state")
+    given = known_words([word for word in words if "=" in word], ("state",))
     if len(names) != 2:
         raise UsageError("diff compares two runs", fix=command("runs diff last~1 last"))
-    runs = _runs(state)
-    data = compare_runs(find_run(runs, names[0]), find_run(runs, names[1]))
+    known = api.histories(state_directory(given.get("state")))
+    data = compare_runs(*(find_run(known, name) for name in names))
     emit("runs", data, lambda: diff_text(data), json_wanted=as_json)
-
-
-def _since(text: str, clock: Callable[[], datetime] = utc_now) -> str:
-    if not text:
-        return ""
-    try:
-        return timestamp(datetime.fromisoformat(text).replace(tzinfo=UTC))
-    except ValueError:
-        pass
-    try:
-        return timestamp(clock() - timedelta(seconds=every(text).seconds))
-    except UsageError:
-        raise UsageError(
-            f"since={text} is neither a date nor a time ago", fix="since=2026-02-28 or since=2d"
-        ) from None
 
 
 @click.command("show")
@@ -87,8 +62,9 @@ def show_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
     """
     if "=" in run:
         run, words = "last", (run, *words)
-    found = find_run(_runs(_known(words, ("state",)).get("state")), run)
-    emit("show", found.data(), lambda: _story(found), json_wanted=as_json)
+    state = state_directory(known_words(words, ("state",)).get("state"))
+    history = api.history(state, run)
+    emit("show", api.shown(history), lambda: _story(history), json_wanted=as_json)
 
 
 @click.command("report")
@@ -102,54 +78,38 @@ def report_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
     """
     if "=" in run:
         run, words = "last", (run, *words)
-    given = _known(words, ("out", "volume", "state"))
+    given = known_words(words, ("out", "volume", "state"))
     state = state_directory(given.get("state"))
-    found = find_run(_runs(given.get("state")), run)
-    out = Path(given.get("out") or state / "reports" / f"{found.run}.html")
+    history = api.history(state, run)
+    out = Path(given.get("out") or state / "reports" / f"{history.run}.html")
     roots = [Path(given.get("volume") or state / "volume")]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(report_html(found, roots), encoding="utf-8")
+        out.write_text(report_html(history, roots), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}", fix="out=FILE") from error
     emit("report", {"path": str(out)}, lambda: str(out), json_wanted=as_json)
 
 
-def _known(words: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, str]:
-    given = parse_words(words)
-    for key in given:
-        if key not in keys:
-            raise UsageError(f"unknown key {key!r}{nearest(key, keys)}")
-    return given
-
-
-def _runs(state: str | None) -> list[RunHistory]:
-    with Ledger(state_directory(state) / LEDGER_NAME, readonly=True) as ledger:
-        return run_histories(ledger.events())
-
-
-def _table(runs: list[dict[str, Any]], known: int) -> str:
-    if not runs and known:
-        return f"none of {known} runs is like that: {command('runs')}"
-    if not runs:
-        return f"no runs yet; start one: {command('run goal=NAME')}"
+def _table(rows: list[RunRow], state: Path) -> str:
+    if not rows:
+        known = len(api.histories(state))
+        if known:
+            return f"none of {known} runs is like that: {command('runs')}"
+        return f"no runs yet; start one: {command('run goal=GOAL')}"
     lines = []
-    for run in runs:
-        mark = _MARKS.get(run["status"], "✗")
-        end = f"exit {run['exit_code']}" if run["exit_code"] else ""
-        counts = f"{run['steps']} steps, {run['plans']} plans"
-        failed = f", {run['failures']} failed" if run["failures"] else ""
-        lines.append(
-            f"{mark} {run['run']}  {run['goal']:<20} {run['status']:<15} {counts}{failed}  {end}"
-        )
+    for row in rows:
+        mark = _MARKS.get(row.status, "✗")
+        end = f"exit {row.exit_code}" if row.exit_code else ""
+        counts = f"{row.steps} steps, {row.plans} plans"
+        failed = f", {row.failures} failed" if row.failures else ""
+        lines.append(f"{mark} {row.run}  {row.goal:<20} {row.status:<15} {counts}{failed}  {end}")
     return "\n".join(line.rstrip() for line in lines)
 
 
 def _story(run: RunHistory) -> str:
     given = " ".join(
-        f"{key}={value}"
-        for key, value in run.params.items()
-        if value not in (None, "", False) and key != "model"
+        f"{key}={value}" for key, value in run.told.items() if value not in (None, "", False)
     )
     lines = [paint(f"run {run.run}", bold=True) + f"   goal={run.goal} {given}".rstrip(), ""]
     lines += [line for event in run.events if (line := _line(event))]

@@ -6,10 +6,11 @@ import click
 
 from agents.cli.output import duration, emit, json_option, money, paint
 from agents.cli.words import catalogue_of
-from agents.declare.catalogue import Catalogue
-from agents.declare.facts import Condition
+from agents.schemas.explain import offered
+from agents.schemas.models import ActionData
+from agents.schemas.parameters import parameters_of
 
-__all__ = ["actions_command", "facts_command", "goals_command", "offered"]
+__all__ = ["actions_command", "facts_command", "goals_command"]
 
 
 @click.command("goals")
@@ -23,15 +24,7 @@ def goals_command(context: click.Context, as_json: bool) -> None:
             "name": goal.name,
             "summary": goal.summary,
             "wants": [str(each) for each in goal.conditions(catalogue.parameters(goal, {}))],
-            "parameters": [
-                {
-                    "name": name,
-                    "default": _default(field.default),
-                    "description": field.description or "",
-                }
-                for name, field in goal.parameters.model_fields.items()
-                if not field.frozen
-            ],
+            "parameters": [each.model_dump(mode="json") for each in parameters_of(goal)],
             "triggers": [str(trigger) for trigger in goal.triggers],
         }
         for goal in catalogue.goals.values()
@@ -56,8 +49,8 @@ def facts_command(context: click.Context, as_json: bool) -> None:
     catalogue = catalogue_of(context)
     suppliers: dict[str, list[str]] = {}
     for action in offered(catalogue):
-        for fact in action["supplies"]:
-            suppliers.setdefault(fact, []).append(action["name"])
+        for fact in action.supplies:
+            suppliers.setdefault(fact, []).append(action.name)
     data: list[dict[str, Any]] = [
         {
             "name": name,
@@ -80,46 +73,6 @@ def facts_command(context: click.Context, as_json: bool) -> None:
     )
 
 
-def offered(catalogue: Catalogue) -> list[dict[str, Any]]:
-    """Every action, described with the default parameters of the goals it is offered for."""
-    merged: dict[str, dict[str, Any]] = {}
-    for goal in catalogue.goals.values():
-        params = catalogue.parameters(goal, {})
-        for grounded in catalogue.grounded(params):
-            action = catalogue.actions[grounded.name]
-            row = merged.setdefault(
-                grounded.name,
-                {
-                    "name": grounded.name,
-                    "summary": action.summary,
-                    "needs": [],
-                    "effect": [],
-                    "supplies": [],
-                    "cost": {
-                        "seconds": grounded.seconds,
-                        "usd": grounded.price,
-                    },
-                    "resources": dict(grounded.resources),
-                    "recovery": action.recovery,
-                    "approval": action.approval,
-                },
-            )
-            for key, found in (("needs", grounded.needs), ("effect", grounded.effect)):
-                row[key] += [text for text in map(str, found) if text not in row[key]]
-            row["supplies"] += [
-                each.fact for each in _positive(grounded.effect) if each.fact not in row["supplies"]
-            ]
-    return [merged[name] for name in catalogue.actions if name in merged]
-
-
-def _positive(effect: tuple[Condition, ...]) -> list[Condition]:
-    return [each for each in effect if each.value is not False]
-
-
-def _default(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
 def _goal_text(goal: dict[str, Any]) -> str:
     lines = [
         paint(f"goal={goal['name']}", bold=True),
@@ -134,14 +87,14 @@ def _goal_text(goal: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _action_text(action: dict[str, Any]) -> str:
-    cost = f"~{duration(action['cost']['seconds'])}, {money(action['cost']['usd'])}"
-    kind = "  (recovery)" if action["recovery"] else ""
+def _action_text(action: ActionData) -> str:
+    cost = f"~{duration(action.cost.seconds)}, {money(action.cost.usd)}"
+    kind = "  (recovery)" if action.recovery else ""
     return "\n".join(
         [
-            f"{paint(action['name'], bold=True)}  {cost}{kind}",
-            f"  {action['summary']}",
-            f"  needs:  {', '.join(action['needs']) or 'nothing'}",
-            f"  effect: {', '.join(action['effect'])}",
+            f"{paint(action.name, bold=True)}  {cost}{kind}",
+            f"  {action.summary}",
+            f"  needs:  {', '.join(action.needs) or 'nothing'}",
+            f"  effect: {', '.join(action.effect)}",
         ]
     )

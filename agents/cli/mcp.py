@@ -2,7 +2,6 @@
 
 import click
 
-from agents.cli.main import Composition
 from agents.cli.words import parse_words, state_directory
 from agents.errors import UsageError
 
@@ -30,9 +29,6 @@ def mcp_command(context: click.Context, words: tuple[str, ...]) -> None:
         raise UsageError(
             "the package mcp is not installed", fix="pip install 'goap-modal-agents[mcp]'"
         ) from error
-    from agents.mcp.door import Door  # noqa: PLC0415 - likewise
-    from agents.mcp.tools import Toolkit  # noqa: PLC0415
+    from agents.mcp.tools import Toolkit  # noqa: PLC0415 - likewise
 
-    root = context.obj
-    composition = root if isinstance(root, Composition) else Composition(root)
-    make_server(Toolkit(Door(composition, state.absolute()))).run()
+    make_server(Toolkit(context.obj, state.absolute())).run()

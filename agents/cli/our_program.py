@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import click
 
 from agents.cli.options import Words
-from agents.cli.words import ENGINE_KEYS, parse_words, request
+from agents.cli.words import ENGINE_KEYS, parse_words, question
 from agents.declare.catalogue import Catalogue
 from agents.documents.click_tree import Leaf, check_click, walk_click
 from agents.documents.findings import nearest_word
@@ -99,7 +99,7 @@ class OurProgram:
         context = click.Context(leaf.command, info_name=leaf.context.command_path)
         context.obj = lambda: catalogue
         default = "" if needed else next(iter(catalogue.goals))
-        asked = request(context, real, default_goal=default)
+        asked = question(context, real, default_goal=default)
         known = {*asked.goal.parameters.model_fields, *ENGINE_KEYS}
         for key in words:
             if key not in known:

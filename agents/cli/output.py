@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import click
+from pydantic import BaseModel
 
 from agents.errors import GoapError
 from agents.ledger.redaction import redact, redacted
@@ -24,8 +25,14 @@ def as_json(command: str, data: object) -> str:
 
 
 def emit(command: str, data: Any, text: Callable[[], str], *, json_wanted: bool) -> None:
-    """Print ``data`` as JSON, or the text made of it."""
-    write(as_json(command, data) if json_wanted else redact(text()))
+    """Print ``data``, a model or JSON values, as JSON; or the text made of it."""
+    write(as_json(command, _plain(data)) if json_wanted else redact(text()))
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, BaseModel):
+        return data.model_dump(mode="json", by_alias=True)
+    return [_plain(each) for each in data] if isinstance(data, list) else data
 
 
 def write(text: str) -> None:

@@ -4,13 +4,14 @@ import shlex
 
 import click
 
+from agents import api
 from agents.cli.output import emit, json_option, write
-from agents.cli.plan_view import plan_data, plan_text
-from agents.cli.words import request
+from agents.cli.plan_view import plan_text
+from agents.cli.words import question
+from agents.declare.parameters import headline_of
 from agents.errors import UsageError
-from agents.planning import Status
-from agents.run.decide import Deliberation, deliberate
-from agents.run.observe import observe
+from agents.planning import PlanResult
+from agents.schemas.plan import plan_data
 
 __all__ = ["plan_command"]
 
@@ -37,34 +38,21 @@ def plan_command(
     """
     if graph and as_json:
         raise UsageError("--graph and --json print different things; choose one")
-    asked = request(context, words)
-    facts = asked.catalogue.relevant(asked.goal, asked.params)
-    world = observe(asked.catalogue, facts, asked.looking())
-    deliberation = deliberate(
-        asked.catalogue,
-        asked.goal,
-        asked.params,
-        world,
-        max_cost=asked.max_cost,
-        estimates=asked.estimates(),
-    )
+    asked = question(context, words)
+    deliberation = api.consider(asked)
+    data = plan_data(deliberation)
     if graph:
-        write(_drawing(deliberation, graph))
+        write(_drawing(deliberation.result, graph))
     else:
-        emit(
-            "plan",
-            plan_data(deliberation),
-            lambda: plan_text(deliberation, shlex.join(words)),
-            json_wanted=as_json,
-        )
-    if deliberation.result:
+        shown = headline_of(asked.params)
+        emit("plan", data, lambda: plan_text(data, shown, shlex.join(words)), json_wanted=as_json)
+    if data.cost is not None:
         return 0
-    over = deliberation.result.status is Status.OVER_BUDGET
-    return EXIT_OVER_BUDGET if over else EXIT_UNREACHABLE
+    return EXIT_OVER_BUDGET if data.status == "over_budget" else EXIT_UNREACHABLE
 
 
-def _drawing(deliberation: Deliberation, kind: str) -> str:
+def _drawing(result: PlanResult, kind: str) -> str:
     from agents.planning import graphs  # noqa: PLC0415 - only when a drawing is asked for
 
     draw = {"mermaid": graphs.to_mermaid, "dot": graphs.to_dot}[kind]
-    return draw(deliberation.result)
+    return draw(result)

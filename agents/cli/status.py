@@ -1,13 +1,12 @@
 """``status``: what is true now."""
 
-from typing import Any
-
 import click
 
+from agents import api
 from agents.cli.output import emit, json_option, paint
-from agents.cli.words import catalogue_of, request
-from agents.declare.facts import UNKNOWN, json_value, show_value
-from agents.run.observe import observe
+from agents.cli.words import catalogue_of, question
+from agents.declare.facts import show_value
+from agents.schemas.models import StatusData
 
 __all__ = ["status_command"]
 
@@ -22,37 +21,22 @@ def status_command(context: click.Context, words: tuple[str, ...], as_json: bool
     Observes the facts that matter to a goal, by default the first one, and changes nothing.
     """
     first = next(iter(catalogue_of(context).goals))
-    asked = request(context, words, default_goal=first)
-    facts = asked.catalogue.relevant(asked.goal, asked.params)
-    world = observe(asked.catalogue, facts, asked.looking())
-    wanted = asked.goal.conditions(asked.params)
-    data: dict[str, Any] = {
-        "goal": asked.goal.name,
-        "holds": all(world.holds(each) for each in wanted),
-        "state": str(asked.state),
-        "facts": [
-            {"name": fact, "value": json_value(reading.value), "evidence": reading.evidence}
-            for fact, reading in world.readings.items()
-        ],
-    }
+    data = api.status(question(context, words, default_goal=first))
+    emit("status", data, lambda: _text(data), json_wanted=as_json)
 
-    def text() -> str:
-        width = max(len(each["name"]) for each in data["facts"])
-        lines = []
-        for fact, reading in world.readings.items():
-            mark = _mark(reading.value)
-            value = show_value(reading.value)
-            lines.append(
-                f"  {mark} {fact:<{width}}  {value:<10} {paint(reading.evidence, dim=True)}"
-            )
-        verdict = "holds" if data["holds"] else "does not hold yet"
-        return "\n".join([*lines, "", f"{asked.goal.name} {verdict}"])
 
-    emit("status", data, text, json_wanted=as_json)
+def _text(data: StatusData) -> str:
+    width = max(len(each.name) for each in data.facts)
+    lines = []
+    for each in data.facts:
+        value, evidence = show_value(each.value), paint(each.evidence, dim=True)
+        lines.append(f"  {_mark(each.value)} {each.name:<{width}}  {value:<10} {evidence}")
+    verdict = "holds" if data.holds else "does not hold yet"
+    return "\n".join([*lines, "", f"{data.goal} {verdict}"])
 
 
 def _mark(value: object) -> str:
-    if value is UNKNOWN:
+    if value is None:
         return paint("?", "cyan")
     if isinstance(value, bool):
         return paint("✓", "green") if value else paint("✗", "red")

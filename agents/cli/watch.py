@@ -11,10 +11,12 @@ import click
 from agents.cli.output import emit, json_option, say
 from agents.cli.run import pursue, stopping
 from agents.cli.serve import ListenOptions, listen
-from agents.cli.words import Request, catalogue_of, request
+from agents.cli.words import catalogue_of, question
+from agents.declare.parameters import Parameters
 from agents.declare.triggers import Trigger
 from agents.errors import GoapError, Interrupted, Locked, UsageError
 from agents.ledger.store import Ledger
+from agents.run.question import Question
 from agents.run.tell import status_of
 from agents.watching.source import Place
 from agents.watching.sources import opened
@@ -66,10 +68,10 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
     return 0
 
 
-def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Request]:
+def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Question]:
     catalogue = catalogue_of(context)
     if any(word.startswith("goal=") for word in words):
-        asked = request(context, words)
+        asked = question(context, words)
         if not asked.goal.triggers:
             raise UsageError(
                 f"the goal {asked.goal.name} has no triggers, so nothing would prompt it",
@@ -79,15 +81,19 @@ def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Reque
     goals = [goal for goal in catalogue.goals.values() if goal.triggers]
     if not goals:
         raise UsageError("no goal has triggers", fix="declare some beside a goal: on(…)")
-    return {goal.name: request(context, (*words, f"goal={goal.name}")) for goal in goals}
+    return {goal.name: question(context, (*words, f"goal={goal.name}")) for goal in goals}
+
+
+def _root(asked: Question) -> Path:
+    params = asked.params
+    return (params.repository if isinstance(params, Parameters) else None) or Path()
 
 
 def _watched(
-    requests: dict[str, Request], wake: threading.Event | None
+    requests: dict[str, Question], wake: threading.Event | None
 ) -> Iterator[tuple[Trigger, Place]]:
     for asked in requests.values():
-        root = Path(getattr(asked.params, "repo", "") or ".")
-        place = Place(root, None if wake is None else wake.set)
+        place = Place(_root(asked), None if wake is None else wake.set)
         yield from ((trigger, place) for trigger in asked.goal.triggers)
 
 
@@ -106,7 +112,7 @@ def _webhooks(
         server.close()
 
 
-def _pursue(asked: Request, stop: threading.Event) -> Pursued:
+def _pursue(asked: Question, stop: threading.Event) -> Pursued:
     goal = asked.goal.name
     try:
         result = pursue(asked, stop)
@@ -115,7 +121,7 @@ def _pursue(asked: Request, stop: threading.Event) -> Pursued:
     except GoapError as error:
         say(f"error: {error.message}" + (f"\n  fix: {error.fix}" if error.fix else ""))
         return Pursued(goal, 0, status_of(error), error.exit_code, "", error.message)
-    return Pursued(goal, 0, result.status, 0, result.run)
+    return Pursued(goal, 0, result.status, 0, result.run or "")
 
 
 def _once(watch: Watch, waiting: list[dict[str, str]], as_json: bool) -> int:

@@ -33,19 +33,25 @@ __all__ = [
     "absolute",
     "canonical_of",
     "canonical_value",
+    "headline_of",
     "how",
     "role_of",
     "what",
 ]
 
 Role = Literal["what", "how"]
-_ROLE = "role"
+_ROLE, _HEADLINE = "role", "headline"
 
 
 class Parameters(BaseModel):
     """Base of the parameters of a goal: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+    @property
+    def repository(self) -> Path | None:
+        """The repository that a run is about: its commit is written down; None: there is none."""
+        return None
 
     def canonical(self, state: Path) -> dict[str, JsonValue]:  # noqa: ARG002 - for who overrides
         """Parameter → its value in the one spelling that stands for all others.
@@ -64,21 +70,51 @@ class NoParameters(Parameters):
     """The parameters of a goal that has none."""
 
 
-def what(default: Any = ..., **field: Any) -> Any:
-    """Declare a parameter that decides what comes out; ``field`` is what pydantic's Field takes."""
-    return Field(default, json_schema_extra={_ROLE: "what"}, **field)
+def what(default: Any = ..., *, headline: bool = False, **field: Any) -> Any:
+    """Declare a parameter that decides what comes out.
+
+    Args:
+        default: Its value when nothing is said; without one it must be given.
+        headline: Whether a plan shows it in its first line also when nothing was said.
+        field: What pydantic's Field takes: a description, bounds.
+    """
+    return Field(default, json_schema_extra=_extra("what", headline=headline), **field)
 
 
-def how(default: Any = ..., **field: Any) -> Any:
-    """Declare a parameter that changes only the way there, such as a number of threads."""
-    return Field(default, json_schema_extra={_ROLE: "how"}, **field)
+def how(default: Any = ..., *, headline: bool = False, **field: Any) -> Any:
+    """Declare a parameter that changes only the way there, such as a number of threads.
+
+    Args:
+        default: Its value when nothing is said; without one it must be given.
+        headline: Whether a plan shows it in its first line also when nothing was said.
+        field: What pydantic's Field takes: a description, bounds.
+    """
+    return Field(default, json_schema_extra=_extra("how", headline=headline), **field)
+
+
+def _extra(role: Role, *, headline: bool) -> dict[str, JsonValue]:
+    return {_ROLE: role, **({_HEADLINE: True} if headline else {})}
 
 
 def role_of(parameters: type[BaseModel], name: str) -> Role:
     """The part a parameter plays; one that was declared without a role counts as ``what``."""
+    return "how" if _said(parameters, name, _ROLE) == "how" else "what"
+
+
+def headline_of(params: BaseModel) -> dict[str, object]:
+    """The parameters that a plan shows in its first line: what was said, and what always is."""
+    kind = type(params)
+    return {
+        name: value
+        for name, value in params
+        if name in params.model_fields_set or _said(kind, name, _HEADLINE)
+    }
+
+
+def _said(parameters: type[BaseModel], name: str, key: str) -> object:
     field = parameters.model_fields.get(name)
     extra = field.json_schema_extra if field is not None else None
-    return "how" if isinstance(extra, Mapping) and extra.get(_ROLE) == "how" else "what"
+    return extra.get(key) if isinstance(extra, Mapping) else None
 
 
 def canonical_of(params: BaseModel, state: Path) -> dict[str, JsonValue]:

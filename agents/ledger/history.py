@@ -30,6 +30,8 @@ class RunHistory:
 
     Attributes:
         status: ``running`` until the run's end was written.
+        params: All values, canonical.
+        told: The values that a person should see, as they were written.
         plans: Digest, steps and reason of each plan, in order.
         steps: Step id → (action, status, seconds), in the order they started.
     """
@@ -37,6 +39,7 @@ class RunHistory:
     run: str
     goal: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
     max_cost: float | None = None
     started: str = ""
     ended: str = ""
@@ -110,7 +113,7 @@ class RunHistory:
         match event.payload:
             case RunStarted() as begun:
                 self.goal, self.params, self.started = begun.goal, begun.params, event.time
-                self.max_cost = begun.max_cost
+                self.max_cost, self.told = begun.max_cost, begun.told
             case PlanMade() as plan:
                 self.plans.append(plan)
             case StepStarted() as step:

@@ -1,30 +1,52 @@
-"""Starting a run that outlives the server, and stopping one."""
+"""Starting a run that outlives the server."""
 
-import contextlib
-import fcntl
-import json
-import os
-import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
+
+from pydantic import JsonValue
 
 from agents.command import command
-from agents.errors import ActionFailed, UsageError
-from agents.mcp.door import Refused
-from agents.run.lock import LOCK_NAME
+from agents.errors import ActionFailed, GoapError, Locked, NotApproved, StalePlan, UsageError
+from agents.run.lock import holder, written_owner
 from goap_start import PROGRAM
 
-__all__ = ["OUTPUT_NAME", "cancel", "launch"]
+__all__ = ["OUTPUT_NAME", "Launched", "launch", "words_of"]
 
 OUTPUT_NAME = "run.out"
 """What the newest launched run printed, in the state directory."""
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.02
+
+_ENDINGS = {kind.exit_code: kind for kind in (UsageError, NotApproved, StalePlan, Locked)}
+
+
+class Launched(NamedTuple):
+    """A run that began: its id, None when the goal held already; its process; what it prints."""
+
+    run: str | None
+    pid: int
+    output: str
+
+
+def words_of(goal: str, values: Mapping[str, JsonValue]) -> list[str]:
+    """``key=value`` words of a goal and its values.
+
+    What could be read in another way than it was meant is another request: the digest of the plan
+    that was seen refuses it.
+    """
+    said = {key: each for key, each in values.items() if each is not None}
+    return [f"goal={goal}", *(f"{key}={_written(each)}" for key, each in said.items())]
+
+
+def _written(value: JsonValue) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_written, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def launch(
@@ -33,20 +55,17 @@ def launch(
     *,
     program: Sequence[str] = PROGRAM,
     start_seconds: float = START_SECONDS,
-) -> dict[str, Any]:
+) -> Launched:
     """Start ``run WORDS`` as a process of its own, and return as soon as it holds the lock.
 
-    Returns:
-        ``run`` is its id, or None when the goal held already; ``pid``; ``output``.
-
     Raises:
-        Refused: It ended before it began; what it said.
+        GoapError: It ended before it began.
     """
     state.mkdir(parents=True, exist_ok=True)
     output = state / OUTPUT_NAME
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [*program, "run", *words, f"state={state}", "--json"],
+            [*program, "run", "--", *words, f"state={state}"],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -56,56 +75,25 @@ def launch(
     threading.Thread(target=process.wait, daemon=True).start()
     deadline = time.monotonic() + start_seconds
     while time.monotonic() < deadline:
-        ended = process.poll() is not None
-        owner = _owner(state)
-        if owner.get("pid") == process.pid:
-            return {"run": owner["run"], "pid": process.pid, "output": str(output)}
-        if ended:
-            return _never_began(output, process.pid)
+        code = process.poll()
+        owner = written_owner(state)
+        if owner is not None and owner.pid == process.pid:
+            return Launched(owner.run, process.pid, str(output))
+        if code == 0:
+            return Launched(None, process.pid, str(output))
+        if code is not None:
+            raise _never_began(state, code, output)
         time.sleep(POLL_SECONDS)
     process.terminate()
-    raise Refused.because(
-        ActionFailed(f"the run did not begin within {start_seconds:g} s", fix=f"read {output}")
-    )
+    raise ActionFailed(f"the run did not begin within {start_seconds:g} s", fix=f"read {output}")
 
 
-def _never_began(output: Path, pid: int) -> dict[str, Any]:
-    text = output.read_text(encoding="utf-8", errors="replace")
-    for line in reversed(text.splitlines()):
-        with contextlib.suppress(ValueError):
-            document = json.loads(line)
-            if not document["ok"]:
-                raise Refused(document["error"])
-            return {"run": document["data"]["run"], "pid": pid, "output": str(output)}
-    raise Refused.because(ActionFailed("the run ended at once", fix=f"read {output}"))
-
-
-def cancel(run: str, state: Path) -> dict[str, Any]:
-    """Ask a run to end, as Ctrl-C would; the next run of its goal continues.
-
-    Raises:
-        Refused: It is not running here.
-    """
-    owner = _owner(state)
-    if owner.get("run") != run or not _is_held(state):
-        raise Refused.because(UsageError(f"the run {run} is not running", fix=command("runs")))
-    os.kill(int(owner["pid"]), signal.SIGTERM)
-    return {"run": run, "pid": owner["pid"], "cancelled": True}
-
-
-def _owner(state: Path) -> dict[str, Any]:
-    try:
-        owner = json.loads((state / LOCK_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return owner if isinstance(owner, dict) else {}
-
-
-def _is_held(state: Path) -> bool:
-    """Whether a living process holds the lock: the kernel says, not the text in the file."""
-    with (state / LOCK_NAME).open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+def _never_began(state: Path, code: int, output: Path) -> GoapError:
+    kind = _ENDINGS.get(code, ActionFailed)
+    owner = holder(state) if kind is Locked else None
+    if owner is not None:
+        return Locked(
+            f"the run {owner.run} (pid {owner.pid}) goes on in {state}",
+            fix=f"wait for it: {command('runs')}, or goap_cancel",
+        )
+    return kind(f"the run ended before it began, with exit code {code}", fix=f"read {output}")

@@ -14,8 +14,10 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from agents.mcp.door import Refused
+from agents.errors import GoapError, UsageError
+from agents.ledger.redaction import redacted
 from agents.mcp.tools import SHORTEST_DIGEST, Toolkit
+from agents.schemas.models import ErrorData
 
 __all__ = ["make_server"]
 
@@ -101,13 +103,21 @@ def _said(answer: Callable[[], Answer]) -> Answer:
     """The answer; a refusal keeps its text only as the protocol's own error."""
     try:
         return answer()
-    except Refused as refused:
-        raise ToolError(json.dumps(refused.error, ensure_ascii=False)) from refused
+    except GoapError as error:
+        raise ToolError(_told(error)) from error
 
 
 def _read(answer: Callable[[], str]) -> str:
     try:
         return answer()
-    except Refused as refused:
-        kind = ResourceNotFoundError if refused.error["code"] == "usage" else ResourceError
-        raise kind(json.dumps(refused.error, ensure_ascii=False)) from refused
+    except GoapError as error:
+        kind = ResourceNotFoundError if isinstance(error, UsageError) else ResourceError
+        raise kind(_told(error)) from error
+
+
+def _told(error: GoapError) -> str:
+    """The error as the command line has it in its JSON document."""
+    data = ErrorData(
+        code=error.code, message=error.message, fix=error.fix, retryable=error.retryable
+    )
+    return json.dumps(redacted(data.model_dump()), ensure_ascii=False)

@@ -1,20 +1,21 @@
 """Money of a run: reserved before a paid step starts, settled when it ended, never over the cap.
 
-Every reservation and settlement is an event. A run that was killed leaves reservations that nobody
-settled: what it spent and reserved counts against the cap of the run that continues it.
+Every reservation and settlement is an event, booked on an account. What was spent on the accounts
+of a run's steps, by whatever run, counts against its cap, and so does what a killed run reserved
+and nobody settled. The cap is that of the call, and is kept nowhere else.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from agents.declare.actions import Estimate, Grounded
 from agents.errors import NotApproved
-from agents.ledger.events import Event
 from agents.ledger.payloads import MoneyReserved, MoneySettled, Payload
+from agents.money.accounts import Account, Open
 
-__all__ = ["Purse", "at_most", "carried_over"]
+__all__ = ["Purse", "at_most"]
 
 
 STOPPING_SECONDS = 30.0
@@ -27,19 +28,6 @@ LEAST_SHARE = 0.1
 """Of a step that took longer than was expected, at least this part is said to be left."""
 
 
-_OF_MONEY = (MoneyReserved.kind, MoneySettled.kind)
-
-
-@dataclass(frozen=True)
-class Open:
-    """A reservation that is not settled: how many dollars at most, since when, at what rate."""
-
-    usd: float
-    since: str
-    by_time: bool
-    most_per_second: float = 0.0
-
-
 @dataclass
 class Purse:
     """What one run may spend.
@@ -48,30 +36,49 @@ class Purse:
         cap: The most dollars; None where none was given.
         record: Appends an event: (subject, payload).
         clock: Tells when a step began and ended.
-        spent: Dollars that are settled, with those of the runs this one continues.
-        reserved: By action: what is not settled.
+        account: What costs are booked on whose action names no account.
+        accounts: What earlier runs left on each account.
     """
 
     cap: float | None
     record: Callable[[str, Payload], object]
     clock: Callable[[], datetime]
-    spent: float = 0.0
-    reserved: dict[str, Open] = field(default_factory=dict)
+    account: str
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    _settled: float = 0.0
+    _reserved: dict[str, tuple[str, Open]] = field(default_factory=dict)
+    _used: set[str] = field(default_factory=set)
+
+    def uses(self, accounts: Iterable[str]) -> None:
+        """From now on, what earlier runs spent on these accounts counts against the cap."""
+        self._used |= {each for each in accounts if each}
+
+    @property
+    def spent(self) -> float:
+        """Dollars that are settled, with those that earlier runs spent on the same accounts."""
+        return self._settled + sum(each.spent for each in self._earlier())
 
     @property
     def left(self) -> float | None:
-        """What a new plan may cost; None without a cap."""
+        """What may still be set aside; None without a cap."""
         if self.cap is None:
             return None
-        return max(0.0, self.cap - self.spent - sum(each.usd for each in self.reserved.values()))
+        return max(0.0, self.cap - self.spent - sum(each.usd for each in self._open()))
 
     @property
     def for_plans(self) -> float | None:
         """What a new plan may cost: a step that is continued takes its reservation over."""
         if self.cap is None:
             return None
-        kept = sum(each.usd for each in self.reserved.values() if not each.by_time)
+        kept = sum(each.usd for each in self._open() if not each.by_time)
         return max(0.0, self.cap - self.spent - kept)
+
+    def _earlier(self) -> list[Account]:
+        return [self.accounts[name] for name in {self.account, *self._used} & set(self.accounts)]
+
+    def _open(self) -> list[Open]:
+        own = [each for _, each in self._reserved.values()]
+        return [*own, *(each for account in self._earlier() for each in account.open.values())]
 
     def check(self, plan: Sequence[Grounded]) -> None:
         """Whether a plan may begin at all.
@@ -89,12 +96,15 @@ class Purse:
                 fix=f"add max_cost={at_most(usd * 1.5)}",
             )
 
-    def reserve(self, step: str, grounded: Grounded, rest: Iterable[Grounded]) -> None:
+    def reserve(
+        self, step: str, grounded: Grounded, account: str, rest: Iterable[Grounded]
+    ) -> None:
         """Set aside the most the step may cost, before it starts; free steps need nothing.
 
         Args:
             step: The step's id.
             grounded: Its action.
+            account: What its costs are booked on; empty where the action names none.
             rest: The steps that are still to do, this one included.
 
         Raises:
@@ -104,24 +114,43 @@ class Purse:
         estimate = grounded.estimate
         if estimate is None or grounded.price == 0:
             return
-        before = self.reserved.pop(grounded.name, None)
-        if before is not None and not before.by_time:
-            self.spent += before.usd  # whether it was charged is not known: count it
-            before = None
+        account = account or self.account
+        self.uses([account])
+        since = self._goes_on_since(grounded.name, account)
         if self.cap is not None:
             self._check(grounded, estimate, rest, self.cap)
-        since = before.since if before is not None else self.clock().isoformat()
         high = None if estimate.usd is None else estimate.usd.high
-        by_time, most = estimate.usd_per_second is not None, estimate.most_per_second or 0.0
-        self._set_aside(step, grounded, Open(high or 0.0, since, by_time, most), usd=high)
+        rate, most = estimate.usd_per_second, estimate.most_per_second or 0.0
+        open_ = Open(high or 0.0, since or self.clock().isoformat(), rate, most)
+        self._set_aside(step, grounded.name, account, open_, usd=high)
 
-    def _set_aside(self, step: str, grounded: Grounded, open_: Open, usd: float | None) -> None:
-        self.reserved[grounded.name] = open_
-        rate = None if grounded.estimate is None else grounded.estimate.usd_per_second
-        reserved = MoneyReserved(
-            step=step, action=grounded.name, usd=usd, since=open_.since, usd_per_second=rate
+    def _goes_on_since(self, action: str, account: str) -> str:
+        """When the step began to cost that this one goes on with; empty when there is none."""
+        before = self._take_over(action, account)
+        if before is not None and not before.by_time:
+            self._settled += before.usd  # whether it was charged is not known: count it
+            return ""
+        return "" if before is None else before.since
+
+    def _take_over(self, action: str, account: str) -> Open | None:
+        earlier = self.accounts.get(account, Account())
+        return earlier.take_over(action, under_any_name=account != self.account)
+
+    def _set_aside(
+        self, step: str, action: str, account: str, open_: Open, usd: float | None
+    ) -> None:
+        self._reserved[action] = account, open_
+        self.record(
+            step,
+            MoneyReserved(
+                step=step,
+                action=action,
+                account=account,
+                usd=usd,
+                since=open_.since,
+                usd_per_second=open_.per_second,
+            ),
         )
-        self.record(step, reserved)
 
     def cover(self, step: str, grounded: Grounded, rest: Iterable[Grounded]) -> None:
         """Pay on for a step that runs; one that outruns its reservation gets more, if any.
@@ -136,7 +165,7 @@ class Purse:
         Raises:
             NotApproved: It has to stop now; the message says what the rest costs.
         """
-        open_ = self.reserved.get(grounded.name)
+        account, open_ = self._reserved.get(grounded.name, ("", None))
         if self.cap is None or open_ is None or not open_.most_per_second:
             return
         over = open_.most_per_second * (self._seconds(open_) + _stopping(open_)) - open_.usd
@@ -146,7 +175,7 @@ class Purse:
         if over > left:
             raise self._used_up(grounded, open_, rest, self.cap)
         usd = open_.usd + min(left, max(over, TOP_UP_SHARE * open_.usd))
-        self._set_aside(step, grounded, replace(open_, usd=usd), usd=usd)
+        self._set_aside(step, grounded.name, account, replace(open_, usd=usd), usd=usd)
 
     def _used_up(
         self, grounded: Grounded, open_: Open, rest: Iterable[Grounded], cap: float
@@ -163,7 +192,7 @@ class Purse:
 
     def paid_seconds(self, grounded: Grounded) -> float | None:
         """How long what is reserved, and all that is left, lasts from now; None without a limit."""
-        open_ = self.reserved.get(grounded.name)
+        _, open_ = self._reserved.get(grounded.name, ("", None))
         if self.cap is None or open_ is None or not open_.most_per_second:
             return None
         lasts = (open_.usd + (self.left or 0.0)) / open_.most_per_second
@@ -174,7 +203,7 @@ class Purse:
 
     def settle(self, step: str, grounded: Grounded) -> None:
         """Replace the reservation by what the step cost, whether it failed or not."""
-        open_ = self.reserved.pop(grounded.name, None)
+        account, open_ = self._reserved.pop(grounded.name, ("", None))
         estimate = grounded.estimate
         if open_ is None or estimate is None:
             return
@@ -183,9 +212,32 @@ class Purse:
             usd = estimate.usd_per_second * self._seconds(open_)
         elif estimate.usd is not None:
             usd = estimate.usd.expected
-        self.spent += usd or 0.0
-        settled = MoneySettled(step=step, action=grounded.name, usd=usd, rate=estimate.rate)
-        self.record(step, settled)
+        self._settle(step, grounded.name, account, usd, estimate.rate)
+
+    def settle_recalled(self, action: str, account: str, seconds: float | None) -> None:
+        """Settle what a killed run reserved for a step that was done while nobody looked.
+
+        Args:
+            action: The step's action.
+            account: What its costs are booked on; empty where the action names none.
+            seconds: What it took, as it measured that itself; None: until now.
+        """
+        account = account or self.account
+        self.uses([account])
+        open_ = self._take_over(action, account)
+        if open_ is None:
+            return
+        usd = open_.usd
+        if open_.per_second is not None:
+            passed = self._seconds(open_)
+            usd = open_.per_second * (passed if seconds is None else min(passed, seconds))
+        self._settle(action, action, account, usd, "")
+
+    def _settle(self, step: str, action: str, account: str, usd: float | None, rate: str) -> None:
+        self._settled += usd or 0.0
+        self.record(
+            step, MoneySettled(step=step, action=action, account=account, usd=usd, rate=rate)
+        )
 
     def _check(
         self, grounded: Grounded, estimate: Estimate, rest: Iterable[Grounded], cap: float
@@ -229,31 +281,3 @@ def at_most(usd: float) -> str:
     ('0.01', '4.50')
     """
     return f"{math.ceil(usd * 100 - 1e-9) / 100:.2f}"
-
-
-def carried_over(runs: Iterable[Sequence[Event]]) -> tuple[float, dict[str, Open]]:
-    """Dollars spent, and reservations open, in the runs that a new run continues, newest first."""
-    spent: float = 0.0
-    reserved: dict[str, Open] = {}
-    for of_run in runs:
-        settled, open_ = _account(of_run)
-        spent += settled
-        # a later run took the reservation over when it continued the step
-        reserved = {**open_, **reserved}
-    return spent, reserved
-
-
-def _account(events: Iterable[Event]) -> tuple[float, dict[str, Open]]:
-    spent: float = 0.0
-    open_: dict[str, Open] = {}
-    for event in events:
-        if event.type not in _OF_MONEY:
-            continue
-        match event.payload:
-            case MoneyReserved() as reserved:
-                by_time = reserved.usd_per_second is not None
-                open_[reserved.action] = Open(reserved.usd or 0.0, reserved.since, by_time)
-            case MoneySettled() as settled:
-                open_.pop(settled.action, None)
-                spent += settled.usd or 0.0
-    return spent, open_

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from agents.errors import NotApproved
 from agents.ledger.events import Event, of_kind
-from agents.ledger.payloads import ApprovalUsed, PlanApproved, StepVerified
+from agents.ledger.payloads import ApprovalUsed, PlanApproved, RunStarted, StepVerified
 
 __all__ = ["Approval", "Approvals", "find_approval"]
 
@@ -40,9 +40,13 @@ class Approvals:
     covered: set[str] = field(default_factory=set)
     limit: float | None = None
 
-    def carry_over(self, runs: Iterable[Sequence[Event]]) -> None:
-        """What was agreed to and not done in the runs that this one continues, newest first."""
-        newest_first = [each for own in runs for each in reversed(own)]
+    def carry_over(self, runs: Iterable[Sequence[Event]], request: str) -> None:
+        """What was agreed to and not done in the runs that this one continues, newest first.
+
+        Only in those of the very same request: who agreed to it saw all its values.
+        """
+        same = [own for own in runs if _request(own[0]) == request]
+        newest_first = [each for own in same for each in reversed(own)]
         for _, used in of_kind(newest_first, ApprovalUsed):
             self.covered |= set(used.actions)
             self.limit = used.max_cost if self.limit is None else self.limit
@@ -78,6 +82,11 @@ class Approvals:
                 f"the plan is approved for at most ${limit:.2f}, not for ${cap:.2f}",
                 fix=f"max_cost={limit:g}, or python -m agents approve {self.run}",
             )
+
+
+def _request(first: Event) -> str:
+    began = first.payload
+    return began.request if isinstance(began, RunStarted) else ""
 
 
 def find_approval(

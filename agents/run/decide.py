@@ -1,17 +1,16 @@
 """Planning for one goal of a catalogue, from what was observed."""
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import BaseModel
-
 from agents.declare.actions import Goal, Grounded
-from agents.declare.catalogue import Catalogue
 from agents.declare.facts import UNKNOWN, Condition, WorldState, statements
 from agents.money.estimates import Estimates
 from agents.planning import AtLeast, Below, Limits, PlanResult, plan, rest_of
 from agents.planning.values import apply_effect
+from agents.run.question import Question
 
 __all__ = ["Deliberation", "continued", "deliberate"]
 
@@ -21,23 +20,29 @@ class Deliberation:
     """One answer of the planner, with what it was asked.
 
     Attributes:
+        question: What was asked.
         world: The readings it started from.
         result: What the planner answered.
         grounded: The actions it could choose from, by name.
         excluded: Actions left out because they failed with nothing changed since.
     """
 
-    goal: Goal
-    params: BaseModel
+    question: Question
     world: WorldState
     result: PlanResult
     grounded: dict[str, Grounded] = field(default_factory=dict)
     excluded: frozenset[str] = frozenset()
 
     @property
-    def wants(self) -> tuple[Condition, ...]:
-        """The conditions of the goal."""
-        return self.goal.conditions(self.params)
+    def goal(self) -> Goal:
+        """What should hold."""
+        return self.question.goal
+
+    @property
+    def digest(self) -> str:
+        """What an approval is bound to: the steps, and all that they are done with."""
+        both = f"{self.result.digest}\n{self.question.request.digest}"
+        return hashlib.sha256(both.encode()).hexdigest()
 
     def actions(self) -> list[Grounded]:
         """The action of each step, in a valid order."""
@@ -52,9 +57,7 @@ class Deliberation:
 
 
 def deliberate(
-    catalogue: Catalogue,
-    goal: Goal,
-    params: BaseModel,
+    question: Question,
     world: WorldState,
     *,
     excluded: Collection[str] = (),
@@ -62,12 +65,10 @@ def deliberate(
     limits: Limits | None = None,
     estimates: Estimates | None = None,
 ) -> Deliberation:
-    """The cheapest plan from ``world`` to ``goal``.
+    """The cheapest plan from ``world`` to the goal.
 
     Args:
-        catalogue: The actions to choose from.
-        goal: What should hold.
-        params: The goal's parameters.
+        question: The goal, and the actions to choose from.
         world: What was observed.
         excluded: Names of actions that must not be used.
         max_cost: The most dollars the plan may cost.
@@ -75,18 +76,17 @@ def deliberate(
         estimates: What is known about durations and prices; by default nothing is.
     """
     known = estimates or Estimates()
-    grounded = {each.name: known.applied(each) for each in catalogue.grounded(params)}
+    grounded = {name: known.applied(each) for name, each in question.declared.items()}
     for fact, value in world.items():
-        sensor = catalogue.sensors.get(fact)
+        sensor = question.catalogue.sensors.get(fact)
         if value is UNKNOWN and sensor is not None and sensor.hope is not None:
             observation = sensor.observation()
             grounded[observation.name] = observation
     usable = [each for name, each in grounded.items() if name not in excluded]
     options: dict[str, Any] = {} if limits is None else {"limits": limits}
-    wants = goal.conditions(params)
-    start = _planned_from(world, usable, wants)
-    result = plan(start, wants, usable, max_usd=max_cost, **options)
-    return Deliberation(goal, params, world, result, grounded, frozenset(excluded))
+    start = _planned_from(world, usable, question.wants)
+    result = plan(start, question.wants, usable, max_usd=max_cost, **options)
+    return Deliberation(question, world, result, grounded, frozenset(excluded))
 
 
 def continued(

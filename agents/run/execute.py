@@ -16,7 +16,7 @@ from agents.planning import PlanResult, Step
 from agents.run.failures import StepFailure, classify
 from agents.run.tell import failed
 
-__all__ = ["Doing", "Executor", "Verify", "doings"]
+__all__ = ["Doing", "Executor", "Hooks", "doings"]
 
 POLL_SECONDS = 0.1
 """How quickly a request to stop is seen."""
@@ -48,11 +48,51 @@ def _looked(_: Context) -> Outcome:
     return Outcome(summary="looked")
 
 
-class Verify(Protocol):
-    """Observes what a step promised and returns the promises that were not kept."""
+class Hooks(Protocol):
+    """What a run does around its steps; methods of steps that run together are called together."""
 
-    def __call__(self, step: Step, context: Context) -> list[str]:
-        """Promises of ``step`` that do not hold; empty when all do."""
+    def record(self, subject: str, payload: Payload) -> object:
+        """Append an event."""
+
+    def context(self, step: Step) -> Context:
+        """What the step is given."""
+
+    def begun(self, step: Step) -> StepStarted:
+        """What the ledger should say about a step that starts."""
+
+    def reserve(self, step: Step, rest: list[Step]) -> None:
+        """Set aside what the step may cost, before it starts.
+
+        Args:
+            step: The step.
+            rest: The steps that are still to do, this one included.
+
+        Raises:
+            NotApproved: It may not start.
+        """
+
+    def cover(self, step: Step, rest: list[Step]) -> None:
+        """Pay on for a step that runs; called again and again.
+
+        Args:
+            step: The step.
+            rest: The steps that did not start yet.
+
+        Raises:
+            NotApproved: It has to stop.
+        """
+
+    def settle(self, step: Step) -> None:
+        """Book what a step cost that ended, however it did."""
+
+    def verify(self, step: Step, context: Context) -> list[str]:
+        """Observe what a step promised: the promises that do not hold; empty when all do."""
+
+    def sees_more(self) -> bool:
+        """Whether facts that were unknown when the plan was made can be seen by now.
+
+        Nothing new is started then, so that the plan can be made anew from more knowledge.
+        """
 
 
 @dataclass
@@ -72,32 +112,16 @@ class Executor:
     Attributes:
         plan: The partial order to follow.
         actions: How to do each step.
-        context: Makes the context of a step.
-        record: Appends an event: (subject, payload).
-        verify: Observes the promises of a step.
+        hooks: What the run does around each step.
         capacity: Units of each resource; 1 where a resource is not named.
         stop: Set by a signal; the run then ends as interrupted.
-        sees_more: Asked after each verified step: whether facts that were unknown when the plan
-            was made can be seen now. Then nothing new is started, so that the plan can be made
-            anew from more knowledge.
-        before: Called before a step starts, with the steps that are to do; may refuse it.
-        after: Called when a step ended, however it did.
-        covered: Called again and again while a step runs, as ``before`` is; may refuse to pay on.
-        begun: What the ledger should say about a step that starts.
     """
 
     plan: PlanResult
     actions: Mapping[str, Doing]
-    context: Callable[[Step], Context]
-    record: Callable[[str, Payload], object]
-    begun: Callable[[Step], StepStarted]
-    verify: Verify
+    hooks: Hooks
     capacity: Mapping[str, int]
     stop: threading.Event
-    sees_more: Callable[[], bool] = lambda: False
-    before: Callable[[Step, list[Step]], None] = lambda _step, _rest: None
-    after: Callable[[Step], None] = lambda _: None
-    covered: Callable[[Step, list[Step]], None] = lambda _step, _rest: None
     _paused: bool = False
     _refused: NotApproved | None = None
     _done: set[str] = field(default_factory=set)
@@ -141,7 +165,7 @@ class Executor:
                 continue
             if set(step.after) <= self._done and self._fits(self.actions[step.action]):
                 try:
-                    self.before(step, self._to_start())
+                    self.hooks.reserve(step, self._to_start())
                 except NotApproved as error:
                     self._refused = error
                     return
@@ -166,10 +190,10 @@ class Executor:
         )
 
     def _start(self, step: Step) -> None:
-        context, timeout = self.context(step), self.actions[step.action].timeout
+        context, timeout = self.hooks.context(step), self.actions[step.action].timeout
         now = time.monotonic()
         self._running[step.id] = _Running(step, context, now, now + timeout if timeout else None)
-        self.record(step.id, self.begun(step))
+        self.hooks.record(step.id, self.hooks.begun(step))
         threading.Thread(
             target=self._work, args=(step, context), name=f"step {step.id}", daemon=True
         ).start()
@@ -196,12 +220,12 @@ class Executor:
         outcome = self.actions[step.action].run(context)
         failpoint("step.after")
         seconds = round(time.monotonic() - started, 3)
-        self.record(
+        self.hooks.record(
             step.id,
             StepFinished(step=step.id, action=step.action, seconds=seconds, outcome=outcome),
         )
         _judge(step, outcome)
-        broken = self.verify(step, context)
+        broken = self.hooks.verify(step, context)
         if broken:
             raise ActionFailed(
                 f"{step.action} ended, but observing again shows: {'; '.join(broken)}",
@@ -212,21 +236,21 @@ class Executor:
 
     def _finish(self, step: Step, failure: StepFailure | None) -> None:
         running = self._running.pop(step.id)
-        self.after(step)
+        self.hooks.settle(step)
         if failure is None:
             self._done.add(step.id)
-            self._paused = self._paused or self.sees_more()
+            self._paused = self._paused or self.hooks.sees_more()
             return
         if running.refused is not None:
             self._refused = running.refused
             failure = StepFailure(step.id, step.action, _unpaid(step, failure))
-            self.record(step.id, failed(failure))
+            self.hooks.record(step.id, failed(failure))
             return
         if running.timed_out:
             timeout = self.actions[step.action].timeout
             late = Transient(f"{step.action} was cancelled after {timeout:g} s", name="timeout")
             failure = StepFailure(step.id, step.action, late)
-        self.record(step.id, failed(failure))
+        self.hooks.record(step.id, failed(failure))
         self._failed.append(failure)
 
     def _cancel_overdue(self) -> None:
@@ -241,7 +265,7 @@ class Executor:
             if running.refused is not None:
                 continue
             try:
-                self.covered(running.step, self._to_start())
+                self.hooks.cover(running.step, self._to_start())
             except NotApproved as error:
                 running.refused = error
                 running.context.broke.set()

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import NamedTuple
 
 from agents.errors import Locked
 from agents.run.failures import unusable
 
-__all__ = ["LOCK_NAME", "exclusive"]
+__all__ = ["LOCK_NAME", "Owner", "exclusive", "holder", "written_owner"]
 
 LOCK_NAME = "run.lock"
 
@@ -48,6 +49,38 @@ def exclusive(state: Path, owner: dict[str, str]) -> Iterator[None]:
         except OSError as error:
             raise unusable(path.parent, error) from error
         yield
+
+
+class Owner(NamedTuple):
+    """The process that holds the lock, and its run."""
+
+    pid: int
+    run: str
+
+
+def holder(state: Path) -> Owner | None:
+    """Who holds the lock of ``state`` now; None: nobody.
+
+    Whether a living process holds it the kernel says, not the text in the file.
+    """
+    path = state / LOCK_NAME
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return written_owner(state)
+    except OSError:
+        return None
+    return None
+
+
+def written_owner(state: Path) -> Owner | None:
+    """Who held the lock of ``state`` last, whether or not it still does."""
+    try:
+        said = json.loads((state / LOCK_NAME).read_text(encoding="utf-8"))
+        return Owner(int(said["pid"]), str(said["run"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _opened(path: Path) -> FileIO:

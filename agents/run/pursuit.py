@@ -7,19 +7,18 @@ and the next plan is made from that: planning again *is* the recovery.
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
-from agents.declare.actions import OBSERVE, Context, Goal, Grounded
-from agents.declare.catalogue import Catalogue
-from agents.declare.facts import Condition, WorldState, show_value
+from agents.declare.actions import OBSERVE, Context
+from agents.declare.facts import Condition, WorldState
+from agents.declare.parameters import headline_of
 from agents.errors import ActionFailed, GoapError, Interrupted, StalePlan, Unauthenticated
 from agents.ledger.events import Event, new_event, steady_clock
 from agents.ledger.payloads import (
@@ -29,14 +28,10 @@ from agents.ledger.payloads import (
     RunStalled,
     RunStarted,
     StepFinished,
-    StepNoted,
     StepStarted,
     StepVerified,
 )
 from agents.ledger.store import Ledger
-from agents.money.estimates import estimates_from
-from agents.money.purse import Purse, carried_over
-from agents.planning import Step
 from agents.run import tell
 from agents.run.approval import Approvals
 from agents.run.decide import Deliberation, continued, deliberate
@@ -45,9 +40,11 @@ from agents.run.failures import FailureMemory, StepFailure
 from agents.run.identity import RunResult, continued_runs, new_run_id, program_version
 from agents.run.login_wait import Person
 from agents.run.no_plan import why_no_plan
-from agents.run.observe import observe, sees_more
-from agents.run.recall import recall, unfinished
+from agents.run.paying import account_of, accounts_used, purse_of
+from agents.run.question import Question
+from agents.run.recall import recall
 from agents.run.reporter import Reporter, Silent
+from agents.run.steps import Steps
 
 __all__ = ["Pursuit"]
 
@@ -60,35 +57,21 @@ class Pursuit:
     """One run of one goal.
 
     Attributes:
-        catalogue: What can be done.
-        goal: What should hold.
-        params: The goal's parameters.
-        state: The state directory; the caller holds its lock.
+        question: What is asked; the caller holds the lock of its state directory.
         ledger: Where every event goes.
         reporter: Who is told.
         stop: Set to end the run as interrupted.
-        max_cost: The most dollars a plan may cost.
-        plan_digest: When given, the first plan must be this one.
-        capacity: Units of each resource; 1 where a resource is not named.
         provenance: Goes into ``run.started``: the state of the repository.
         backoff: Seconds to wait before the second attempt after a passing failure; doubles.
-        wait: Seconds to wait for a person when only a person can go on.
         poll: Seconds between two looks while waiting.
     """
 
-    catalogue: Catalogue
-    goal: Goal
-    params: BaseModel
-    state: Path
+    question: Question
     ledger: Ledger
     reporter: Reporter = field(default_factory=Silent)
     stop: threading.Event = field(default_factory=threading.Event)
-    max_cost: float | None = None
-    plan_digest: str | None = None
-    capacity: Mapping[str, int] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
     backoff: float = 2.0
-    wait: float = 0.0
     poll: float = 2.0
     clock: Callable[[], datetime] = field(default_factory=steady_clock)
     run_id: str = ""
@@ -96,29 +79,22 @@ class Pursuit:
     _done: list[str] = field(default_factory=list)
     _plans: int = 0
     _last: Deliberation | None = None
-    _verified: set[str] = field(default_factory=set)
+    _verified: list[str] = field(default_factory=list)
     _world: WorldState = field(default_factory=lambda: WorldState({}))
-    # steps that run at the same time are verified at the same time
-    _looking: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.run_id = self.run_id or new_run_id(self.clock)
-        self._ports = self.catalogue.ports(self.params, self.state)
-        self._relevant = self.catalogue.relevant(self.goal, self.params)
-        events = self.ledger.events()
+        question, events = self.question, self.ledger.events()
         # of when the run began: a plan is not made from durations of its own steps
-        self._estimates = estimates_from(events, self.catalogue.rates(self.state))
-        self._unfinished = unfinished(events, self.goal.name, self._given())
-        before = continued_runs(events, self.goal.name, self._given())
-        spent, reserved = carried_over(before)
-        self._purse = Purse(self.max_cost, self._record, self.clock, spent, reserved)
-        told = partial(self._record, self.goal.name)
+        self._estimates = question.estimates(events)
+        self._unfinished = question.unfinished(events)
+        self._looked = self._context()
+        before = continued_runs(events, question.request)
+        self._purse = purse_of(question, events, before, self._record, self.clock)
+        told = partial(self._record, question.goal.name)
         self._approvals = Approvals(self.run_id, self.ledger.events, told)
-        self._approvals.carry_over(before)
-        self._person = Person(self.wait, self.poll, self.stop, told)
-
-    def _given(self) -> dict[str, Any]:
-        return self.params.model_dump(mode="json")
+        self._approvals.carry_over(before, question.request.digest)
+        self._person = Person(question.wait, self.poll, self.stop, told)
 
     def run(self) -> RunResult:
         """Pursue the goal to its end.
@@ -130,13 +106,16 @@ class Pursuit:
             GoapError: It cannot be reached; the error has the exit code. Whatever the end, the
                 ledger says how it ended.
         """
-        started = time.monotonic()
+        started, request = time.monotonic(), self.question.request
         self._record(
-            self.goal.name,
+            request.goal,
             RunStarted(
-                goal=self.goal.name,
-                what=self._given(),
-                max_cost=self.max_cost,
+                goal=request.goal,
+                given=to_jsonable_python(headline_of(self.question.params)),
+                what=dict(request.what),
+                how=dict(request.how),
+                request=request.digest,
+                max_cost=self.question.max_cost,
                 pid=os.getpid(),
                 version=program_version(),
                 provenance=self.provenance,
@@ -149,20 +128,23 @@ class Pursuit:
             self._close(error)
             raise
         status = "done" if self._done else "nothing to do"
-        self._record(self.goal.name, RunFinished(status=status, exit_code=0))
+        self._record(self._goal, RunFinished(status=status, exit_code=0))
         seconds = time.monotonic() - started
-        return RunResult(self.run_id, self.goal.name, status, seconds, tuple(self._done), world)
+        return RunResult(self.run_id, self._goal, status, seconds, tuple(self._done), world)
 
     def _adopt(self) -> None:
         """Write the outcome of steps that were finished after the run that began them was gone."""
         for name in self._unfinished:
-            action = self.catalogue.actions.get(name)
-            outcome = None if action is None else recall(action, self._context())
+            context = self._context()
+            outcome = recall(self.question.catalogue.actions[name], context)
             if outcome is None:
                 continue
             self._record(name, StepStarted(step=name, action=name, recalled=True))
             self._record(name, StepFinished(step=name, action=name, seconds=0.0, outcome=outcome))
             self._record(name, StepVerified(step=name, action=name))
+            took = [each.value for each in outcome.measurements if each.name == "seconds"]
+            account = account_of(self.question.catalogue, name, context)
+            self._purse.settle_recalled(name, account, max(took, default=None))
             self._done.append(name)
 
     def _until_the_goal_holds(self) -> WorldState:
@@ -178,7 +160,7 @@ class Pursuit:
             if not deliberation.result.steps:
                 return world
             made = tell.planned(deliberation, self._asking(deliberation), because)
-            self._record(self.goal.name, made)
+            self._record(self._goal, made)
             self._check(deliberation)
             failures = self._act(deliberation)
             because = "; ".join(failure.error.message for failure in failures)
@@ -194,11 +176,12 @@ class Pursuit:
         return True
 
     def _look(self) -> WorldState:
-        return observe(self.catalogue, self._relevant, self._context())
+        self._looked = self._context()
+        return self.question.observe(self._looked)
 
     def _observe(self) -> WorldState:
         self._world = self._look()
-        self._record(self.goal.name, tell.observed(self._world))
+        self._record(self._goal, tell.observed(self._world))
         return self._world
 
     def _plan(self, world: WorldState) -> Deliberation:
@@ -207,13 +190,14 @@ class Pursuit:
         needs = {name: self._needs_of(name) for name in self._memory.last}
         excluded = self._memory.excluded(world, needs)
         # a step may have learned today's rates
-        self._estimates = replace(self._estimates, rates=self.catalogue.rates(self.state))
+        self._estimates = replace(
+            self._estimates, rates=self.question.catalogue.rates(self.question.state)
+        )
+        self._purse.uses(accounts_used(self.question, self._looked))
         cap, last = self._purse.for_plans, self._last
         kept = last and continued(last, world, self._verified, excluded=excluded, max_cost=cap)
         deliberation = kept or deliberate(
-            self.catalogue,
-            self.goal,
-            self.params,
+            self.question,
             world,
             excluded=excluded,
             max_cost=cap,
@@ -225,7 +209,7 @@ class Pursuit:
         self._plans += 1
         if self._plans > MAX_PLANS:
             raise ActionFailed(
-                f"stalled: {MAX_PLANS} plans in one run did not reach {self.goal.name}",
+                f"stalled: {MAX_PLANS} plans in one run did not reach {self._goal}",
                 fix=f"python -m agents show {self.run_id}",
                 name="stalled",
             )
@@ -233,72 +217,50 @@ class Pursuit:
 
     def _check(self, deliberation: Deliberation) -> None:
         """Whether the plan is the one that was shown, approved, and within what may be spent."""
-        digest = deliberation.result.digest
-        first = self._plans == 1
-        if first and self.plan_digest and not digest.startswith(self.plan_digest):
+        digest, wanted = deliberation.digest, self.question.plan_digest
+        if self._plans == 1 and wanted and not digest.startswith(wanted):
             raise StalePlan(
-                f"the plan is now {digest[:12]}, not {self.plan_digest[:12]}: the world changed",
-                fix=f"python -m agents plan goal={self.goal.name}",
+                f"the plan is now {digest[:12]}, not {wanted[:12]}: the world, or a value that it "
+                "was shown for, is another one",
+                fix=f"python -m agents plan goal={self._goal}",
             )
         self._purse.cap = self._approvals.check(digest, self._asking(deliberation), self._purse.cap)
         self._purse.check(deliberation.actions())
 
     def _asking(self, deliberation: Deliberation) -> list[str]:
-        actions = self.catalogue.actions
+        actions = self.question.catalogue.actions
         names = [step.action for step in deliberation.result.steps]
         return [name for name in names if name in actions and actions[name].approval]
 
     def _act(self, deliberation: Deliberation) -> list[StepFailure]:
-        known = deliberation.grounded
-        self._verified.clear()
+        steps = Steps(
+            deliberation,
+            self._context,
+            self._record,
+            self._purse,
+            self._memory,
+            self.reporter,
+            self._world,
+        )
         executor = Executor(
             plan=deliberation.result,
-            actions=doings(self.catalogue.actions, known),
-            context=lambda step: self._context_of(step, known[step.action]),
-            record=self._record,
-            verify=self._verify,
-            capacity=self.capacity,
+            actions=doings(self.question.catalogue.actions, deliberation.grounded),
+            hooks=steps,
+            capacity=self.question.goal.capacity(self.question.params),
             stop=self.stop,
-            sees_more=lambda: sees_more(self.catalogue, deliberation.world, self._world),
-            before=lambda step, rest: self._purse.reserve(
-                step.id, known[step.action], [known[each.action] for each in rest]
-            ),
-            after=lambda step: self._purse.settle(step.id, known[step.action]),
-            covered=lambda step, rest: self._purse.cover(
-                step.id, known[step.action], [known[each.action] for each in rest]
-            ),
-            begun=lambda step: tell.started(
-                step, known[step.action], self._memory.attempts(step.action) + 1
-            ),
         )
-        return executor.run()
-
-    def _verify(self, step: Step, context: Context) -> list[str]:
-        relied_on = {fact for fact, _ in step.why}
-        promised = [Condition(*pair) for pair in step.effect if pair[0] in relied_on]
-        facts = [each.fact for each in promised]
-        world = observe(self.catalogue, facts, context.anew(), known=self._world)
-        with self._looking:
-            self._world = self._world.updated({fact: world.readings[fact] for fact in facts})
-        broken = [
-            f"{each.fact} is {show_value(world[each.fact])} ({world.readings[each.fact].evidence})"
-            for each in promised
-            if not world.holds(each)
-        ]
-        if not broken:
-            seen = {fact: tell.seen(world.readings[fact]) for fact in facts}
-            self._record(step.id, StepVerified(step=step.id, action=step.action, facts=seen))
-            self._done.append(step.id)
-            self._verified.add(step.id)
-            self._memory.succeeded(step.action)
-        return broken
+        try:
+            return executor.run()
+        finally:
+            self._world, self._verified = steps.world, steps.verified
+            self._done += steps.verified
 
     def _learn(self, failures: list[StepFailure]) -> None:
         before, after = self._world, self._look()
         waits = [0]
         for failure in failures:
             name = failure.action
-            declared = self.catalogue.actions.get(name)
+            declared = self.question.catalogue.actions.get(name)
             attempts = declared.attempts if declared is not None else 1
             needs = self._needs_of(name)
             if self._memory.remember(failure, before, after, needs, attempts):
@@ -308,32 +270,15 @@ class Pursuit:
 
     def _needs_of(self, action: str) -> tuple[Condition, ...]:
         if action.startswith(OBSERVE):
-            return self.catalogue.sensors[action.removeprefix(OBSERVE)].needs
-        grounded = self.catalogue.grounded(self.params)
-        return next(each.needs for each in grounded if each.name == action)
-
-    def _context_of(self, step: Step, grounded: Grounded) -> Context:
-        def note(text: str = "", *, log: str = "", about: Mapping[str, Any] | None = None) -> None:
-            noted = StepNoted(
-                step=step.id, action=step.action, text=text, log=log, about=dict(about or {})
-            )
-            self._record(step.id, noted)
-
-        return self._context(
-            note=note,
-            progress=lambda progress: self.reporter.progress(step.id, progress),
-            paid_seconds=self._purse.paid_seconds(grounded),
-        )
+            return self.question.catalogue.sensors[action.removeprefix(OBSERVE)].needs
+        return self.question.declared[action].needs
 
     def _context(self, **of_the_step: Any) -> Context:
-        return Context(
-            params=self.params,
-            ports=self._ports,
-            state=self.state,
-            history=self.ledger.events,
-            run=self.run_id,
-            **of_the_step,
-        )
+        return self.question.context(history=self.ledger.events, run=self.run_id, **of_the_step)
+
+    @property
+    def _goal(self) -> str:
+        return self.question.goal.name
 
     def _record(self, subject: str, payload: Payload) -> Event:
         event = self.ledger.append(
@@ -347,8 +292,8 @@ class Pursuit:
         try:
             stalled = bool(self._memory.tried) and not isinstance(error, Unauthenticated)
             if stalled and isinstance(error, ActionFailed):
-                self._record(self.goal.name, RunStalled(tried=self._memory.all_tried()))
-            self._record(self.goal.name, tell.ended(error))
+                self._record(self._goal, RunStalled(tried=self._memory.all_tried()))
+            self._record(self._goal, tell.ended(error))
         except GoapError:
             # the ledger itself is what failed (a full disk): the next run closes this one
             error.add_note("the end of this run could not be written to the ledger")

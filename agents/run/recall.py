@@ -6,21 +6,21 @@ tell what was measured. An action that can say its outcome afterwards declares `
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from agents.declare.actions import Action, Context
 from agents.declare.outcome import Outcome
 from agents.errors import FailureClass
 from agents.ledger.events import Event
 from agents.ledger.payloads import RunStarted, StepFailed, StepFinished, StepStarted
+from agents.run.identity import Request
 
 __all__ = ["recall", "unfinished"]
 
 _LET_GO = (str(FailureClass.INTERRUPTED), str(FailureClass.TRANSIENT))
 
 
-def unfinished(events: Iterable[Event], goal: str, params: dict[str, Any]) -> list[str]:
-    """Actions that runs of this goal and these parameters began, and of which no outcome is known.
+def unfinished(events: Iterable[Event], request: Request) -> list[str]:
+    """Actions that runs for this goal and *what* began, and of which no outcome is known.
 
     Call it when no such run is going on.
     """
@@ -30,7 +30,7 @@ def unfinished(events: Iterable[Event], goal: str, params: dict[str, Any]) -> li
         if event.type != RunStarted.kind and event.run not in runs:
             continue
         match event.payload:
-            case RunStarted() as began if (began.goal, began.params) == (goal, params):
+            case RunStarted() as began if request.is_continued_from(began):
                 runs.add(event.run)
             case StepStarted(action=name):
                 begun[name] = None

@@ -38,7 +38,7 @@ def planned(deliberation: Deliberation, asking: Iterable[str], because: str) -> 
     """A plan: what it costs, its steps, who must approve what, and why it is not the one before."""
     result, estimate = deliberation.result, total(deliberation.actions())
     return PlanMade(
-        digest=result.digest,
+        digest=deliberation.digest,
         status=str(result.status),
         cost=result.cost,
         seconds=result.seconds,

@@ -7,7 +7,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from agents.declare.catalogue import Catalogue
-from agents.schemas.models import ErrorData, EventData, PlanData, RunData, ShowData
+from agents.schemas.models import (
+    ErrorData,
+    EventData,
+    ExplainedAction,
+    ExplainedFact,
+    ExplainedGoal,
+    PlanData,
+    RunData,
+    ShowData,
+    StatusData,
+)
 
 __all__ = ["schemas", "write_schemas"]
 
@@ -16,6 +26,10 @@ DATA: dict[str, type[BaseModel]] = {
     "plan": PlanData,
     "run": RunData,
     "show": ShowData,
+    "status": StatusData,
+    "explain-goal": ExplainedGoal,
+    "explain-action": ExplainedAction,
+    "explain-fact": ExplainedFact,
     "event": EventData,
     "error": ErrorData,
 }

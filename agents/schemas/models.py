@@ -6,11 +6,33 @@ this: its rows are the data of events, and those may say more.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from agents.ledger.payloads import Value
 
-__all__ = ["ErrorData", "EventData", "PlanData", "RunData", "ShowData"]
+__all__ = [
+    "ActionData",
+    "ApprovedData",
+    "Brief",
+    "CancelledData",
+    "ErrorData",
+    "EventData",
+    "ExplainedAction",
+    "ExplainedFact",
+    "ExplainedGoal",
+    "ParameterData",
+    "PlanData",
+    "RunData",
+    "RunRow",
+    "ShowData",
+    "StatusData",
+]
 
 
 class _Exact(BaseModel):
@@ -94,10 +116,10 @@ class PlanData(_Exact):
     params: dict[str, Any]
     status: Literal["optimal", "bounded", "unreachable", "over_budget", "limit"]
     cost: float | None = Field(description="null when there is no plan")
-    lower_bound: float | None
+    lower_bound: float | None = Field(description="null when there is no bound")
     seconds: float | None
     usd: float | None = Field(description="null where the price of a step is not known")
-    estimate: Estimate | None = None
+    estimate: Estimate
     digest: str = Field(description="give it to run as plan_digest=")
     facts: list[PlannedFact]
     steps: list[PlannedStep]
@@ -141,6 +163,11 @@ class EventData(_Exact):
         None, description="over this event and the hash of the one before"
     )
 
+    @model_serializer(mode="wrap")
+    def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """An attribute that CloudEvents calls optional is absent, not null."""
+        return {name: each for name, each in write(self).items() if each is not None}
+
 
 class RunStep(_AtLeast):
     """One step of a run, as far as it got."""
@@ -170,6 +197,123 @@ class ShowData(_AtLeast):
     steps: list[RunStep]
     failures: list[dict[str, Any]]
     events: list[EventData]
+
+
+class StatusData(_Exact):
+    """The data of `status --json`."""
+
+    goal: str
+    holds: bool
+    state: str = Field(description="the state directory")
+    facts: list[SeenFact]
+
+
+class RunRow(_Exact):
+    """One run in a row of `runs --json`."""
+
+    run: str
+    goal: str
+    status: str = Field(description="running, done, nothing to do, lost, or the code of an error")
+    exit_code: int | None
+    started: str
+    ended: str
+    plans: int
+    steps: int
+    failures: int
+    usd: float
+    estimate: dict[str, float] | None
+
+
+class ParameterData(_Exact):
+    """One parameter of a goal."""
+
+    name: str
+    type: str = Field(description="what it takes, with bounds and choices")
+    default: Any
+    role: Literal["what", "how"] = Field(
+        description="what decides what comes out, how only the way there"
+    )
+    description: str
+
+
+class Brief(_Exact):
+    """A plan in one line."""
+
+    cost: float
+    seconds: float
+    usd: float
+    steps: list[str]
+
+
+class ActionData(_Exact):
+    """One action, with the default parameters of the goals it is offered for."""
+
+    name: str
+    summary: str
+    needs: list[str]
+    effect: list[str]
+    supplies: list[str] = Field(description="the facts it makes true")
+    cost: Cost
+    resources: dict[str, int]
+    recovery: bool
+    approval: bool
+
+
+class ExplainedFact(_Exact):
+    """The data of `explain FACT --json`."""
+
+    kind: Literal["fact"] = "fact"
+    name: str
+    description: str
+    value: Value = Field(description="null is unknown")
+    evidence: str
+    will_be: Value = Field(description="null: the plan does not change it")
+    supplied_by: list[str]
+    needed_by: list[str]
+    wanted_by: list[str]
+
+
+class ExplainedAction(ActionData):
+    """The data of `explain ACTION --json`."""
+
+    kind: Literal["action"] = "action"
+    goal: str
+    in_plan: bool
+    because: list[str]
+    forced: Brief | None = Field(description="the cheapest plan that has it, where one has")
+
+
+class ExplainedGoal(_Exact):
+    """The data of `explain GOAL --json`."""
+
+    kind: Literal["goal"] = "goal"
+    name: str
+    summary: str
+    status: str
+    plan: Brief | None
+    runner_up: Brief | None = Field(description="the best other plan")
+    then: Brief | None = Field(description="the plan there would be with what is missing")
+    wants: list[ExplainedFact]
+    missing: list[MissingFact]
+    parameters: list[ParameterData]
+
+
+class ApprovedData(_Exact):
+    """The data of `approve --json`."""
+
+    run: str
+    digest: str
+    actions: list[str]
+    max_cost: float
+    by: str
+
+
+class CancelledData(_Exact):
+    """A run was asked to end."""
+
+    run: str
+    pid: int
+    cancelled: bool
 
 
 class ErrorData(_Exact):

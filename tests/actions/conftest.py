@@ -23,6 +23,7 @@ from agents.ledger.events import Event
 from agents.ledger.store import Ledger
 from agents.run.observe import observe
 from agents.run.pursuit import Pursuit
+from agents.run.question import Question
 from goals import GOALS, F
 from training.compute.port import Auth, Launch, TrainingStatus
 from training.errors import FailureClass
@@ -243,10 +244,7 @@ class Kit:
         with Ledger(self.root / "ledger.db") as ledger:
             catalogue = self.catalogue
             goal, params = catalogue.goal(self.goal), self.params(**words)
-            told = {"version": "0", "git": None}
-            pursuit = Pursuit(
-                catalogue, goal, params, self.root, ledger, backoff=0.0, provenance=told
-            )
+            pursuit = Pursuit(Question(catalogue, goal, params, self.root), ledger, backoff=0.0)
             try:
                 pursuit.run()
             finally:

@@ -12,6 +12,7 @@ from agents.declare.catalogue import Catalogue
 from agents.errors import ActionFailed, Interrupted, NotApproved, Unauthenticated
 from agents.ledger.store import Ledger
 from agents.run.pursuit import Pursuit
+from agents.run.question import Question
 from agents.run.reporter import Silent
 from goals import GOALS, F
 from training.compute.port import Auth
@@ -43,13 +44,12 @@ def catalogue(kit, volume):
     return Catalogue(F, SENSORS, ACTIONS, GOALS, lambda _params, _state: ports)
 
 
-def pursue(kit, catalogue, compute="local", **options):
+def pursue(kit, catalogue, compute="local", max_cost=None, wait=0.0, **options):
     goal = catalogue.goal(kit.goal)
-    told = {"provenance": {"version": "0", "git": None}, "backoff": 0.0}
+    params = kit.params(compute=compute)
+    question = Question(catalogue, goal, params, kit.root, max_cost=max_cost, wait=wait)
     with Ledger(kit.root / "ledger.db") as ledger:
-        pursuit = Pursuit(
-            catalogue, goal, kit.params(compute=compute), kit.root, ledger, **told, **options
-        )
+        pursuit = Pursuit(question, ledger, backoff=0.0, **options)
         try:
             return pursuit.run()
         finally:

@@ -15,6 +15,7 @@ from agents.declare.outcome import Outcome
 from agents.ledger.events import Event
 from agents.ledger.store import Ledger
 from agents.run.pursuit import Pursuit
+from agents.run.question import Question
 
 
 class Kitchen(BaseModel):
@@ -69,10 +70,16 @@ class Kit:
     catalogue: Catalogue
     state: Path
 
-    def pursuit(self, ledger: Ledger, **options: object) -> Pursuit:
+    def question(self, params: BaseModel | None = None, **options: object) -> Question:
         goal = self.catalogue.goal("served")
-        defaults = {"backoff": 0.0, **options}
-        return Pursuit(self.catalogue, goal, goal.parameters(), self.state, ledger, **defaults)
+        return Question(self.catalogue, goal, params or goal.parameters(), self.state, **options)
+
+    def pursuit(
+        self, ledger: Ledger, params: BaseModel | None = None, **options: object
+    ) -> Pursuit:
+        of_call = ("max_cost", "plan_digest", "wait")
+        asked = {key: options.pop(key) for key in of_call if key in options}
+        return Pursuit(self.question(params, **asked), ledger, **{"backoff": 0.0, **options})
 
     def run(self, **options: object) -> list[Event]:
         with Ledger(self.state / "ledger.db") as ledger:

@@ -13,7 +13,6 @@ from agents.declare.catalogue import Catalogue
 from agents.declare.facts import Reading, facts
 from agents.declare.outcome import Outcome
 from agents.errors import Interrupted
-from agents.mcp.door import Door
 from agents.mcp.launch import launch
 from agents.mcp.server import make_server
 from agents.mcp.tools import Toolkit
@@ -82,7 +81,7 @@ def kitchen() -> Catalogue:
 
 def toolkit(state: Path) -> Toolkit:
     start = functools.partial(launch, program=PROGRAM)
-    return Toolkit(Door(Composition(kitchen), state), start)
+    return Toolkit(kitchen, state, start)
 
 
 def main() -> int:

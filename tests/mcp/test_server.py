@@ -91,7 +91,6 @@ async def test_looking_gives_the_data_of_the_command_line_and_changes_nothing(
     [
         ("goap_plan", {"goal": "servd"}, ["plan", "goal=servd"]),
         ("goap_plan", {"goal": "party", "params": {"suger": 1}}, ["plan", "goal=party", "suger=1"]),
-        ("goap_status", {"params": {"sugar": -1}}, ["status", "sugar=-1"]),
         ("goap_explain", {"name": "brw"}, ["explain", "brw"]),
         ("goap_status", {"run": "gone"}, ["show", "gone"]),
     ],
@@ -111,7 +110,50 @@ async def test_a_word_that_looks_like_an_option_is_only_a_word(server):
         error = await refusal(client, "goap_plan", goal="served", params={"state": "elsewhere"})
         assert error["message"] == "state= is given twice"
         error = await refusal(client, "goap_plan", goal="served", params={"room": ["a"]})
-        assert error["message"] == "room= takes a text or a number, not list"
+        assert error["message"] == "room=['a']: Input should be a valid string"
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"sugar": -1}, "sugar=-1: Input should be greater than or equal to 0"),
+        ({"sugar": "2"}, "sugar='2': Input should be a valid integer"),
+        ({"sugar": 2.5}, "sugar=2.5: Input should be a valid integer"),
+        ({"sugar": True}, "sugar=True: Input should be a valid integer"),
+        ({"max_cost": "lots"}, "max_cost='lots': Input should be a valid number"),
+        ({"wait": -1}, "wait=-1: Input should be greater than or equal to 0"),
+    ],
+)
+async def test_values_have_the_types_of_the_schema_and_no_text_is_parsed(server, params, said):
+    async with Client(server) as client:
+        for tool, more in (
+            ("goap_plan", {}),
+            ("goap_status", {}),
+            ("goap_explain", {"name": "tea"}),
+        ):
+            error = await refusal(client, tool, goal="served", params=params, **more)
+            assert error["code"] == "usage"
+            assert error["message"].startswith(said)
+
+
+async def test_a_plan_that_was_seen_for_other_values_is_not_run(server, room, state):
+    """What was seen for one amount of sugar lets no other amount run, however many digits match."""
+    async with Client(server) as client:
+        plans = {}
+        for sugar in (0, 1, 2):
+            params = {"room": str(room), "sugar": sugar}
+            plans[sugar] = await data(client, "goap_plan", goal="served", params=params)
+        assert len({plan["digest"] for plan in plans.values()}) == 3
+        assert len({json.dumps(plan["steps"]) for plan in plans.values()}) == 1
+        other = {"room": str(room), "sugar": 1}
+        arguments = {"goal": "served", "max_cost": 0, "params": other}
+        error = await refusal(client, "goap_run", plan_digest=plans[2]["digest"], **arguments)
+        assert (error["code"], error["retryable"]) == ("stale_plan", False)
+        # another room, the same steps
+        elsewhere = {**arguments, "params": {"room": str(room.parent), "sugar": 2}}
+        error = await refusal(client, "goap_run", plan_digest=plans[2]["digest"], **elsewhere)
+        assert error["code"] == "stale_plan"
+    assert not state.exists()
 
 
 async def test_a_run_starts_at_once_and_its_data_are_those_of_show(

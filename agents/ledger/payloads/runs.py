@@ -42,11 +42,13 @@ class RunStarted(Payload):
         what: Values of the parameters that say what is asked for, canonical.
         how: Values of those that only say how it is done.
         request: Digest of the goal and of all values; empty in ledgers of old.
+        given: Values as they were written, of the parameters that a person should see.
     """
 
     kind: ClassVar[str] = "run.started"
 
     goal: str
+    given: dict[str, Any] = Field(default_factory=dict)
     what: dict[str, Any] = Field(default_factory=dict)
     how: dict[str, Any] = Field(default_factory=dict)
     request: str = ""
@@ -57,8 +59,13 @@ class RunStarted(Payload):
 
     @property
     def params(self) -> dict[str, Any]:
-        """All values that the run was given."""
+        """All values that the run was for."""
         return {**self.what, **self.how}
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The values that a person should see."""
+        return self.given or self.params
 
 
 class Seen(Frozen):

@@ -221,7 +221,7 @@ def _run_facts(run: str, event: Event, started: RunStarted) -> RunFacts:
         params=tuple(
             sorted(
                 (name, _plain(value))
-                for name, value in started.params.items()
+                for name, value in started.told.items()
                 if value is not None and name not in RECORDING_PARAMETERS
             )
         ),

@@ -1,0 +1,322 @@
+"""What can be asked of the toolkit: one function per question, the same for every door.
+
+The functions return the models of `agents.schemas.models`. The command line prints them as JSON or
+draws a view of them, the MCP server sends them; nobody else makes the answer.
+"""
+
+import getpass
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from agents.command import command
+from agents.declare.facts import nearest
+from agents.declare.parameters import Parameters
+from agents.declare.schedule import every
+from agents.errors import Locked, UsageError
+from agents.ledger.events import new_event, timestamp, utc_now
+from agents.ledger.history import RunHistory, find_run, run_histories
+from agents.ledger.payloads import PlanApproved, PlanMade, Provenance, RepositoryState
+from agents.ledger.store import Ledger
+from agents.records import repository_state
+from agents.run.decide import Deliberation, deliberate
+from agents.run.identity import (
+    RunResult,
+    close_lost_runs,
+    continued_runs,
+    new_run_id,
+    open_runs,
+)
+from agents.run.lock import exclusive, holder
+from agents.run.paying import accounts_used, purse_of
+from agents.run.pursuit import Pursuit
+from agents.run.question import LEDGER_NAME, Question, read_ledger
+from agents.run.reporter import Reporter, Silent
+from agents.schemas.explain import explained_action, explained_fact, explained_goal
+from agents.schemas.models import (
+    ApprovedData,
+    CancelledData,
+    ExplainedAction,
+    ExplainedFact,
+    ExplainedGoal,
+    PlanData,
+    RunData,
+    RunRow,
+    ShowData,
+    StatusData,
+)
+from agents.schemas.plan import plan_data, seen_facts
+
+__all__ = [
+    "approve",
+    "cancel",
+    "consider",
+    "explain",
+    "histories",
+    "history",
+    "plan",
+    "run",
+    "runs",
+    "show",
+    "shown",
+    "status",
+]
+
+
+def consider(question: Question) -> Deliberation:
+    """Observe, and think about what would be done; nothing is changed."""
+    question = question.anew()
+    context = question.context()
+    world = question.observe(context)
+    before = continued_runs(question.past, question.request)
+    purse = purse_of(question, question.past, before, _nowhere, utc_now)
+    purse.uses(accounts_used(question, context))
+    return deliberate(question, world, max_cost=purse.for_plans, estimates=question.estimates())
+
+
+def _nowhere(*_: object) -> None:
+    """A purse that is only looked into books nothing."""
+
+
+def plan(question: Question) -> PlanData:
+    """The cheapest plan from what is true now; nothing is changed."""
+    return plan_data(consider(question))
+
+
+def explain(name: str, question: Question) -> ExplainedGoal | ExplainedAction | ExplainedFact:
+    """A goal, an action or a fact, as the plan of the question has it.
+
+    Raises:
+        UsageError: Nothing has this name.
+    """
+    catalogue = question.catalogue
+    known = [*catalogue.goals, *catalogue.actions, *catalogue.facts]
+    if name not in known:
+        raise UsageError(
+            f"nothing is called {name!r}{nearest(name, known)}",
+            fix=command("goals") + ", actions or facts",
+        )
+    # why something cannot be is asked about the world, not about the purse
+    question = question.anew(max_cost=None)
+    deliberation = consider(question)
+    if name in catalogue.goals:
+        return explained_goal(deliberation)
+    if name in catalogue.actions:
+        return explained_action(deliberation, name)
+    return explained_fact(deliberation, name)
+
+
+def status(question: Question) -> StatusData:
+    """What is true now of the facts that matter to the goal."""
+    question = question.anew()
+    world = question.observe(question.context())
+    return StatusData(
+        goal=question.goal.name,
+        holds=question.holds(world),
+        state=str(question.state),
+        facts=seen_facts(dict(world.readings)),
+    )
+
+
+def histories(state: Path) -> list[RunHistory]:
+    """Every run of a state directory as the ledger tells it, newest first."""
+    return run_histories(read_ledger(state))
+
+
+def runs(state: Path, *, goal: str = "", status: str = "", since: str = "") -> list[RunRow]:
+    """The runs so far, newest first.
+
+    Args:
+        state: The state directory.
+        goal: Only those of this goal.
+        status: Only those that ended so.
+        since: Only those that began since a date, or a time ago such as ``6h``.
+
+    Raises:
+        UsageError: ``since`` is neither.
+    """
+    begin = _since(since)
+    rows = [RunRow.model_validate(each.summary()) for each in histories(state)]
+    return [
+        row
+        for row in rows
+        if row.started >= begin and goal in ("", row.goal) and status in ("", row.status)
+    ]
+
+
+def _since(text: str, clock: Callable[[], datetime] = utc_now) -> str:
+    if not text:
+        return ""
+    with suppress(ValueError):
+        return timestamp(datetime.fromisoformat(text).replace(tzinfo=UTC))
+    try:
+        return timestamp(clock() - timedelta(seconds=every(text).seconds))
+    except UsageError:
+        raise UsageError(
+            f"since={text} is neither a date nor a time ago", fix="since=2026-02-28 or since=2d"
+        ) from None
+
+
+def show(state: Path, name: str) -> ShowData:
+    """One run in full; ``name`` is an id, a unique beginning of one, ``last`` or ``last~1``.
+
+    Raises:
+        UsageError: There is no such run, or more than one.
+    """
+    return shown(history(state, name))
+
+
+def history(state: Path, name: str) -> RunHistory:
+    """One run as the ledger tells it, by the names that `show` takes.
+
+    Raises:
+        UsageError: There is no such run, or more than one.
+    """
+    return find_run(histories(state), name)
+
+
+def shown(history: RunHistory) -> ShowData:
+    """A run in full."""
+    return ShowData.model_validate(history.data())
+
+
+def run(
+    question: Question,
+    stop: threading.Event,
+    reporter: Reporter | None = None,
+    told: Callable[[str], object] = _nowhere,
+) -> RunData:
+    """Pursue a goal that does not hold yet, as the only runner of its state directory.
+
+    Args:
+        question: What is asked.
+        stop: Ends the run as interrupted.
+        reporter: Is told what the run does.
+        told: Is called with a line about the runs that were killed.
+
+    Raises:
+        GoapError: The goal was not reached, or another run holds the lock.
+    """
+    question, run_id = question.anew(), new_run_id()
+    holding = _holds_already(question)
+    owner = {"run": run_id, "goal": question.goal.name}
+    if holding is not None:
+        _close_killed(question, owner)
+        return _run_data(holding)
+    with exclusive(question.state, owner), Ledger(question.ledger_path) as ledger:
+        for lost in close_lost_runs(ledger):
+            told(f"the run {lost} was killed; continuing from what is true now")
+        pursuit = Pursuit(
+            question,
+            ledger,
+            reporter=reporter or Silent(),
+            stop=stop,
+            provenance=_provenance(question),
+            run_id=run_id,
+        )
+        return _run_data(pursuit.run())
+
+
+def _holds_already(question: Question) -> RunResult | None:
+    """The result of a goal that holds before anything is done: no run, no lock, no file touched."""
+    began = time.monotonic()
+    world = question.observe(question.context())
+    if not question.holds(world):
+        return None
+    actions = question.catalogue.actions
+    if any(actions[name].recall is not None for name in question.unfinished()):
+        return None
+    seconds = time.monotonic() - began
+    return RunResult("", question.goal.name, "nothing to do", seconds, (), world)
+
+
+def _close_killed(question: Question, owner: dict[str, str]) -> None:
+    """A run that was killed after its last step must not count as running for ever."""
+    if not open_runs(question.past):
+        return
+    # who holds the lock is the run that is open: nothing was killed
+    with (
+        suppress(Locked),
+        exclusive(question.state, owner),
+        Ledger(question.ledger_path) as ledger,
+    ):
+        close_lost_runs(ledger)
+
+
+def _provenance(question: Question) -> Provenance:
+    params = question.params
+    folder = params.repository if isinstance(params, Parameters) else None
+    state = repository_state(folder) if folder is not None else None
+    if state is None:
+        return Provenance()
+    git = RepositoryState(commit=state.commit, dirty=state.dirty, branch=state.branch)
+    return Provenance(git=git)
+
+
+def _run_data(result: RunResult) -> RunData:
+    return RunData.model_validate(
+        {
+            "run": result.run or None,
+            "goal": result.goal,
+            "status": result.status,
+            "seconds": round(result.seconds, 3),
+            "steps": list(result.steps),
+            "facts": seen_facts(dict(result.world.readings)),
+        }
+    )
+
+
+def approve(state: Path, name: str, max_cost: float | None = None) -> ApprovedData:
+    """Agree to the plan that a run stopped at: to its steps and all its values, once, up to a cap.
+
+    Args:
+        state: The state directory.
+        name: The run, as `show` takes it.
+        max_cost: The cap; by default that of the run, or what the plan may cost.
+
+    Raises:
+        UsageError: There is no such run, it asks for nothing, or no cap can be told.
+    """
+    asking = history(state, name)
+    if not asking.plans or not asking.plans[-1].approval:
+        raise UsageError(
+            f"run {asking.run} asks for no approval", fix=command(f"show {asking.run}")
+        )
+    wanted = asking.plans[-1]
+    approved = PlanApproved(
+        run=asking.run,
+        digest=wanted.digest,
+        actions=wanted.approval,
+        max_cost=_cap(asking, wanted, max_cost),
+        by=getpass.getuser(),
+    )
+    with Ledger(state / LEDGER_NAME) as ledger:
+        ledger.append(new_event(approved, subject=asking.run))
+    return ApprovedData.model_validate(approved.to_json())
+
+
+def _cap(asking: RunHistory, wanted: PlanMade, max_cost: float | None) -> float:
+    cap = asking.max_cost if max_cost is None else max_cost
+    if cap is not None:
+        return cap
+    if wanted.usd_range is None:
+        raise UsageError("the price of the plan is unknown: say the most", fix="max_cost=5")
+    return wanted.usd_range[-1]
+
+
+def cancel(state: Path, name: str) -> CancelledData:
+    """Ask a run to end, as Ctrl-C would; the next run of its goal continues.
+
+    Raises:
+        UsageError: It is not running here.
+    """
+    owner = holder(state)
+    if owner is None or owner.run != name:
+        raise UsageError(f"the run {name} is not running", fix=command("runs"))
+    os.kill(owner.pid, signal.SIGTERM)
+    return CancelledData(run=name, pid=owner.pid, cancelled=True)

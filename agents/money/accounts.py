@@ -1,0 +1,93 @@
+"""Accounts: what was spent on a thing so far, by every run that did something for it.
+
+Money is booked on what it is spent for, which an action names (`account=`), so that another goal,
+another way of doing it and another person find it again. What no action names is booked on the goal
+and its *what*, and is found again only by the run that continues.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from agents.ledger.events import Event
+from agents.ledger.payloads import MoneyReserved, MoneySettled
+
+__all__ = ["Account", "Open", "accounts_of"]
+
+_OF_MONEY = (MoneyReserved.kind, MoneySettled.kind)
+
+
+@dataclass(frozen=True)
+class Open:
+    """A reservation that is not settled.
+
+    Attributes:
+        usd: Dollars at most.
+        since: When the step began to cost.
+        per_second: The expected rate; None where the price does not depend on the time.
+        most_per_second: The most that rate may be; 0 where that is not known.
+    """
+
+    usd: float
+    since: str
+    per_second: float | None = None
+    most_per_second: float = 0.0
+
+    @property
+    def by_time(self) -> bool:
+        """Whether it costs as long as it goes on."""
+        return self.per_second is not None
+
+
+@dataclass
+class Account:
+    """What was spent on one thing.
+
+    Attributes:
+        spent: Dollars that are settled, or that nobody can get back.
+        open: By action: reservations that nobody settled.
+    """
+
+    spent: float = 0.0
+    open: dict[str, Open] = field(default_factory=dict)
+
+    def take_over(self, action: str, *, under_any_name: bool) -> Open | None:
+        """The reservation that a step goes on with, which is not open any more; None: it begins.
+
+        Args:
+            action: The step's action.
+            under_any_name: Whether the account is of one thing alone: what is paid by time goes on
+                then, whatever the action is called that goes on with it.
+        """
+        own = self.open.pop(action, None)
+        if own is not None or not under_any_name:
+            return own
+        name = next((name for name, each in self.open.items() if each.by_time), "")
+        return self.open.pop(name, None)
+
+    def _reserve(self, reserved: MoneyReserved) -> None:
+        before = self.open.pop(reserved.action, None)
+        if before is not None and not before.by_time:
+            self.spent += before.usd  # whether it was charged is not known: count it
+        new = Open(reserved.usd or 0.0, reserved.since, reserved.usd_per_second)
+        for name, each in list(self.open.items()):
+            if new.by_time and each.by_time and each.since == new.since:
+                del self.open[name]  # the same step, under another name
+        self.open[reserved.action] = new
+
+    def _settle(self, settled: MoneySettled) -> None:
+        self.open.pop(settled.action, None)
+        self.spent += settled.usd or 0.0
+
+
+def accounts_of(events: Iterable[Event]) -> dict[str, Account]:
+    """The accounts of a ledger by name; ``events`` are in the order in which they were written."""
+    accounts: dict[str, Account] = {}
+    for event in events:
+        if event.type not in _OF_MONEY:
+            continue
+        match event.payload:
+            case MoneyReserved() as reserved:
+                accounts.setdefault(reserved.account, Account())._reserve(reserved)
+            case MoneySettled() as settled:
+                accounts.setdefault(settled.account, Account())._settle(settled)
+    return accounts

@@ -1,0 +1,121 @@
+"""From what a door was given, words or JSON values, to a question."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from agents.command import command
+from agents.declare.actions import Goal
+from agents.declare.catalogue import Catalogue
+from agents.errors import UsageError
+from agents.run.question import Question
+
+__all__ = ["ENGINE_KEYS", "dollars", "question_of_json", "question_of_words"]
+
+ENGINE_KEYS = ("goal", "state", "max_cost", "plan_digest", "wait")
+"""What any goal takes beside its parameters."""
+
+
+class _Options(BaseModel):
+    """What a call may say beside the parameters of its goal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    max_cost: float | None = Field(None, ge=0, allow_inf_nan=False)
+    plan_digest: str | None = None
+    wait: float = Field(0.0, ge=0, allow_inf_nan=False)
+
+
+def question_of_words(
+    catalogue: Catalogue, words: Mapping[str, str], state: Path, *, default_goal: str = ""
+) -> Question:
+    """The question that ``key=value`` words ask.
+
+    Args:
+        catalogue: What can be asked for.
+        words: The goal, its parameters, and what any goal takes.
+        state: The state directory.
+        default_goal: What is asked for without ``goal=``.
+
+    Raises:
+        UsageError: No goal, an unknown goal or parameter, or a value of the wrong type.
+    """
+    given = dict(words)
+    engine = {key: given.pop(key) for key in ENGINE_KEYS if key in given}
+    goal = _goal(catalogue, engine.get("goal") or default_goal)
+    return Question(
+        catalogue,
+        goal,
+        catalogue.parameters(goal, given, beside=ENGINE_KEYS),
+        state,
+        dollars(engine.get("max_cost")),
+        engine.get("plan_digest"),
+        _seconds(engine.get("wait")),
+    )
+
+
+def question_of_json(
+    catalogue: Catalogue, goal: str, values: Mapping[str, JsonValue], state: Path
+) -> Question:
+    """The question that JSON values ask, which have to be of the types that the schema says.
+
+    Args:
+        catalogue: What can be asked for.
+        goal: The goal's name.
+        values: Its parameters, and what any goal takes.
+        state: The state directory.
+
+    Raises:
+        UsageError: No goal, an unknown goal or parameter, or a value of the wrong type.
+    """
+    given = dict(values)
+    for key in ("goal", "state"):
+        if key in given:
+            raise UsageError(f"{key}= is given twice")
+    options = {key: given.pop(key) for key in ENGINE_KEYS if key in given}
+    declared = _goal(catalogue, goal)
+    params = catalogue.parameters_of_json(declared, given, beside=ENGINE_KEYS)
+    try:
+        said = _Options.model_validate_json(json.dumps(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{first['loc'][0]}={first['input']!r}: {first['msg']}") from error
+    return Question(catalogue, declared, params, state, **dict[str, Any](said))
+
+
+def _goal(catalogue: Catalogue, name: str) -> Goal:
+    if not name:
+        names = ", ".join(catalogue.goals)
+        raise UsageError(
+            f"no goal given; the goals are: {names}",
+            fix=command(f"plan goal={next(iter(catalogue.goals))}"),
+        )
+    return catalogue.goal(name)
+
+
+def dollars(text: str | None) -> float | None:
+    """Dollars from the command line.
+
+    Raises:
+        UsageError: It is no number of dollars.
+    """
+    if text is None:
+        return None
+    try:
+        value = float(text.lstrip("$"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UsageError(f"max_cost={text} is not a number of dollars", fix="max_cost=5")
+    return value
+
+
+def _seconds(text: str | None) -> float:
+    if text is None:
+        return 0.0
+    if not text.isdecimal():
+        raise UsageError(f"wait={text} is not a number of seconds", fix="wait=600")
+    return float(text)
