@@ -33,7 +33,7 @@ from planner_problems import (
     round_trip,
 )
 
-from agents.planning import Limits, PlanResult, Status, catalogue_of, plan, still_valid
+from agents.planning import Limits, PlanResult, Status, operators_of, plan, still_valid
 from agents.planning import operator_index as catalogues
 from agents.planning import operators as declared
 from agents.planning.compile import compile_task
@@ -164,7 +164,7 @@ def simple_problems() -> None:
         name = f"training pipeline + {irrelevant} irrelevant"
         row(name, "≤ 10 ms, proved", project(irrelevant))
     start, goal, actions = project(10_000)
-    made_once: Any = catalogue_of(actions)
+    made_once: Any = operators_of(actions)
     row("the same, catalogue made once", "≤ 10 ms, proved", (start, goal, made_once))
     rows = [
         ("chain of 1,000", "plan ≤ 10 ms, proved ≤ 500 ms", lanes(1, 1_000)),
@@ -204,7 +204,7 @@ def best_of_others(problem: Problem, seconds: float) -> tuple[float, float]:
     Each gets so many seconds. The planner itself uses seed 0, so it is not its own judge.
     """
     start, goal, actions = problem
-    task = compile_task(start, tuple(goal.items()), catalogue_of(actions))
+    task = compile_task(start, tuple(goal.items()), operators_of(actions))
     assert task is not None
     ties = Ties(task)
     first_cost = best = math.inf

@@ -12,7 +12,7 @@ from agents.cli.output import emit, paint
 from agents.cli.words import catalogue_of
 from agents.declare.contributions import Subject
 from agents.errors import Permanent
-from agents.records.adr.consistency import Finding
+from agents.records.adr.consistency import Discrepancy
 from agents.records.verify import Verification, verify_records
 from agents.records.write import Change
 
@@ -95,7 +95,7 @@ def verify(
 
 
 def tell_findings(
-    command: str, findings: Sequence[Finding], more: dict[str, Any], fine: str, as_json: bool
+    command: str, findings: Sequence[Discrepancy], more: dict[str, Any], fine: str, as_json: bool
 ) -> int:
     """Say what is wrong, or that all is ``fine``."""
     rows: list[dict[str, Any]] = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from agents.documents.bare import bare_names
 from agents.documents.findings import Finding
 from agents.documents.names import UNSURE, Names, member
-from agents.documents.page import Block, Page
+from agents.documents.page import CodeBlock, Page
 from agents.documents.project import Project
 
 __all__ = ["check_apis"]
@@ -38,7 +38,7 @@ def check_apis(page: Page, project: Project) -> Iterator[Finding]:
             yield Finding(shown, span.line, "api", name, message)
 
 
-def _check_block(block: Block, packages: frozenset[str]) -> list[tuple[int, str, str]]:
+def _check_block(block: CodeBlock, packages: frozenset[str]) -> list[tuple[int, str, str]]:
     names = Names(packages)
     text = block.text
     if ">>>" in text:

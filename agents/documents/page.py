@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 from agents.documents.shell import CommandLine, command_lines, inline_command
 
-__all__ = ["Block", "Heading", "Page", "Quote", "read_page"]
+__all__ = ["CodeBlock", "Heading", "Page", "Quote", "read_page"]
 
 SHELLS = ("bash", "sh", "shell", "zsh", "console", "shell-session", "shellsession", "terminal")
 PYTHONS = ("python", "py", "python3", "pycon")
@@ -39,7 +39,7 @@ class Heading(NamedTuple):
     above: tuple[str, ...]
 
 
-class Block(NamedTuple):
+class CodeBlock(NamedTuple):
     """A fenced block: line of its first line of text, language, text."""
 
     line: int
@@ -57,7 +57,7 @@ class Page:
     """
 
     path: Path
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[CodeBlock] = field(default_factory=list)
     spans: list[Quote] = field(default_factory=list)
     links: list[Quote] = field(default_factory=list)
     headings: list[Heading] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Page:
             if _starts_with(span.text, programs):
                 yield from inline_command(span.text, span.line)
 
-    def python(self) -> list[Block]:
+    def python(self) -> list[CodeBlock]:
         """The blocks in Python."""
         return [block for block in self.blocks if block.language in PYTHONS]
 
@@ -96,7 +96,7 @@ def read_page(path: Path) -> Page:
             first = start + (2 if token.type == "fence" else 1)
             words = token.info.split()
             language = words[0].lower() if words else ""
-            page.blocks.append(Block(first, language, token.content))
+            page.blocks.append(CodeBlock(first, language, token.content))
         elif token.type == "html_block":
             page.links += [Quote(start + 1, each) for each in _HTML_TARGET.findall(token.content)]
         elif token.type == "inline":
@@ -144,7 +144,7 @@ def _silenced(lines: list[str]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _commands_of(block: Block, programs: frozenset[str]) -> Iterator[CommandLine]:
+def _commands_of(block: CodeBlock, programs: frozenset[str]) -> Iterator[CommandLine]:
     if block.language in SHELLS:
         lines = block.text.split("\n")
         if any(_PROMPT.match(line) for line in lines):

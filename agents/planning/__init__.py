@@ -5,7 +5,7 @@ project but how errors are spoken.
 """
 
 from agents.planning.limits import Limits
-from agents.planning.operator_index import Catalogue, catalogue_of
+from agents.planning.operator_index import Operators, operators_of
 from agents.planning.operators import SECONDS_PER_USD
 from agents.planning.planner import plan
 from agents.planning.replan import rest_of, still_valid
@@ -18,10 +18,10 @@ __all__ = [
     "UNKNOWN",
     "AtLeast",
     "Below",
-    "Catalogue",
     "Explanation",
     "Limits",
     "Missing",
+    "Operators",
     "PlanResult",
     "Reason",
     "Stats",
@@ -29,8 +29,8 @@ __all__ = [
     "Step",
     "Unknown",
     "WhyNot",
-    "catalogue_of",
     "explain_missing",
+    "operators_of",
     "plan",
     "rest_of",
     "runner_up",

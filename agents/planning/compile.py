@@ -16,8 +16,8 @@ from fractions import Fraction
 from functools import lru_cache
 from math import lcm
 
-from agents.planning.operator_index import Catalogue
-from agents.planning.operators import Action
+from agents.planning.operator_index import Operators
+from agents.planning.operators import Operator
 from agents.planning.task import Task
 from agents.planning.values import Condition, World, breaks, holds
 
@@ -37,7 +37,7 @@ def scaled(numbers: Sequence[float]) -> tuple[tuple[int, ...], int]:
     return tuple(f.numerator * (scale // f.denominator) for f in fractions), scale
 
 
-def compile_task(start: World, goal: tuple[Condition, ...], catalogue: Catalogue) -> Task | None:
+def compile_task(start: World, goal: tuple[Condition, ...], catalogue: Operators) -> Task | None:
     """The problem in bits, or `None` if it has no plan even if no action undid anything.
 
     What comes out depends only on the values of the facts that were looked at, so a question
@@ -70,7 +70,7 @@ def _compile(relevant: "_Relevance", goal: tuple[Condition, ...]) -> Task | None
 
 
 def reach(
-    start: World, goal: tuple[Condition, ...], catalogue: Catalogue
+    start: World, goal: tuple[Condition, ...], catalogue: Operators
 ) -> tuple[list[int], set[Condition]]:
     """The actions that could help, and the conditions that can be reached undoing nothing."""
     relevant = _Relevance(start, goal, catalogue)
@@ -81,7 +81,7 @@ def reach(
 class _Relevance:
     """Which actions and conditions can matter, found backwards from the goal."""
 
-    def __init__(self, start: World, goal: tuple[Condition, ...], catalogue: Catalogue) -> None:
+    def __init__(self, start: World, goal: tuple[Condition, ...], catalogue: Operators) -> None:
         self.start = start
         self.catalogue = catalogue
         self.suppliers: dict[Condition, Sequence[int]] = {}
@@ -169,7 +169,7 @@ class _Relevance:
             allowed = useful
 
 
-def _values_given(catalogue: Catalogue, positions: Iterable[int]) -> dict[str, set[object]]:
+def _values_given(catalogue: Operators, positions: Iterable[int]) -> dict[str, set[object]]:
     values: dict[str, set[object]] = {}
     for position in positions:
         for fact, value in catalogue.actions[position].effect:
@@ -178,7 +178,7 @@ def _values_given(catalogue: Catalogue, positions: Iterable[int]) -> dict[str, s
 
 
 def _build(
-    start: World, goal: tuple[Condition, ...], actions: list[Action], atoms: set[Condition]
+    start: World, goal: tuple[Condition, ...], actions: list[Operator], atoms: set[Condition]
 ) -> Task:
     """Number the atoms in order of first mention, so the caller's goal order is of no account."""
     bit: dict[Condition, int] = {}

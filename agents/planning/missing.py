@@ -10,8 +10,8 @@ from numbers import Real
 
 from agents.planning.compile import reach
 from agents.planning.limits import Budget, Limits
-from agents.planning.operator_index import Catalogue
-from agents.planning.operators import Action
+from agents.planning.operator_index import Operators
+from agents.planning.operators import Operator
 from agents.planning.result import Missing, Status
 from agents.planning.solve import solve
 from agents.planning.values import (
@@ -31,7 +31,7 @@ _ATTEMPT = Limits(seconds=1.0, expansions=2_000)
 
 
 def missing_facts(
-    start: World, goal: tuple[Condition, ...], catalogue: Catalogue, budget: Budget
+    start: World, goal: tuple[Condition, ...], catalogue: Operators, budget: Budget
 ) -> tuple[Missing, ...]:
     """The conditions that, supplied at the start, make an unreachable goal reachable.
 
@@ -67,7 +67,7 @@ def supplied(start: World, conditions: Iterable[Condition]) -> dict[str, object]
 
 
 class _Question:
-    def __init__(self, start: World, goal: tuple[Condition, ...], catalogue: Catalogue) -> None:
+    def __init__(self, start: World, goal: tuple[Condition, ...], catalogue: Operators) -> None:
         self.start = start
         self.goal = goal
         self.catalogue = catalogue
@@ -99,7 +99,7 @@ class _Question:
         )
         world = {**self.start, _ASSUMING: True}
         goal = (*self.goal, (_ASSUMING, False))
-        result = solve(world, goal, Catalogue(tuple(extended)), Budget(_ATTEMPT))
+        result = solve(world, goal, Operators(tuple(extended)), Budget(_ATTEMPT))
         if not result:
             return [c for c in self.goal if c in false], False
         used = [assume[step.action] for step in result.steps if step.action in assume]
@@ -132,5 +132,5 @@ def _excluded(value: object, others: list[tuple[str, object]]) -> list[Condition
 
 def _action(
     name: str, needs: tuple[Condition, ...], effect: tuple[Condition, ...], cost: float
-) -> Action:
-    return Action(name, needs, effect, cost, seconds=0.0, usd=0.0)
+) -> Operator:
+    return Operator(name, needs, effect, cost, seconds=0.0, usd=0.0)

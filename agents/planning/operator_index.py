@@ -4,11 +4,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from agents.planning.operators import Action, declare_all
+from agents.planning.operators import Operator, declare_all
 from agents.planning.task import Task
 from agents.planning.values import AtLeast, Below, Condition, breaks, holds
 
-__all__ = ["Catalogue", "catalogue_of"]
+__all__ = ["Operators", "operators_of"]
 
 _REMEMBERED = 32
 
@@ -16,14 +16,14 @@ Tasks = dict[tuple[Condition, ...], dict[tuple[str, ...], dict[tuple[object, ...
 """Compiled tasks by goal, by the facts they depend on, and by the values of these."""
 
 
-class Catalogue:
+class Operators:
     """Actions in declaration order, indexed by what they change."""
 
-    def __init__(self, actions: tuple[Action, ...]) -> None:
+    def __init__(self, actions: tuple[Operator, ...]) -> None:
         self.actions = actions
         self.tasks: Tasks = {}
 
-    def __iter__(self) -> Iterator[Action]:
+    def __iter__(self) -> Iterator[Operator]:
         return iter(self.actions)
 
     @cached_property
@@ -86,11 +86,11 @@ class Catalogue:
         return any(breaks(value, wanted) for value in self.effects_on.get(fact, ()))
 
 
-_known: dict[tuple[Action, ...], Catalogue] = {}
+_known: dict[tuple[Operator, ...], Operators] = {}
 _lock = threading.Lock()
 
 
-def catalogue_of(actions: Iterable[object]) -> Catalogue:
+def operators_of(actions: Iterable[object]) -> Operators:
     """The catalogue of these declarations; the same content is indexed once.
 
     Declarations that are changed afterwards do not change the catalogue.
@@ -98,7 +98,7 @@ def catalogue_of(actions: Iterable[object]) -> Catalogue:
     Raises:
         UsageError: For a bad declaration or two actions of one name.
     """
-    if isinstance(actions, Catalogue):
+    if isinstance(actions, Operators):
         return actions
     checked = declare_all(actions)
     with _lock:
@@ -106,5 +106,5 @@ def catalogue_of(actions: Iterable[object]) -> Catalogue:
         if found is None:
             if len(_known) >= _REMEMBERED:
                 _known.pop(next(iter(_known)))
-            found = _known[checked] = Catalogue(checked)
+            found = _known[checked] = Operators(checked)
         return found

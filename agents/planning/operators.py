@@ -22,7 +22,7 @@ from agents.planning.values import (
     pairs,
 )
 
-__all__ = ["SECONDS_PER_USD", "Action", "declare", "declare_all"]
+__all__ = ["SECONDS_PER_USD", "Operator", "declare", "declare_all"]
 
 SECONDS_PER_USD = 360.0
 """How many seconds of waiting one dollar is worth: ten dollars an hour."""
@@ -32,7 +32,7 @@ _REMEMBERED = 50_000
 
 
 @dataclass(slots=True, eq=False)  # not frozen: that triples the time to make ten thousand
-class Action:
+class Operator:
     """A checked declaration, never changed after it was made.
 
     There is one per distinct content, so identity is equality.
@@ -56,18 +56,18 @@ class Action:
     resources: tuple[tuple[str, int], ...] = ()
 
 
-_remembered: dict[object, Action] = {}
+_remembered: dict[object, Operator] = {}
 _lock = threading.Lock()
 
 
-def declare_all(actions: Iterable[object]) -> tuple[Action, ...]:
+def declare_all(actions: Iterable[object]) -> tuple[Operator, ...]:
     """Every declaration checked, in the order given.
 
     Raises:
         UsageError: For a bad declaration or two actions of one name.
     """
     checked = tuple(
-        [a if type(a) is Action else declare(a, position) for position, a in enumerate(actions)]
+        [a if type(a) is Operator else declare(a, position) for position, a in enumerate(actions)]
     )
     if len({action.name for action in checked}) != len(checked):
         seen: set[str] = set()
@@ -80,7 +80,7 @@ def declare_all(actions: Iterable[object]) -> tuple[Action, ...]:
     return checked
 
 
-def declare(declaration: object, position: int = 0) -> Action:
+def declare(declaration: object, position: int = 0) -> Operator:
     """One declaration, an object or a mapping, as a checked action.
 
     Args:
@@ -92,7 +92,7 @@ def declare(declaration: object, position: int = 0) -> Action:
     Raises:
         UsageError: With the name of the action and what is wrong with it.
     """
-    if isinstance(declaration, Action):
+    if isinstance(declaration, Operator):
         return declaration
     fields = _read(declaration)
     key = _key(fields)
@@ -149,7 +149,7 @@ def _content(conditions: object) -> object:
     return tuple(conditions) if isinstance(conditions, tuple | list) else None
 
 
-def _check(fields: tuple[object, ...], position: int) -> Action:
+def _check(fields: tuple[object, ...], position: int) -> Operator:
     name, needs, effect, cost, seconds, usd, resources = fields
     if not isinstance(name, str) or not name:
         raise UsageError(
@@ -174,7 +174,7 @@ def _check(fields: tuple[object, ...], position: int) -> Action:
         if price is None and duration is None:
             raise UsageError(f"action {name!r} has no cost", fix="give it a cost, or seconds")
         total = (duration or 0) + SECONDS_PER_USD * (price or 0)
-    return Action(
+    return Operator(
         name,
         checked_needs,
         checked_effect,

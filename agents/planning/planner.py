@@ -7,7 +7,7 @@ from agents.errors import UsageError
 from agents.planning.build import no_plan
 from agents.planning.limits import Budget, Limits
 from agents.planning.missing import missing_facts
-from agents.planning.operator_index import catalogue_of
+from agents.planning.operator_index import operators_of
 from agents.planning.operators import goal_pairs
 from agents.planning.result import PlanResult, Status
 from agents.planning.solve import solve
@@ -32,7 +32,7 @@ def plan(
             until an action sets it.
         goal: The conditions that should hold in the end.
         actions: Objects or mappings with `name`, `needs`, `effect`, `cost`, and optionally
-            `seconds`, `usd` and `resources`. A `Catalogue`, made once by `catalogue_of`, spares
+            `seconds`, `usd` and `resources`. A `Operators`, made once by `operators_of`, spares
             looking at each of very many declarations again.
         max_usd: No plan may cost more money than this.
         limits: What the search may use.
@@ -53,7 +53,7 @@ def plan(
     """
     budget = Budget(limits, cancel)
     conditions = goal_pairs(goal)
-    catalogue = catalogue_of(actions)
+    catalogue = operators_of(actions)
     if max_usd is not None and not max_usd >= 0:
         raise UsageError(f"max_usd is {max_usd!r}; it must be a number that is not negative")
     result = solve(start, conditions, catalogue, budget, max_usd)

@@ -4,7 +4,7 @@ from agents.planning.build import answer, no_plan, stats_of, total
 from agents.planning.compile import compile_task
 from agents.planning.limits import Budget
 from agents.planning.money import Affordable, search_within
-from agents.planning.operator_index import Catalogue
+from agents.planning.operator_index import Operators
 from agents.planning.result import PlanResult, Status
 from agents.planning.search.stages import search
 from agents.planning.values import Condition, World
@@ -15,7 +15,7 @@ __all__ = ["solve"]
 def solve(
     start: World,
     goal: tuple[Condition, ...],
-    catalogue: Catalogue,
+    catalogue: Operators,
     budget: Budget,
     max_usd: float | None = None,
 ) -> PlanResult:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from agents.planning.operators import Action
+from agents.planning.operators import Operator
 from agents.planning.values import Condition
 
 __all__ = ["Lists", "Task", "bits"]
@@ -43,7 +43,7 @@ class Task:
     atoms: tuple[Condition, ...]
     start: int
     goal: int
-    actions: tuple[Action, ...]
+    actions: tuple[Operator, ...]
     pre: tuple[int, ...]
     add: tuple[int, ...]
     delete: tuple[int, ...]

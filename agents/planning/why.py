@@ -7,8 +7,8 @@ from agents.errors import UsageError
 from agents.planning.build import no_plan
 from agents.planning.limits import Budget, Limits
 from agents.planning.missing import supplied
-from agents.planning.operator_index import Catalogue, catalogue_of
-from agents.planning.operators import Action, goal_pairs
+from agents.planning.operator_index import Operators, operators_of
+from agents.planning.operators import Operator, goal_pairs
 from agents.planning.planner import plan
 from agents.planning.result import Missing, PlanResult, Status, Step
 from agents.planning.solve import solve
@@ -64,7 +64,7 @@ def explain_missing(
     Raises:
         UsageError: For a bad declaration, naming it.
     """
-    catalogue = catalogue_of(actions)
+    catalogue = operators_of(actions)
     conditions = goal_pairs(goal)
     result = plan(start, conditions, catalogue, limits=limits)
     if not result.missing:
@@ -86,7 +86,7 @@ def why_not(
     Raises:
         UsageError: If there is no action of this name, or for a bad declaration.
     """
-    catalogue = catalogue_of(actions)
+    catalogue = operators_of(actions)
     conditions = goal_pairs(goal)
     position = catalogue.position(name)
     if position is None:
@@ -115,7 +115,7 @@ def _difference(name: str, best: PlanResult, forced: PlanResult) -> tuple[float,
 def _forced(
     start: World,
     goal: tuple[Condition, ...],
-    catalogue: Catalogue,
+    catalogue: Operators,
     position: int,
     limits: Limits,
 ) -> PlanResult:
@@ -128,7 +128,7 @@ def _forced(
     return replace(found, goal=goal, steps=tuple(_unmarked(step, action) for step in found.steps))
 
 
-def _unmarked(step: Step, action: Action) -> Step:
+def _unmarked(step: Step, action: Operator) -> Step:
     if step.action != action.name:
         return step
     why = tuple(pair for pair in step.why if pair[0] != _USED)
@@ -147,12 +147,12 @@ def runner_up(
     Returns:
         An answer that is `UNREACHABLE` if every plan uses all of them.
     """
-    catalogue = catalogue_of(actions)
+    catalogue = operators_of(actions)
     conditions = goal_pairs(goal)
     best = plan(start, conditions, catalogue, limits=limits)
     second = best
     for name in dict.fromkeys(step.action for step in best.steps):
-        others = Catalogue(tuple(a for a in catalogue.actions if a.name != name))
+        others = Operators(tuple(a for a in catalogue.actions if a.name != name))
         found = solve(start, conditions, others, Budget(limits))
         if second is best or _rank(found) < _rank(second):
             second = found

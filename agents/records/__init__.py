@@ -15,7 +15,7 @@ from agents.records.evidence.relevance import something_to_record
 
 if TYPE_CHECKING:
     from agents.ledger.events import Event
-    from agents.records.commits import RepositoryState
+    from agents.ledger.payloads import RepositoryState
     from agents.records.text.merge import Edited
     from agents.records.write import Change
 

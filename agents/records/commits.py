@@ -6,17 +6,16 @@ the user has staged.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.errors import ActionFailed, Permanent
+from agents.ledger.payloads import RepositoryState
 
 if TYPE_CHECKING:
     from git import Repo
 
 __all__ = [
-    "RepositoryState",
     "changed_paths",
     "check_committable",
     "commit_paths",
@@ -32,21 +31,6 @@ _IN_PROGRESS = {
     "rebase-apply": "a rebase",
     "BISECT_LOG": "a bisection",
 }
-
-
-@dataclass(frozen=True)
-class RepositoryState:
-    """Where a run started from.
-
-    Attributes:
-        commit: The full id; empty in a repository without commits.
-        dirty: Whether any file differs from that commit, untracked files included.
-        branch: Empty on a detached HEAD.
-    """
-
-    commit: str
-    dirty: bool
-    branch: str
 
 
 def open_repository(folder: Path) -> "Repo | None":

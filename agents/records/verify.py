@@ -12,7 +12,7 @@ from pathlib import Path
 from agents.declare.contributions import NOTHING, Subject
 from agents.errors import ActionFailed
 from agents.ledger.events import Event
-from agents.records.adr.consistency import Finding, region_findings
+from agents.records.adr.consistency import Discrepancy, region_findings
 from agents.records.adr.documents import read_adrs
 from agents.records.adr.index import INDEX_PATH
 from agents.records.evidence.measured import decisions, measurements
@@ -42,7 +42,7 @@ class Verification:
         adopted: Regions that a person has taken over: not checked.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[Discrepancy, ...]
     counted: Mapping[str, int]
     files: int
     unseen_files: tuple[str, ...]
@@ -62,7 +62,7 @@ class Verification:
 
 @dataclass
 class _Tally:
-    findings: list[Finding]
+    findings: list[Discrepancy]
     counted: dict[str, int]
     unknown: list[str]
     adopted: list[str]
@@ -88,12 +88,12 @@ def verify_records(
     tally = _Tally([], {}, [], [])
     for path in sorted({*_record_paths(repo), *made.after}):
         if not (repo / path).is_file():
-            tally.findings.append(Finding(path, 1, "missing", "the record is not there"))
+            tally.findings.append(Discrepancy(path, 1, "missing", "the record is not there"))
             continue
         try:
             text = read_text(repo / path)
         except ActionFailed as failed:
-            tally.findings.append(Finding(path, 1, "unreadable", failed.message))
+            tally.findings.append(Discrepancy(path, 1, "unreadable", failed.message))
         else:
             _compare(path, text, made.after.get(path), tally)
     logs = run_logs(events, subject)
@@ -129,7 +129,7 @@ def _compare(path: str, text: str, generated: str | None, tally: _Tally) -> None
     for region in wanted.regions:
         if found.get(region.name) is None:
             message = f"the region {region.name} is not there"
-            tally.findings.append(Finding(path, 1, "missing", message))
+            tally.findings.append(Discrepancy(path, 1, "missing", message))
     for region in found.regions:
         expected = wanted.get(region.name)
         name = f"{path}: {region.name}"
@@ -156,16 +156,16 @@ def _says(region: Region, expected: Region) -> bool:
 
 def _differences(
     path: str, text: str, region: Region, expected: Region | None
-) -> Iterator[Finding]:
+) -> Iterator[Discrepancy]:
     first = text.count("\n", 0, region.body_start) + 1
     named = 0
     if expected is not None:
         for offset, found, wanted in _changed_lines(region.body, expected.body):
             named += 1
-            yield Finding(path, first + offset, "differs", _told(region.name, found, wanted))
+            yield Discrepancy(path, first + offset, "differs", _told(region.name, found, wanted))
     if not named and (not region.intact or expected is not None):
         words = "does not fit its digest, or its marker was changed"
-        yield Finding(path, first - 1, "differs", f"region {region.name} {words}")
+        yield Discrepancy(path, first - 1, "differs", f"region {region.name} {words}")
 
 
 def _changed_lines(found: str, wanted: str) -> Iterator[tuple[int, str, str]]:
@@ -195,7 +195,7 @@ def _told(region: str, found: str, wanted: str) -> str:
 
 def _check_files(
     measured: Sequence[Evidence], roots: Sequence[Path]
-) -> tuple[list[Finding], int, list[str]]:
+) -> tuple[list[Discrepancy], int, list[str]]:
     findings, hashed, unseen = [], set[str](), list[str]()
     for evidence in measured:
         where = f"run {evidence.run.id}, event {evidence.source.sequence}"
@@ -205,14 +205,14 @@ def _check_files(
                 unseen.append(file.path)
             elif _sha256(found) != file.sha256:
                 message = f"{where}: its sha256 is not {file.sha256[:12]}… any more"
-                findings.append(Finding(file.path, 1, "file_changed", message))
+                findings.append(Discrepancy(file.path, 1, "file_changed", message))
             else:
                 hashed.add(file.path)
         for number in evidence.numbers:
             read = _read_again(number, roots)
             if read is not None and not _same(read, number.value):
                 message = f"{where}: {number.name} is {read} in the file, {number.value} there"
-                findings.append(Finding(number.source.file, 1, "file_changed", message))
+                findings.append(Discrepancy(number.source.file, 1, "file_changed", message))
     return findings, len(hashed), sorted(set(unseen))
 
 

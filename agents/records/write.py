@@ -28,7 +28,7 @@ from agents.records.learnings.lessons import learnings
 from agents.records.run_records import run_body, run_path
 from agents.records.text.merge import Conflict, Edited, Merger
 from agents.records.text.reading import read_text, write_file
-from agents.records.text.regions import Fault, parse, region_text, replace, without_regions
+from agents.records.text.regions import MarkerFault, parse, region_text, replace, without_regions
 
 __all__ = ["Change", "Draft", "draft", "uncommitted", "write"]
 
@@ -88,7 +88,7 @@ class Draft:
     before: dict[str, str] = field(default_factory=dict)
     after: dict[str, str] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
-    broken: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
+    broken: dict[str, tuple[MarkerFault, ...]] = field(default_factory=dict)
 
     def changes(self) -> list[Change]:
         """The files that differ, by path."""
@@ -312,7 +312,7 @@ def _message(paths: Sequence[str]) -> str:
     return "\n".join([subject, "", *(f"- {path}" for path in paths)])
 
 
-def _broken(broken: Mapping[str, tuple[Fault, ...]]) -> ActionFailed:
+def _broken(broken: Mapping[str, tuple[MarkerFault, ...]]) -> ActionFailed:
     told = "\n".join(
         f"{path}:{fault.line}: {fault.problem}"
         for path, faults in broken.items()

@@ -8,7 +8,7 @@ from planning_problems import Problem, action
 
 from agents.planning.compile import compile_task
 from agents.planning.limits import Budget, Limits
-from agents.planning.operator_index import Catalogue
+from agents.planning.operator_index import Operators
 from agents.planning.operators import declare_all
 from agents.planning.search.anneal import Annealing
 from agents.planning.search.improve import improvements
@@ -35,7 +35,7 @@ def catalogue(size: int, seed: int) -> Problem:
 
 def compiled(problem: Problem) -> Task:
     start, goal, actions = problem
-    task = compile_task(start, tuple(goal.items()), Catalogue(declare_all(actions)))
+    task = compile_task(start, tuple(goal.items()), Operators(declare_all(actions)))
     assert task is not None
     return task
 

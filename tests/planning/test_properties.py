@@ -11,7 +11,7 @@ from planning_problems import Problem, action, cheapest, random_order, random_pr
 
 from agents.planning import Limits, PlanResult, Status, explain_missing, plan
 from agents.planning.compile import compile_task
-from agents.planning.operator_index import Catalogue
+from agents.planning.operator_index import Operators
 from agents.planning.operators import declare_all
 from agents.planning.search.landmarks import action_landmarks
 from agents.planning.search.lmcut import LmCut
@@ -71,7 +71,7 @@ def test_each_step_of_an_optimal_plan_brings_the_optimum_nearer_by_its_cost(seed
 
 def compiled(problem: Problem) -> Task | None:
     start, goal, actions = problem
-    return compile_task(start, tuple(goal.items()), Catalogue(declare_all(actions)))
+    return compile_task(start, tuple(goal.items()), Operators(declare_all(actions)))
 
 
 def distances(task: Task) -> dict[int, float]:

@@ -9,11 +9,11 @@ from agents.records.adr.documents import AdrDocument, read_adrs
 from agents.records.text.reading import read_text
 from agents.records.text.regions import parse
 
-__all__ = ["Finding", "check_adrs", "region_findings"]
+__all__ = ["Discrepancy", "check_adrs", "region_findings"]
 
 
 @dataclass(frozen=True, order=True)
-class Finding:
+class Discrepancy:
     """One fault: where, which kind, and in words.
 
     The kinds: ``duplicate_number``, ``number_mismatch``, ``no_status``, ``no_date``,
@@ -28,7 +28,7 @@ class Finding:
     message: str
 
 
-def check_adrs(repo: Path) -> list[Finding]:
+def check_adrs(repo: Path) -> list[Discrepancy]:
     """All faults, by file: ``python -m agents adr check``."""
     documents = read_adrs(repo)
     findings = [
@@ -46,47 +46,49 @@ def check_adrs(repo: Path) -> list[Finding]:
     return sorted(set(findings))
 
 
-def region_findings(path: str, text: str) -> Iterator[Finding]:
+def region_findings(path: str, text: str) -> Iterator[Discrepancy]:
     """Broken markers, and generated regions that somebody edited."""
     parsed = parse(text)
     for fault in parsed.faults:
-        yield Finding(path, fault.line, "broken_region", f"marker: {fault.problem}")
+        yield Discrepancy(path, fault.line, "broken_region", f"marker: {fault.problem}")
     for region in parsed.regions:
         if not region.intact and not region.adopted:
             line = text.count("\n", 0, region.start) + 1
-            yield Finding(path, line, "edited", f"the generated region {region.name} was edited")
+            yield Discrepancy(
+                path, line, "edited", f"the generated region {region.name} was edited"
+            )
 
 
-def _alone(document: AdrDocument) -> Iterator[Finding]:
+def _alone(document: AdrDocument) -> Iterator[Discrepancy]:
     if document.problem:
-        yield Finding(document.path, 1, "unreadable", document.problem)
+        yield Discrepancy(document.path, 1, "unreadable", document.problem)
         return
     named = document.heading_number
     if named is not None and named != document.number:
-        yield Finding(
+        yield Discrepancy(
             document.path,
             1,
             "number_mismatch",
             f"the file is {document.label}, its heading says ADR-{named:03d}",
         )
     if not document.status:
-        yield Finding(document.path, 1, "no_status", f"{document.label} states no status")
+        yield Discrepancy(document.path, 1, "no_status", f"{document.label} states no status")
     if not document.date:
-        yield Finding(document.path, 1, "no_date", f"{document.label} states no date")
+        yield Discrepancy(document.path, 1, "no_date", f"{document.label} states no date")
     if document.status.lower().startswith("accepted"):
         for region in document.regions.starting("confirmation/"):
             if FAILED_VERDICT in region.body:
                 message = f"{document.label} is accepted, but a gate failed in {region.name}"
-                yield Finding(document.path, 1, "accepted_failed_gate", message)
+                yield Discrepancy(document.path, 1, "accepted_failed_gate", message)
 
 
-def _duplicates(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
+def _duplicates(documents: Sequence[AdrDocument]) -> Iterator[Discrepancy]:
     by_number: dict[int, list[AdrDocument]] = {}
     for document in documents:
         by_number.setdefault(document.number, []).append(document)
     for same in by_number.values():
         for document in same[1:]:
-            yield Finding(
+            yield Discrepancy(
                 document.path,
                 1,
                 "duplicate_number",
@@ -94,7 +96,7 @@ def _duplicates(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
             )
 
 
-def _one_sided(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
+def _one_sided(documents: Sequence[AdrDocument]) -> Iterator[Discrepancy]:
     """Each side of a supersession must name the other; with a doubled number any file may."""
     numbers = {document.number for document in documents}
     forward = {(each.number, old) for each in documents for old in each.supersedes}
@@ -105,16 +107,16 @@ def _one_sided(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
                 yield _dangling(document, f"supersedes ADR-{old:03d}")
             elif (document.number, old) not in backward:
                 message = f"supersedes ADR-{old:03d}, which does not say so"
-                yield Finding(document.path, 1, "one_sided", f"{document.label} {message}")
+                yield Discrepancy(document.path, 1, "one_sided", f"{document.label} {message}")
         for new in document.superseded_by:
             if new not in numbers:
                 yield _dangling(document, f"is superseded by ADR-{new:03d}")
             elif (new, document.number) not in forward:
                 message = f"is superseded by ADR-{new:03d}, which does not say so"
-                yield Finding(document.path, 1, "one_sided", f"{document.label} {message}")
+                yield Discrepancy(document.path, 1, "one_sided", f"{document.label} {message}")
 
 
-def _circular(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
+def _circular(documents: Sequence[AdrDocument]) -> Iterator[Discrepancy]:
     older = {each.number: set(each.supersedes) for each in documents}
     for document in documents:
         reached, waiting = set[int](), set(document.supersedes)
@@ -125,10 +127,10 @@ def _circular(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
                 waiting |= older.get(number, set())
         if document.number in reached:
             message = f"{document.label} supersedes itself, by way of others"
-            yield Finding(document.path, 1, "circular", message)
+            yield Discrepancy(document.path, 1, "circular", message)
 
 
-def _same_decision(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
+def _same_decision(documents: Sequence[AdrDocument]) -> Iterator[Discrepancy]:
     """Two valid ADRs for one decision key, as after merging two branches."""
     valid: dict[str, AdrDocument] = {}
     for document in documents:
@@ -137,9 +139,9 @@ def _same_decision(documents: Sequence[AdrDocument]) -> Iterator[Finding]:
         other = valid.setdefault(document.key, document)
         if other is not document:
             message = f"{document.label} and {other.label} both decide {document.key}"
-            yield Finding(document.path, 1, "same_decision", message)
+            yield Discrepancy(document.path, 1, "same_decision", message)
 
 
-def _dangling(document: AdrDocument, message: str) -> Finding:
+def _dangling(document: AdrDocument, message: str) -> Discrepancy:
     words = f"{document.label} {message}, which is not there"
-    return Finding(document.path, 1, "dangling", words)
+    return Discrepancy(document.path, 1, "dangling", words)

@@ -8,11 +8,11 @@ from typing import Any
 from agents.declare.outcome import Decision, Ranking
 from agents.records.evidence.mitigations import mitigations
 from agents.records.evidence.models import (
+    Citation,
     DecisionRecord,
     Evidence,
     FileEvidence,
     Number,
-    Source,
     Verdict,
 )
 from agents.records.evidence.run_log import Finished, Paid, RunLog, fact_missing
@@ -153,14 +153,14 @@ def _require_provenance(step: Finished, provenance: Mapping[str, str]) -> None:
 
 def _cost(paid: Paid) -> Number:
     event = paid.event
-    source = Source(run=event.run, event=event.id, sequence=event.sequence)
+    source = Citation(run=event.run, event=event.id, sequence=event.sequence)
     return Number(name="cost", value=paid.usd, unit="USD", source=source)
 
 
-def _source(step: Finished, measured_in: str = "") -> Source:
+def _source(step: Finished, measured_in: str = "") -> Citation:
     file = measured_in.partition("#")[0]
     digests = {artifact.path: artifact.sha256 for artifact in step.outcome.artifacts}
-    return Source(
+    return Citation(
         run=step.event.run,
         event=step.event.id,
         sequence=step.event.sequence,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from agents.declare.outcome import Decision
 
 __all__ = [
+    "Citation",
     "DecisionRecord",
     "Evidence",
     "FileEvidence",
@@ -19,7 +20,6 @@ __all__ = [
     "Number",
     "Occurrence",
     "RunFacts",
-    "Source",
     "StepTaken",
     "Verdict",
 ]
@@ -29,7 +29,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
 
 
-class Source(_Frozen):
+class Citation(_Frozen):
     """Where one number comes from.
 
     Attributes:
@@ -53,7 +53,7 @@ class Number(_Frozen):
     name: str
     value: float
     unit: str
-    source: Source
+    source: Citation
 
 
 class Verdict(_Frozen):
@@ -64,7 +64,7 @@ class Verdict(_Frozen):
     threshold: float
     direction: Literal[">=", "<="]
     value: float
-    source: Source
+    source: Citation
 
     @property
     def passed(self) -> bool:
@@ -83,7 +83,7 @@ class FileEvidence(_Frozen):
     path: str
     sha256: str
     bytes: int
-    source: Source
+    source: Citation
 
 
 class RunFacts(_Frozen):
@@ -120,7 +120,7 @@ class Evidence(_Frozen):
     run: RunFacts
     about: str
     compared_by: str
-    source: Source
+    source: Citation
     at: str
     action: str
     seconds: float
@@ -160,7 +160,7 @@ class StepTaken(_Frozen):
 
     action: str
     seconds: float
-    source: Source
+    source: Citation
     at: str
 
 

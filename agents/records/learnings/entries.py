@@ -21,7 +21,7 @@ __all__ = [
     "LEARNINGS_PATH",
     "NEW_ARCHIVE",
     "NEW_FILE",
-    "Entry",
+    "LearningEntry",
     "archive_learnings",
     "compose_learnings",
     "learning_body",
@@ -55,7 +55,7 @@ _OCCURRENCE = re.compile(r"^- .*<!-- (?P<event>[\w.-]+) -->$")
 
 
 @dataclass(frozen=True)
-class Entry:
+class LearningEntry:
     """One entry of a learnings file.
 
     Attributes:
@@ -75,12 +75,12 @@ class Entry:
     fingerprint: str
 
 
-def list_learnings(repo: Path) -> list[Entry]:
+def list_learnings(repo: Path) -> list[LearningEntry]:
     """All entries in the order of the file: ``python -m agents learnings list``."""
     file = repo / LEARNINGS_PATH
     if not file.is_file():
         return []
-    text, found = read_text(file), list[Entry]()
+    text, found = read_text(file), list[LearningEntry]()
     parsed = parse(text)
     headings = list(_HEADING.finditer(text))
     ends = [*(heading.start() for heading in headings[1:]), len(text)]
@@ -91,16 +91,16 @@ def list_learnings(repo: Path) -> list[Entry]:
         dated = _DATE.search(text, heading.end(), end)
         date_ = dated[1] if dated else ""
         if owner is None:
-            found.append(Entry(heading[1], date_, False, 1, date_, ""))
+            found.append(LearningEntry(heading[1], date_, False, 1, date_, ""))
         elif owner.name.startswith("learning/"):
             fingerprint = owner.name.partition("/")[2]
             days = _days(parsed.get(f"seen/{fingerprint}"))
             last = days[-1] if days else date_
-            found.append(Entry(heading[1], date_, True, len(days), last, fingerprint))
+            found.append(LearningEntry(heading[1], date_, True, len(days), last, fingerprint))
     return found
 
 
-def archive_learnings(repo: Path, *, before: date) -> list[Entry]:
+def archive_learnings(repo: Path, *, before: date) -> list[LearningEntry]:
     """Move generated entries last seen before a day to the archive file.
 
     ``python -m agents learnings archive before=2026-01-01``. An entry that is seen again is

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from agents.ledger.events import Event
 from agents.records.evidence.measured import numbers_of, verdicts_of
 from agents.records.evidence.mitigations import mitigation_key
-from agents.records.evidence.models import Learning, Occurrence, Source, StepTaken
+from agents.records.evidence.models import Citation, Learning, Occurrence, StepTaken
 from agents.records.evidence.recovery import got_past
 from agents.records.evidence.run_log import Finished, RunLog, normalised
 
@@ -74,7 +74,7 @@ def _taught(log: RunLog) -> Iterator[Learning]:
 
 def _taken(step: Finished) -> StepTaken:
     event = step.event
-    source = Source(run=event.run, event=event.id, sequence=event.sequence)
+    source = Citation(run=event.run, event=event.id, sequence=event.sequence)
     return StepTaken(action=step.action, seconds=step.seconds, source=source, at=event.time)
 
 

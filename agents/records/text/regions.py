@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 __all__ = [
-    "Fault",
+    "MarkerFault",
     "Parsed",
     "Region",
     "adopted_text",
@@ -70,7 +70,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Fault:
+class MarkerFault:
     """A marker that does not fit: where, and what is wrong with it."""
 
     line: int
@@ -82,7 +82,7 @@ class Parsed:
     """The regions of a text in order, and the markers that make no region."""
 
     regions: tuple[Region, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[MarkerFault, ...]
 
     def get(self, name: str) -> Region | None:
         """The region of that name, if it is there."""
@@ -96,26 +96,26 @@ class Parsed:
 def parse(text: str) -> Parsed:
     """Find the regions of ``text``; never raises."""
     regions: list[Region] = []
-    faults: list[Fault] = []
+    faults: list[MarkerFault] = []
     opened: re.Match[str] | None = None
     for marker in _MARKER.finditer(text):
         line = text.count("\n", 0, marker.start()) + 1
         if marker["kind"] != "end":
             if opened is not None:
-                faults.append(Fault(line, f"{marker['name']} begins inside {opened['name']}"))
+                faults.append(MarkerFault(line, f"{marker['name']} begins inside {opened['name']}"))
             opened = marker
         elif opened is None or opened["name"] != marker["name"]:
-            faults.append(Fault(line, f"{marker['name']} ends but does not begin"))
+            faults.append(MarkerFault(line, f"{marker['name']} ends but does not begin"))
         else:
             region = _region(text, opened, marker)
             if any(region.name == other.name for other in regions):
-                faults.append(Fault(line, f"{region.name} is there twice"))
+                faults.append(MarkerFault(line, f"{region.name} is there twice"))
             else:
                 regions.append(region)
             opened = None
     if opened is not None:
         line = text.count("\n", 0, opened.start()) + 1
-        faults.append(Fault(line, f"{opened['name']} begins but does not end"))
+        faults.append(MarkerFault(line, f"{opened['name']} begins but does not end"))
     return Parsed(tuple(regions), tuple(faults))
 
 
