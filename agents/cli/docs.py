@@ -95,6 +95,6 @@ def _text(report: Report) -> str:
     ]
     exempted = f", {report.silenced} lines exempted" if report.silenced else ""
     looked = f"{len(report.pages)} pages, {report.commands} commands parsed{exempted}"
-    found = len(report.findings)
-    verdict = "1 finding" if found == 1 else f"{found} findings" if found else "no findings"
+    count = len(report.findings)
+    verdict = "1 finding" if count == 1 else f"{count} findings" if count else "no findings"
     return "\n".join([*lines, f"{looked}: {verdict}"])

@@ -94,8 +94,8 @@ def _disk(state: Path) -> Check:
 def _writable(state: Path) -> Check:
     existing = next(path for path in (state.absolute(), *state.absolute().parents) if path.exists())
     good = existing.is_dir() and os.access(existing, os.W_OK)
-    found = str(state) if good else f"{existing} is not a directory we may write to"
-    return Check("state", good, found, "use another state directory: state=DIR")
+    told = str(state) if good else f"{existing} is not a directory we may write to"
+    return Check("state", good, told, "use another state directory: state=DIR")
 
 
 def _ledger(state: Path) -> Check:

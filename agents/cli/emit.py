@@ -82,5 +82,5 @@ def emit_command(options: EmitOptions, as_json: bool) -> None:
     with Ledger(options.ledger) as ledger:
         new = ledger.receive(event)
     result = {"id": event.id, "source": SOURCE, "type": event.type, "new": new}
-    known = "" if new else " is in the ledger already"
-    emit("emit", result, lambda: f"{event.type} {event.id}{known}", json_wanted=as_json)
+    twice = "" if new else " is in the ledger already"
+    emit("emit", result, lambda: f"{event.type} {event.id}{twice}", json_wanted=as_json)

@@ -45,32 +45,32 @@ class OurProgram:
             return
         parsed = leaf.command.make_parser(leaf.context).parse_args(list(leaf.rest))[0]
         words_given = parsed.get("options", parsed.get("words"))
-        given = words_given if isinstance(words_given, tuple | list) else ()
-        yield from self._check_arguments(leaf, parsed, given)
+        typed = words_given if isinstance(words_given, tuple | list) else ()
+        yield from self._check_arguments(leaf, parsed, typed)
         try:
             if leaf.command.name in ABOUT_A_GOAL:
-                self._ask(leaf, parsed.get("name"), given, complete=complete)
+                self._ask(leaf, parsed.get("name"), typed, complete=complete)
             else:
-                yield from self._check_keys(leaf, given)
+                yield from self._check_keys(leaf, typed)
         except GoapError as error:
             yield f"{leaf.context.command_path}: {error.message}"
 
     def _check_arguments(
-        self, leaf: Leaf, parsed: Mapping[str, object], given: Sequence[str]
+        self, leaf: Leaf, parsed: Mapping[str, object], typed: Sequence[str]
     ) -> Iterator[str]:
         """Runs and schemas, which are named without a key."""
         path, run = leaf.context.command_path, parsed.get("run")
         named = [run] if isinstance(run, str) else []
         if leaf.command.name == "runs":
-            named += [word for word in given if word != "diff"]
+            named += [word for word in typed if word != "diff"]
         for name in named:
             if not (_RUN.fullmatch(name) or is_placeholder(name)):
                 yield f"{path}: {name!r} is no run: give an id, the beginning of one, or last"
         if leaf.command.name == "schema":
-            known = schemas(self.catalogue())
-            for word in given:
-                if "=" not in word and word not in known and not is_placeholder(word):
-                    yield f"{path}: there is no schema {word!r}{nearest_word(word, known)}"
+            names = schemas(self.catalogue())
+            for word in typed:
+                if "=" not in word and word not in names and not is_placeholder(word):
+                    yield f"{path}: there is no schema {word!r}{nearest_word(word, names)}"
 
     def _check_keys(self, leaf: Leaf, words: Sequence[str]) -> Iterator[str]:
         """Keys a command does not name in its own help are not there."""
@@ -80,18 +80,18 @@ class OurProgram:
                 yield from _unknown(context.command_path, words, parameter.options.names())
                 return
         usage = " ".join(command.collect_usage_pieces(context)) + (command.help or "")
-        given = dict(word.split("=", 1) for word in words if _KEY.match(word))
-        known = {*_KEY.findall(usage), *EVERYWHERE}
-        if "key" in known and "goal" not in known:
+        values = dict(word.split("=", 1) for word in words if _KEY.match(word))
+        keys = {*_KEY.findall(usage), *EVERYWHERE}
+        if "key" in keys and "goal" not in keys:
             return  # it takes any key=value
-        if "key" in known and not is_placeholder(given.get("goal", PLACEHOLDER)):
-            known |= set(self.catalogue().goal(given["goal"]).parameters.model_fields)
-        yield from _unknown(context.command_path, words, known)
+        if "key" in keys and not is_placeholder(values.get("goal", PLACEHOLDER)):
+            keys |= set(self.catalogue().goal(values["goal"]).parameters.model_fields)
+        yield from _unknown(context.command_path, words, keys)
 
-    def _ask(self, leaf: Leaf, name: object, given: Sequence[str], *, complete: bool) -> None:
+    def _ask(self, leaf: Leaf, name: object, typed: Sequence[str], *, complete: bool) -> None:
         """Build the request of the words, which checks the goal and each parameter."""
         catalogue = self.catalogue()
-        words = parse_words(given)
+        words = parse_words(typed)
         if isinstance(name, str):
             _check_name(catalogue, name)
         real = [f"{key}={value}" for key, value in words.items() if not is_placeholder(value)]
@@ -99,22 +99,22 @@ class OurProgram:
         context = click.Context(leaf.command, info_name=leaf.context.command_path)
         context.obj = lambda: catalogue
         default = "" if needed else next(iter(catalogue.goals))
-        asked = question(context, real, default_goal=default)
-        known = {*asked.goal.parameters.model_fields, *ENGINE_KEYS}
+        goal_question = question(context, real, default_goal=default)
+        keys = {*goal_question.goal.parameters.model_fields, *ENGINE_KEYS}
         for key in words:
-            if key not in known:
-                raise UsageError(f"unknown key {key!r}{nearest_word(key, known)}")
+            if key not in keys:
+                raise UsageError(f"unknown key {key!r}{nearest_word(key, keys)}")
 
 
-def _unknown(path: str, words: Sequence[str], known: Collection[str]) -> Iterator[str]:
+def _unknown(path: str, words: Sequence[str], keys: Collection[str]) -> Iterator[str]:
     for word in words:
-        if _KEY.match(word) and word.partition("=")[0] not in known:
+        if _KEY.match(word) and word.partition("=")[0] not in keys:
             key = word.partition("=")[0]
-            yield f"{path}: unknown key {key!r}{nearest_word(key, known)}"
+            yield f"{path}: unknown key {key!r}{nearest_word(key, keys)}"
 
 
-def _check_name(catalogue: Catalogue, given: str) -> None:
-    name = given.removeprefix("goal=")
-    known = [*catalogue.goals, *catalogue.actions, *catalogue.facts]
-    if name not in known and not is_placeholder(name):
-        raise UsageError(f"nothing is called {name!r}{nearest_word(name, known)}")
+def _check_name(catalogue: Catalogue, named: str) -> None:
+    name = named.removeprefix("goal=")
+    names = [*catalogue.goals, *catalogue.actions, *catalogue.facts]
+    if name not in names and not is_placeholder(name):
+        raise UsageError(f"nothing is called {name!r}{nearest_word(name, names)}")

@@ -85,14 +85,14 @@ def _line(event: Event) -> dict[str, str] | None:
 
 
 def _pictures(outcomes: Sequence[Outcome], roots: Sequence[Path]) -> list[dict[str, str]]:
-    found = []
+    pictures = []
     for outcome in outcomes:
         for artifact in outcome.artifacts:
             path = _inside(artifact.path, roots)
             if path is not None and path.suffix == ".png" and path.stat().st_size <= MOST_BYTES:
                 data = base64.b64encode(path.read_bytes()).decode()
-                found.append({"path": artifact.path, "data": f"data:image/png;base64,{data}"})
-    return list({each["path"]: each for each in found}.values())
+                pictures.append({"path": artifact.path, "data": f"data:image/png;base64,{data}"})
+    return list({each["path"]: each for each in pictures}.values())
 
 
 def _inside(name: str, roots: Sequence[Path]) -> Path | None:

@@ -71,11 +71,11 @@ class _Reader(ast.NodeVisitor):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = self._imported(node.lineno, node.module) if node.module else UNSURE
         for alias in node.names:
-            found = member(module, alias.name) if module is not UNSURE else (UNSURE,)
-            if found is None:
+            imported = member(module, alias.name) if module is not UNSURE else (UNSURE,)
+            if imported is None:
                 name = f"{node.module}.{alias.name}"
                 self.names.problems.append((node.lineno, name, f"there is no {name}"))
-            self.names.known[alias.asname or alias.name] = found[0] if found else UNSURE
+            self.names.known[alias.asname or alias.name] = imported[0] if imported else UNSURE
 
     def visit_Assign(self, node: ast.Assign) -> None:
         value = self.names.evaluate(node.value)
@@ -105,16 +105,16 @@ class _Reader(ast.NodeVisitor):
 
     def _imported(self, line: int, name: str) -> object:
         top, *parts = name.split(".")
-        found = self.names.module(top)
+        module = self.names.module(top)
         for part in parts:
-            if found is UNSURE:
+            if module is UNSURE:
                 return UNSURE
-            step = member(found, part)
+            step = member(module, part)
             if step is None:
                 self.names.problems.append((line, name, f"there is no module {name}"))
                 return UNSURE
-            found = step[0]
-        return found
+            module = step[0]
+        return module
 
 
 def _check_span(text: str, project: Project) -> list[tuple[int, str, str]]:
@@ -134,13 +134,13 @@ def _check_span(text: str, project: Project) -> list[tuple[int, str, str]]:
 
 
 def _check_dotted(text: str, packages: frozenset[str]) -> list[tuple[int, str, str]]:
-    found = []
+    problems = []
     for dotted in _DOTTED.findall(text):
         names = Names(packages)
         if not _looks_like_a_file(dotted):
             names.evaluate(ast.parse(dotted, mode="eval").body)
-        found += names.problems
-    return found
+        problems += names.problems
+    return problems
 
 
 def _looks_like_a_file(text: str) -> bool:

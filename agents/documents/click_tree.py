@@ -37,11 +37,11 @@ def walk_click(root: click.Command, name: str, words: Iterable[str]) -> Leaf | s
         names = command.list_commands(context)
         if not names:  # it makes its commands from the reader's own file
             return Leaf(command, context, tuple(left))
-        found = command.get_command(context, left[0]) if left[0] in names else None
-        if found is None:
+        chosen = command.get_command(context, left[0]) if left[0] in names else None
+        if chosen is None:
             return f"{path} has no command {left[0]!r}{nearest_word(left[0], names)}"
-        context = click.Context(found, parent=context, info_name=left[0])
-        command, rest = found, left[1:]
+        context = click.Context(chosen, parent=context, info_name=left[0])
+        command, rest = chosen, left[1:]
     return Leaf(command, context, tuple(rest))
 
 
@@ -94,8 +94,8 @@ def _flat(value: object) -> Iterator[str]:
 
 def _usage(error: click.UsageError, command: click.Command, context: click.Context) -> str:
     if isinstance(error, click.NoSuchOption):
-        known = [name for each in command.get_params(context) for name in each.opts]
-        near = nearest_word(error.option_name, [name for name in known if name.startswith("-")])
+        options = [name for each in command.get_params(context) for name in each.opts]
+        near = nearest_word(error.option_name, [name for name in options if name.startswith("-")])
         return f"{context.command_path} has no option {error.option_name!r}{near}"
     return f"{context.command_path}: {error.format_message()}"
 

@@ -73,9 +73,9 @@ class Names:
     def _attribute(self, owner: object, node: ast.Attribute) -> object:
         if isinstance(owner, _Unsure):
             return UNSURE
-        found = member(owner, node.attr)
-        if found is not None:
-            return found[0]
+        holder = member(owner, node.attr)
+        if holder is not None:
+            return holder[0]
         name = ast.unparse(node)
         self.problems.append(
             (
@@ -191,9 +191,9 @@ def _returned(function: object) -> object:
         return UNSURE
     # a wrapped client annotates with its inner classes: `_Image` is shown as `Image`
     for each in _modules(module):
-        found = getattr(each, name.removeprefix("_"), None)
-        if isinstance(found, type):
-            return Instance(found)
+        kind = getattr(each, name.removeprefix("_"), None)
+        if isinstance(kind, type):
+            return Instance(kind)
     return UNSURE
 
 

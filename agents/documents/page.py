@@ -115,8 +115,8 @@ def _read_inline(page: Page, token: Token, lines: list[str], first: int) -> None
         if not text:
             continue
         head = text.split("\n")[0]
-        found = [index for index, line in enumerate(lines) if index >= seen and head in line]
-        seen = found[0] if found else seen
+        places = [index for index, line in enumerate(lines) if index >= seen and head in line]
+        seen = places[0] if places else seen
         if child.type == "code_inline":
             page.spans.append(Quote(first + seen, text))
         elif child.type == "html_inline":
@@ -135,13 +135,13 @@ def _read_heading(
 
 
 def _silenced(lines: list[str]) -> frozenset[int]:
-    silent, found = False, set()
+    silent, silenced = False, set()
     for number, line in enumerate(lines, start=1):
         for word in _SWITCH.findall(line):
             silent = word == "off"
         if silent:
-            found.add(number)
-    return frozenset(found)
+            silenced.add(number)
+    return frozenset(silenced)
 
 
 def _commands_of(block: CodeBlock, programs: frozenset[str]) -> Iterator[CommandLine]:

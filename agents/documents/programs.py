@@ -61,12 +61,12 @@ class Programs:
 
     Args:
         root: The project; its files are what ``python FILE`` and ``pytest FILE`` name.
-        known: How a program is called, such as ``make`` or ``python -m agents`` → its judge.
+        judges: How a program is called, such as ``make`` or ``python -m agents`` → its judge.
     """
 
-    def __init__(self, root: Path, known: Mapping[str, Program]) -> None:
-        self.root, self.known = root, dict(known)
-        self.names = frozenset({key.split()[0] for key in known} | {*PYTHONS, "pytest"})
+    def __init__(self, root: Path, judges: Mapping[str, Program]) -> None:
+        self.root, self.judges = root, dict(judges)
+        self.names = frozenset({key.split()[0] for key in judges} | {*PYTHONS, "pytest"})
 
     def check(self, command: CommandLine) -> list[str] | None:
         """What is wrong with a command line; None when nobody here can judge it."""
@@ -76,8 +76,8 @@ class Programs:
         name = program.rpartition("/")[2]
         if name in PYTHONS:
             return list(self._python(rest, complete=command.complete))
-        if name in self.known:
-            return list(self.known[name].check(rest, complete=command.complete))
+        if name in self.judges:
+            return list(self.judges[name].check(rest, complete=command.complete))
         if name in ("pytest", "bash", "sh", "source", "ruff", "mypy"):
             return list(self._files(rest))
         return self._misspelt(name)
@@ -87,11 +87,11 @@ class Programs:
             rest = rest[2 if rest[0] in ("-X", "-W") else 1 :]
         if rest[:1] == ["-m"] and len(rest) > 1:
             module, words = rest[1], rest[2:]
-            judge = self.known.get(f"python -m {module}")
+            judge = self.judges.get(f"python -m {module}")
             if judge is not None:
                 yield from judge.check(words, complete=complete)
             elif not is_placeholder(module) and not _is_module(module):
-                ours = [key.removeprefix("python -m ") for key in self.known if " -m " in key]
+                ours = [key.removeprefix("python -m ") for key in self.judges if " -m " in key]
                 yield f"there is no module {module!r} to run{_close(module, ours)}"
             elif module == "pytest":
                 yield from self._files(words)

@@ -71,13 +71,13 @@ def check_headings(page: Page, project: Project) -> Iterator[Finding]:
 
 def _anchors(page: Page) -> set[str]:
     """The anchors GitHub gives the headings of a page."""
-    found, count = set(), Counter[str]()
+    anchors, count = set(), Counter[str]()
     for heading in page.headings:
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading.text).lower()
         slug = re.sub(r"[^\w\- ]", "", plain).strip().replace(" ", "-")
-        found.add(f"{slug}-{count[slug]}" if count[slug] else slug)
+        anchors.add(f"{slug}-{count[slug]}" if count[slug] else slug)
         count[slug] += 1
-    return found
+    return anchors
 
 
 def _near_file(path: Path) -> str:

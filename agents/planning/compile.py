@@ -43,9 +43,9 @@ def compile_task(start: World, goal: tuple[Condition, ...], catalogue: Operators
     What comes out depends only on the values of the facts that were looked at, so a question
     that has the same values of the same facts is compiled once.
     """
-    known = catalogue.tasks.setdefault(goal, {})
+    tasks = catalogue.tasks.setdefault(goal, {})
     try:
-        for facts, by_values in list(known.items()):  # another thread may add to it
+        for facts, by_values in list(tasks.items()):  # another thread may add to it
             values = tuple([start.get(fact, False) for fact in facts])
             if values in by_values:
                 return by_values[values]
@@ -96,8 +96,8 @@ class _Relevance:
                 self.fixed.add(condition)
                 self.suppliers[condition] = ()
                 continue
-            found = self.suppliers[condition] = catalogue.suppliers(condition)
-            for position in found:
+            positions = self.suppliers[condition] = catalogue.suppliers(condition)
+            for position in positions:
                 if position not in self.actions:
                     self.actions.add(position)
                     queue.extend(catalogue.actions[position].needs)
@@ -200,11 +200,11 @@ def _build(
         pre.append(sum([bit[c] for c in action.needs if c in bit]))
         adds = deletes = 0
         for effect in action.effect:
-            found = masks.get(effect)
-            if found is None:
-                found = masks[effect] = _effect_masks(effect[1], on_fact.get(effect[0], ()))
-            adds |= found[0]
-            deletes |= found[1]
+            change = masks.get(effect)
+            if change is None:
+                change = masks[effect] = _effect_masks(effect[1], on_fact.get(effect[0], ()))
+            adds |= change[0]
+            deletes |= change[1]
         add.append(adds)
         delete.append(deletes & ~adds)
     costs, scale = scaled([action.cost for action in actions])

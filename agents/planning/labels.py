@@ -7,12 +7,12 @@ __all__ = ["condition_text", "cost_text", "edge_text", "last_steps", "supplies"]
 
 def last_steps(result: PlanResult) -> list[tuple[Step, str]]:
     """The steps that supply the goal, with the facts they supply."""
-    found = []
+    suppliers = []
     for step in result.steps:
         facts = [fact for fact, consumer in step.why if consumer == "goal"]
         if facts:
-            found.append((step, ", ".join(dict.fromkeys(facts))))
-    return found
+            suppliers.append((step, ", ".join(dict.fromkeys(facts))))
+    return suppliers
 
 
 def supplies(reasons: tuple[Reason, ...]) -> bool:

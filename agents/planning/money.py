@@ -12,7 +12,7 @@ from agents.planning.compile import exact, scaled
 from agents.planning.limits import Budget, Stopped
 from agents.planning.search.lmcut import Landmark, LmCut
 from agents.planning.search.space import StateSpace, lost_with
-from agents.planning.search.stages import Found, search
+from agents.planning.search.stages import SearchResult, search
 from agents.planning.search.stubborn import StubbornSets
 from agents.planning.task import Task
 
@@ -20,7 +20,7 @@ __all__ = ["Affordable", "search_within"]
 
 
 @dataclass(slots=True)
-class Affordable(Found):
+class Affordable(SearchResult):
     """What is known about the cheapest plan within the cap.
 
     Attributes:
@@ -131,11 +131,11 @@ class CappedSpace(StateSpace):
         return neighbours
 
     def _still_to_spend(self, state: int) -> int:
-        known = self._to_spend.get(state)
-        if known is None:
-            found = self._price_bound.evaluate(state)
-            known = self._to_spend[state] = self.cap + 1 if found is None else found[0]
-        return known
+        to_spend = self._to_spend.get(state)
+        if to_spend is None:
+            bound = self._price_bound.evaluate(state)
+            to_spend = self._to_spend[state] = self.cap + 1 if bound is None else bound[0]
+        return to_spend
 
     def _operators_of(self, keys: list[int]) -> list[int]:
         """Operators between neighbouring nodes; they must also cost what was spent."""

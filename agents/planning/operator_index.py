@@ -61,10 +61,10 @@ class Operators:
         """Keep a compiled task for a goal and the values of the facts it depends on."""
         if len(self.tasks) > _REMEMBERED:
             self.tasks.clear()
-        known = self.tasks.setdefault(goal, {})
-        if len(known) >= _REMEMBERED and facts not in known:
-            known.clear()
-        by_values = known.setdefault(facts, {})
+        tasks = self.tasks.setdefault(goal, {})
+        if len(tasks) >= _REMEMBERED and facts not in tasks:
+            tasks.clear()
+        by_values = tasks.setdefault(facts, {})
         if len(by_values) >= _REMEMBERED:
             by_values.clear()
         by_values[values] = task
@@ -74,11 +74,11 @@ class Operators:
         fact, wanted = condition
         if not isinstance(wanted, AtLeast | Below):
             return self.by_effect.get(condition, [])
-        found: set[int] = set()
+        positions: set[int] = set()
         for value in self.effects_on.get(fact, ()):
             if holds(value, wanted):
-                found.update(self.by_effect[fact, value])
-        return sorted(found)
+                positions.update(self.by_effect[fact, value])
+        return sorted(positions)
 
     def can_break(self, condition: Condition) -> bool:
         """Whether any action makes a condition untrue."""
@@ -102,9 +102,9 @@ def operators_of(actions: Iterable[object]) -> Operators:
         return actions
     checked = declare_all(actions)
     with _lock:
-        found = _known.get(checked)
-        if found is None:
+        operators = _known.get(checked)
+        if operators is None:
             if len(_known) >= _REMEMBERED:
                 _known.pop(next(iter(_known)))
-            found = _known[checked] = Operators(checked)
-        return found
+            operators = _known[checked] = Operators(checked)
+        return operators

@@ -118,27 +118,27 @@ def _read(declaration: object) -> tuple[object, ...]:
         get = declaration.get
         return tuple([get(field) for field in _FIELDS])
     try:
-        found: tuple[object, ...] = _ALL_FIELDS(declaration)
+        fields: tuple[object, ...] = _ALL_FIELDS(declaration)
     except AttributeError:
-        found = tuple([getattr(declaration, field, None) for field in _FIELDS])
-    return found
+        fields = tuple([getattr(declaration, field, None) for field in _FIELDS])
+    return fields
 
 
 def _key(fields: tuple[object, ...]) -> tuple[object, ...]:
     """What declarations of the same content share; starts with `False` if it must not be kept."""
     name, needs, effect, cost, seconds, usd, resources = fields
     needed = tuple(needs.items()) if type(needs) is dict else _content(needs)
-    given = tuple(effect.items()) if type(effect) is dict else _content(effect)
+    changes = tuple(effect.items()) if type(effect) is dict else _content(effect)
     occupied = () if resources is None else _content(resources)
     kept = not (
         needed is None
-        or given is None
+        or changes is None
         or occupied is None  # an iterator can be read only once
         or type(cost) is bool  # a truth value equals 1 or 0, yet is no number here
         or type(seconds) is bool
         or type(usd) is bool
     )
-    return (kept, name, needed, given, cost, seconds, usd, occupied)
+    return (kept, name, needed, changes, cost, seconds, usd, occupied)
 
 
 def _content(conditions: object) -> object:

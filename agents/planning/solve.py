@@ -24,11 +24,11 @@ def solve(
     budget.stage_done("compile")
     if task is None:
         return no_plan(Status.UNREACHABLE, goal, stats_of(budget))
-    found = search(task, budget) if max_usd is None else search_within(task, max_usd, budget)
-    stats = stats_of(budget, task, found.stopped_by)
-    if found.unreachable:
+    searched = search(task, budget) if max_usd is None else search_within(task, max_usd, budget)
+    stats = stats_of(budget, task, searched.stopped_by)
+    if searched.unreachable:
         return no_plan(Status.UNREACHABLE, goal, stats)
-    bound = total(task, found.bound)
+    bound = total(task, searched.bound)
 
     def answer_with(sequence: list[int], status: Status) -> PlanResult:
         return answer(
@@ -41,13 +41,13 @@ def solve(
             stats=stats,
         )
 
-    if isinstance(found, Affordable) and found.over_budget:
-        cheapest = answer_with(found.least or [], Status.BOUNDED)
+    if isinstance(searched, Affordable) and searched.over_budget:
+        cheapest = answer_with(searched.least or [], Status.BOUNDED)
         usd = cheapest.usd
         return no_plan(
             Status.OVER_BUDGET, goal, stats, lower_bound=bound, usd=usd, cheapest=cheapest
         )
-    if found.plan is None:
+    if searched.plan is None:
         return no_plan(Status.LIMIT, goal, stats, lower_bound=bound)
-    proved = task.price(found.plan) <= found.bound
-    return answer_with(found.plan, Status.OPTIMAL if proved else Status.BOUNDED)
+    proved = task.price(searched.plan) <= searched.bound
+    return answer_with(searched.plan, Status.OPTIMAL if proved else Status.BOUNDED)

@@ -195,22 +195,22 @@ def pairs(conditions: object, what: str, name: str = "") -> tuple[Condition, ...
     """
     try:
         if type(conditions) is dict:
-            found = tuple(conditions.items())
-            hash(found)
+            pairs = tuple(conditions.items())
+            hash(pairs)
         else:
-            found = tuple(dict.fromkeys(_items(conditions)))
+            pairs = tuple(dict.fromkeys(_items(conditions)))
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"the {what} of {owner(name)} are not a mapping fact -> value with hashable "
             f"values: {conditions!r}",
             fix="write {'fact': value} or a list of (fact, value) pairs",
         ) from error
-    for fact, _ in found:
+    for fact, _ in pairs:
         if type(fact) is not str and not isinstance(fact, str):
             raise UsageError(
                 f"the {what} of {owner(name)} name a fact by {fact!r}, which is not a string"
             )
-    return found
+    return pairs
 
 
 def _items(conditions: object) -> list[Condition]:

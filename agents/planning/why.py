@@ -122,10 +122,12 @@ def _forced(
     marked = list(catalogue.actions)
     action = marked[position]
     marked[position] = replace(action, effect=(*action.effect, (_USED, True)))
-    found = plan(start, (*goal, (_USED, True)), tuple(marked), limits=limits)
-    if not found:
-        return replace(found, goal=goal)
-    return replace(found, goal=goal, steps=tuple(_unmarked(step, action) for step in found.steps))
+    marked_plan = plan(start, (*goal, (_USED, True)), tuple(marked), limits=limits)
+    if not marked_plan:
+        return replace(marked_plan, goal=goal)
+    return replace(
+        marked_plan, goal=goal, steps=tuple(_unmarked(step, action) for step in marked_plan.steps)
+    )
 
 
 def _unmarked(step: Step, action: Operator) -> Step:
@@ -153,9 +155,9 @@ def runner_up(
     second = best
     for name in dict.fromkeys(step.action for step in best.steps):
         others = Operators(tuple(a for a in catalogue.actions if a.name != name))
-        found = solve(start, conditions, others, Budget(limits))
-        if second is best or _rank(found) < _rank(second):
-            second = found
+        other = solve(start, conditions, others, Budget(limits))
+        if second is best or _rank(other) < _rank(second):
+            second = other
     if second is best:  # the empty plan has nothing to do without
         return no_plan(Status.UNREACHABLE, conditions, best.stats)
     return second

@@ -144,8 +144,8 @@ def _changed(
 ) -> tuple[dict[str, str], list[str]]:
     """Path → name in the repository of what is not committed, and the names git does not know."""
     names = {path: _name(repository, folder, path) for path in paths}
-    asked = ("--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *names.values())
-    status = repository.git.status(*asked) if names else ""
+    options = ("--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *names.values())
+    status = repository.git.status(*options) if names else ""
     states = {entry[3:]: entry[:2] for entry in status.split("\0")}
     changed = {path: name for path, name in names.items() if name in states}
     return changed, [name for name in changed.values() if states[name] == "??"]

@@ -99,9 +99,9 @@ def verify_records(
     logs = run_logs(events, subject)
     measured = [each for log in logs for each in measurements(log)]
     measured += [each for record in decisions(logs) for each in record.evidence]
-    found, hashed, unseen = _check_files(measured, roots)
+    changed, hashed, unseen = _check_files(measured, roots)
     return Verification(
-        findings=tuple(sorted({*tally.findings, *found})),
+        findings=tuple(sorted({*tally.findings, *changed})),
         counted=tally.counted,
         files=hashed,
         unseen_files=tuple(unseen),
@@ -122,15 +122,15 @@ def _record_paths(repo: Path) -> list[str]:
 
 
 def _compare(path: str, text: str, generated: str | None, tally: _Tally) -> None:
-    found, wanted = parse(text), parse(generated or "")
+    written, wanted = parse(text), parse(generated or "")
     for finding in region_findings(path, text):
         if finding.kind == "broken_region":
             tally.findings.append(finding)
     for region in wanted.regions:
-        if found.get(region.name) is None:
+        if written.get(region.name) is None:
             message = f"the region {region.name} is not there"
             tally.findings.append(Discrepancy(path, 1, "missing", message))
-    for region in found.regions:
+    for region in written.regions:
         expected = wanted.get(region.name)
         name = f"{path}: {region.name}"
         if region.adopted:
@@ -160,16 +160,16 @@ def _differences(
     first = text.count("\n", 0, region.body_start) + 1
     named = 0
     if expected is not None:
-        for offset, found, wanted in _changed_lines(region.body, expected.body):
+        for offset, written, wanted in _changed_lines(region.body, expected.body):
             named += 1
-            yield Discrepancy(path, first + offset, "differs", _told(region.name, found, wanted))
+            yield Discrepancy(path, first + offset, "differs", _told(region.name, written, wanted))
     if not named and (not region.intact or expected is not None):
         words = "does not fit its digest, or its marker was changed"
         yield Discrepancy(path, first - 1, "differs", f"region {region.name} {words}")
 
 
-def _changed_lines(found: str, wanted: str) -> Iterator[tuple[int, str, str]]:
-    left, right = found.splitlines(), wanted.splitlines()
+def _changed_lines(written: str, wanted: str) -> Iterator[tuple[int, str, str]]:
+    left, right = written.splitlines(), wanted.splitlines()
     matcher = difflib.SequenceMatcher(a=left, b=right, autojunk=False)
     for kind, a, b, c, d in matcher.get_opcodes():
         if kind != "equal":
@@ -181,16 +181,16 @@ def _changed_lines(found: str, wanted: str) -> Iterator[tuple[int, str, str]]:
                 )
 
 
-def _told(region: str, found: str, wanted: str) -> str:
+def _told(region: str, written: str, wanted: str) -> str:
     """The numbers that differ in one line, or the line where none does."""
-    here, there = _NUMBER.findall(found), _NUMBER.findall(wanted)
+    here, there = _NUMBER.findall(written), _NUMBER.findall(wanted)
     if len(here) == len(there) and here != there:
         pairs = [(a, b) for a, b in zip(here, there, strict=True) if a != b]
         told = ", ".join(f"{a} where the ledger says {b}" for a, b in pairs)
-        return f"{region} says {told}: {found.strip()}"
+        return f"{region} says {told}: {written.strip()}"
     if not wanted:
-        return f"{region} says what the ledger does not: {found.strip()}"
-    return f"{region} says {found.strip()!r}, the ledger says {wanted.strip()!r}"
+        return f"{region} says what the ledger does not: {written.strip()}"
+    return f"{region} says {written.strip()!r}, the ledger says {wanted.strip()!r}"
 
 
 def _check_files(
@@ -200,10 +200,10 @@ def _check_files(
     for evidence in measured:
         where = f"run {evidence.run.id}, event {evidence.source.sequence}"
         for file in evidence.files:
-            found = _locate(file.path, roots)
-            if found is None or not file.sha256:
+            located = _locate(file.path, roots)
+            if located is None or not file.sha256:
                 unseen.append(file.path)
-            elif _sha256(found) != file.sha256:
+            elif _sha256(located) != file.sha256:
                 message = f"{where}: its sha256 is not {file.sha256[:12]}… any more"
                 findings.append(Discrepancy(file.path, 1, "file_changed", message))
             else:

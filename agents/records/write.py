@@ -237,8 +237,8 @@ def _supersede_foreign(made: Draft, document: AdrDocument, plan: AdrPlan) -> Non
 
 
 def _draft_learnings(made: Draft, logs: list[RunLog]) -> None:
-    found = learnings(logs)
-    if not found:
+    taught = learnings(logs)
+    if not taught:
         return
     by_key = {
         read_document(path, text).key: path
@@ -247,7 +247,7 @@ def _draft_learnings(made: Draft, logs: list[RunLog]) -> None:
     }
     recorded = {log.facts.id: run_path(log) for log in logs if log.measured}
     related = {}
-    for learning in found:
+    for learning in taught:
         links = []
         adr = by_key.get(learning.decision_key, "") if learning.decision_key else ""
         if adr:
@@ -257,10 +257,10 @@ def _draft_learnings(made: Draft, logs: list[RunLog]) -> None:
             links.append(f"[run {learning.opening.run}]({run.partition('/')[2]})")
         related[learning.fingerprint] = ", ".join(links)
     archived = _archived(made.repo)
-    current = [each for each in found if each.fingerprint not in archived]
+    current = [each for each in taught if each.fingerprint not in archived]
     for path, part in (
         (LEARNINGS_PATH, current),
-        (ARCHIVE_PATH, [each for each in found if each not in current]),
+        (ARCHIVE_PATH, [each for each in taught if each not in current]),
     ):
         if part:
             merger = made.open(path, NEW_FILE)

@@ -113,7 +113,7 @@ class FileSource:
 
 def snapshot(root: Path, patterns: tuple[str, ...]) -> dict[str, str]:
     """Path → size and time of last change, of the files that match."""
-    found = {}
+    files = {}
     for path in _walk(root):
         name = path.relative_to(root).as_posix()
         if not matches_path(name, patterns):
@@ -122,8 +122,8 @@ def snapshot(root: Path, patterns: tuple[str, ...]) -> dict[str, str]:
             status = path.stat()
         except FileNotFoundError:
             continue  # it went away between the listing and the look
-        found[name] = f"{status.st_size} {status.st_mtime_ns}"
-    return found
+        files[name] = f"{status.st_size} {status.st_mtime_ns}"
+    return files
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -104,10 +104,10 @@ class GitSource:
         from git.exc import GitCommandError  # noqa: PLC0415
 
         try:
-            found = self._repo.git.rev_list("--reverse", f"{last}..{head}", "--").split()
+            commits = self._repo.git.rev_list("--reverse", f"{last}..{head}", "--").split()
         except GitCommandError:  # the last one is gone: the branch was rewritten
-            found = [head]
-        return [str(each) for each in found[-MOST_COMMITS:]]
+            commits = [head]
+        return [str(each) for each in commits[-MOST_COMMITS:]]
 
     def _event(self, seen: GitSeen, now: datetime) -> Event:
         return new_event(

@@ -101,14 +101,14 @@ class Watch:
     def once(self) -> list[Pursued]:
         """Look at everything that is pending now, without waiting for quiet."""
         self.begin()
-        found: list[Pursued] = []
+        looks: list[Pursued] = []
         # a run that finishes may prompt another goal: each goal gets its turn after every other
         for _ in self.goals:
             pursued = self.tick(patient=False)
-            found += pursued
+            looks += pursued
             if not pursued:
                 break
-        return found
+        return looks
 
     def tick(self, *, patient: bool = True) -> list[Pursued]:
         """Ask the sources, read what is new, and pursue the goals that are due.
@@ -119,12 +119,12 @@ class Watch:
         for source in self.sources:
             self._poll(source)
         self._read()
-        found = []
+        looks = []
         for goal in self.goals:
             if not self.stop.is_set() and self._due(goal.name, patient=patient):
                 pursued = self._pursue(goal)
-                found += [pursued] if pursued is not None else []
-        return found
+                looks += [pursued] if pursued is not None else []
+        return looks
 
     def _poll(self, source: Source) -> None:
         """Ask a source; one that cannot look, as its repository is gone, keeps no other waiting."""

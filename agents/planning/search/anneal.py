@@ -74,13 +74,13 @@ class Annealing:
             if new == old:
                 continue
             self.choice[atom] = new
-            found = self._closure()
-            if found is None or (
-                found[0] > cost and self.rng.random() >= math.exp((cost - found[0]) / heat)
+            neighbour = self._closure()
+            if neighbour is None or (
+                neighbour[0] > cost and self.rng.random() >= math.exp((cost - neighbour[0]) / heat)
             ):
                 self.choice[atom] = old
                 continue
-            cost, atoms, ops = found
+            cost, atoms, ops = neighbour
             yield cost, ops
 
     def _closure(self) -> tuple[int, list[int], list[int]] | None:

@@ -125,11 +125,11 @@ class _Improvement:
             return _attempt(
                 self.task, base, rng.choice(self.pool)[1], rng.choice(self._shaken), rng
             )
-        found = _window(self.task, base, self.costs, self.budget, rng)
+        candidate = _window(self.task, base, self.costs, self.budget, rng)
         # A window takes long: more of them only where they pay.
-        pays = found is not None and self._price(found) < self.pool[0][0]
+        pays = candidate is not None and self._price(candidate) < self.pool[0][0]
         self._windows = min(0.5, self._windows * 1.5) if pays else max(0.01, self._windows * 0.9)
-        return found
+        return candidate
 
     def _annealed(self) -> Iterator[list[int] | None]:
         rng = self.rng
@@ -149,18 +149,18 @@ class _Improvement:
 
     def _realised(self, ops: list[int]) -> list[int] | None:
         """A plan from operators that reach the goal if nothing is undone."""
-        state, found = follow(self.task, self.task.start, ops)
+        state, prefix = follow(self.task, self.task.start, ops)
         cheap = list(self.costs)
         for op in ops:
             cheap[op] //= 10
         for _ in range(_EVALUATIONS):
             if not self.task.goal & ~state:
-                return serving(self.task, found)
+                return serving(self.task, prefix)
             relaxed = relaxed_plan(self.task, state, cheap)
             if relaxed is None:
                 return None
             state, taken = follow(self.task, state, relaxed[1])
-            found += taken
+            prefix += taken
         return None
 
 
@@ -175,15 +175,15 @@ def _attempt(
     for op in rng.sample(plan, min(len(plan), rng.choice((1, 1, 2, 3, 5)))):
         changed[op] = _FORBIDDEN
     state = task.start
-    found: list[int] = []
+    prefix: list[int] = []
     for _ in range(_EVALUATIONS):
         relaxed = relaxed_plan(task, state, changed)
         if relaxed is None:
             return None
         state, taken = follow(task, state, relaxed[1])
-        found += taken
+        prefix += taken
         if not task.goal & ~state:
-            return serving(task, found)
+            return serving(task, prefix)
         if not taken:
             return None
     return None

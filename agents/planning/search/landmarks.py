@@ -40,10 +40,10 @@ def action_landmarks(task: Task, state: int) -> list[int] | None:
                 _wake(lists.needed_by[atom], waiting, queue, queued, first=old is None)
     always = 0
     for atom in lists.goals:
-        found = common[atom]
-        if found is None:
+        shared = common[atom]
+        if shared is None:
             return None
-        always |= found
+        always |= shared
     return bits(always)
 
 

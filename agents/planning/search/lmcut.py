@@ -44,7 +44,7 @@ class LmCut:
             for op in ops:
                 costs[op] -= amount
         labels = _Labels(self.lists, costs, state)
-        found = list(inherited)
+        landmarks = list(inherited)
         goals = self.lists.goals
         value = labels.value
         while True:
@@ -53,13 +53,13 @@ class LmCut:
                 if value[atom] > top:
                     top, target = value[atom], atom
             if top == 0:
-                return total, tuple(found)
+                return total, tuple(landmarks)
             if top == _INFINITE:
                 return None
             cut = labels.cut(target, top)
             amount = min([costs[op] for op in cut])
             total += amount
-            found.append((amount, tuple(cut)))
+            landmarks.append((amount, tuple(cut)))
             for op in cut:
                 costs[op] -= amount
             labels.cheaper(cut)
@@ -130,18 +130,18 @@ class _Labels:
                     zone.add(need)
                     stack.append(need)
         # An atom below `top` is reached through atoms below `top`, and the zone has none.
-        known: dict[int, bool] = {}
+        outside: dict[int, bool] = {}
         cut = []
         for op in entering:
             need = supporter[op]
-            if value[need] < top or (need not in zone and self._outside(need, zone, top, known)):
+            if value[need] < top or (need not in zone and self._outside(need, zone, top, outside)):
                 cut.append(op)
         return cut
 
-    def _outside(self, atom: int, zone: set[int], top: int, known: dict[int, bool]) -> bool:
+    def _outside(self, atom: int, zone: set[int], top: int, outside: dict[int, bool]) -> bool:
         """Whether an atom can be reached without passing through the zone."""
-        if atom in known:
-            return known[atom]
+        if atom in outside:
+            return outside[atom]
         value, supporter = self.value, self.supporter
         seen = {atom}
         stack = [atom]
@@ -151,15 +151,15 @@ class _Labels:
                 need = supporter[op]
                 if need < 0 or need in zone or need in seen:
                     continue
-                if value[need] < top or known.get(need, False):
+                if value[need] < top or outside.get(need, False):
                     answer = True
                     break
                 seen.add(need)
                 stack.append(need)
         if answer:
-            known[atom] = True
+            outside[atom] = True
         else:
-            known.update(dict.fromkeys(seen, False))
+            outside.update(dict.fromkeys(seen, False))
         return answer
 
     def cheaper(self, changed: list[int]) -> None:

@@ -36,12 +36,12 @@ def first_plan(
     count = 0
     while queue and evaluations > 0:
         _, _, state = heappop(queue)
-        found = relaxed_plan(task, state, costs)
+        relaxed = relaxed_plan(task, state, costs)
         evaluations -= 1
         budget.check()
-        if found is None:
+        if relaxed is None:
             continue
-        estimate, order = found
+        estimate, order = relaxed
         end, taken = follow(task, state, order)
         if end not in parents:
             parents[end] = (state, tuple(taken))

@@ -23,10 +23,10 @@ def relaxed_plan(task: Task, state: int, costs: Sequence[int]) -> tuple[int, lis
     Returns:
         `None` if the goal cannot be reached even without deletes.
     """
-    found = _supporters(task.lists, state, costs)
-    if found is None:
+    supported = _supporters(task.lists, state, costs)
+    if supported is None:
         return None
-    supporter, fired = found
+    supporter, fired = supported
     needed: dict[int, None] = {}
     stack = [atom for atom in task.lists.goals if supporter[atom] >= 0]
     seen = set(stack)
@@ -43,8 +43,8 @@ def relaxed_plan(task: Task, state: int, costs: Sequence[int]) -> tuple[int, lis
 
 def best_supporters(task: Task, state: int, costs: Sequence[int]) -> list[int]:
     """For each atom the operator through which it is cheapest; -1 if it is true or out of reach."""
-    found = _supporters(task.lists, state, costs, everything=True)
-    return [-1] * task.lists.atoms if found is None else found[0]
+    supported = _supporters(task.lists, state, costs, everything=True)
+    return [-1] * task.lists.atoms if supported is None else supported[0]
 
 
 def _supporters(

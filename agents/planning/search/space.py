@@ -176,10 +176,10 @@ class StateSpace(nx.DiGraph):  # type: ignore[misc]  # networkx is not typed
             return 0
         state = node >> 1 & self._state_bits
         if node & 1:
-            found = self._evaluate(state, self._inherited(state))
-            if found is None:
+            evaluated = self._evaluate(state, self._inherited(state))
+            if evaluated is None:
                 return _DEAD
-            estimate = found[0]
+            estimate = evaluated[0]
         elif state in self._promise:
             estimate = self._promise[state]
         else:
@@ -196,16 +196,16 @@ class StateSpace(nx.DiGraph):  # type: ignore[misc]  # networkx is not typed
     def _evaluate(
         self, state: int, inherited: tuple[Landmark, ...]
     ) -> tuple[int, tuple[Landmark, ...]] | None:
-        known = self._estimate.get(state)
-        if known is not None:
-            return known
+        remembered = self._estimate.get(state)
+        if remembered is not None:
+            return remembered
         self.budget.evaluated += 1
-        found = self.heuristic.evaluate(state, inherited)
+        evaluated = self.heuristic.evaluate(state, inherited)
         self._promise.pop(state, None)
-        if found is not None:
-            self._estimate[state] = found
+        if evaluated is not None:
+            self._estimate[state] = evaluated
             self.budget.hold(len(self._estimate))
-        return found
+        return evaluated
 
     def _operators_of(self, states: list[int]) -> list[int]:
         """Cheapest operators between neighbouring states; of equals the one that needs more."""

@@ -18,7 +18,7 @@ from agents.planning.search.split import components, restricted, touched_by
 from agents.planning.search.stubborn import StubbornSets
 from agents.planning.task import Task
 
-__all__ = ["Found", "search"]
+__all__ = ["SearchResult", "search"]
 
 _LOOKAHEAD = 400
 _LONGEST = 1 << 16
@@ -30,7 +30,7 @@ _PATIENCE = 5_000
 
 
 @dataclass(slots=True)
-class Found:
+class SearchResult:
     """What is known about the cheapest plan of a task, in scaled costs.
 
     Attributes:
@@ -50,22 +50,22 @@ class Found:
         return self.unreachable or (self.plan is not None and task.price(self.plan) <= self.bound)
 
 
-def search(task: Task, budget: Budget) -> Found:
+def search(task: Task, budget: Budget) -> SearchResult:
     """The cheapest plan of a task as far as the budget goes."""
-    found = Found()
+    result = SearchResult()
     try:
         ties = Ties(task)
-        found.plan = first_plan(task, ties.weights, budget, evaluations=_LOOKAHEAD)
+        result.plan = first_plan(task, ties.weights, budget, evaluations=_LOOKAHEAD)
         budget.stage_done("first plan")
-        settled = _bound(task, ties, found)
+        settled = _bound(task, ties, result)
         budget.stage_done("lower bound")
-        if not settled and not found.unreachable:
-            if found.plan is not None:
-                found.plan = without_waste(task, found.plan, ties.weights)
-            _parts(task, budget, found)
+        if not settled and not result.unreachable:
+            if result.plan is not None:
+                result.plan = without_waste(task, result.plan, ties.weights)
+            _parts(task, budget, result)
     except Stopped as stopped:
-        found.stopped_by = stopped.reason
-    return found
+        result.stopped_by = stopped.reason
+    return result
 
 
 class Ties:
@@ -91,125 +91,125 @@ class Ties:
         return sum([weights[op] for op in plan])
 
 
-def _bound(task: Task, ties: Ties, found: Found) -> bool:
+def _bound(task: Task, ties: Ties, result: SearchResult) -> bool:
     """Bound the cost from below; whether that proves the plan in hand, ties included."""
     if len(task.actions) > _SMALL:  # with ties it takes several times as long
         plain = LmCut(task, task.cost).evaluate(task.start, unary_landmarks(task, task.cost))
-        found.unreachable = plain is None
-        found.bound = max(found.bound, plain[0] if plain else 0)
-        if not found.proved(task):
+        result.unreachable = plain is None
+        result.bound = max(result.bound, plain[0] if plain else 0)
+        if not result.proved(task):
             return False
     root = LmCut(task, ties.weights).evaluate(task.start, unary_landmarks(task, ties.weights))
-    found.unreachable = root is None
-    found.bound = max(found.bound, root[0] // ties.unit if root else 0)
-    return root is not None and found.plan is not None and ties.of(found.plan) <= root[0]
+    result.unreachable = root is None
+    result.bound = max(result.bound, root[0] // ties.unit if root else 0)
+    return root is not None and result.plan is not None and ties.of(result.plan) <= root[0]
 
 
-def _parts(task: Task, budget: Budget, found: Found) -> None:
+def _parts(task: Task, budget: Budget, result: SearchResult) -> None:
     """Search the independent parts one by one; the answer is their sum."""
     groups = components(task)
     if len(groups) == 1:
-        _prove(task, budget, found)
+        _prove(task, budget, result)
         return
     plans: list[list[int] | None] = []
     bound = 0
     for number, ops in enumerate(groups):
         part = restricted(task, ops, task.goal & touched_by(task, ops))
-        local = Found()
-        if found.plan is not None:
+        local = SearchResult()
+        if result.plan is not None:
             place = {op: i for i, op in enumerate(ops)}
-            local.plan = [place[op] for op in found.plan if op in place]
+            local.plan = [place[op] for op in result.plan if op in place]
         if not _bound(part, Ties(part), local):
             with budget.part(1 / (len(groups) - number)):
                 _prove(part, budget, local)
         if local.unreachable:
-            found.unreachable, found.plan = True, None
+            result.unreachable, result.plan = True, None
             return
-        found.stopped_by = found.stopped_by or local.stopped_by
+        result.stopped_by = result.stopped_by or local.stopped_by
         plans.append(None if local.plan is None else [ops[i] for i in local.plan])
         bound += local.bound
-    found.bound = max(found.bound, bound)
+    result.bound = max(result.bound, bound)
     if all(plan is not None for plan in plans):
-        found.plan = [op for plan in plans if plan is not None for op in plan]
+        result.plan = [op for plan in plans if plan is not None for op in plan]
 
 
-def _prove(task: Task, budget: Budget, found: Found) -> None:
+def _prove(task: Task, budget: Budget, result: SearchResult) -> None:
     """Find the cheapest plan by A*, or at least a cheaper one."""
     ties = Ties(task)
     small = len(task.actions) <= _SMALL
     try:
-        if small and _settle_ties(task, ties, budget, found):
+        if small and _settle_ties(task, ties, budget, result):
             return
-        if not found.proved(task):
-            _improve(task, ties, budget, found, share=0.05, patience=_QUICK_PATIENCE)
-            _search_below(task, budget, found)
-        if not small and found.plan:
-            _settle_ties(task, ties, budget, found)
+        if not result.proved(task):
+            _improve(task, ties, budget, result, share=0.05, patience=_QUICK_PATIENCE)
+            _search_below(task, budget, result)
+        if not small and result.plan:
+            _settle_ties(task, ties, budget, result)
     except Stopped as stopped:
-        if found.proved(task):  # only the ties are open
+        if result.proved(task):  # only the ties are open
             return
-        found.stopped_by = stopped.reason
-    if found.stopped_by in {"time", "memory"}:  # the share of A* is over, the time is not
-        _improve(task, ties, budget, found, share=1.0, patience=_PATIENCE)
+        result.stopped_by = stopped.reason
+    if result.stopped_by in {"time", "memory"}:  # the share of A* is over, the time is not
+        _improve(task, ties, budget, result, share=1.0, patience=_PATIENCE)
 
 
-def _settle_ties(task: Task, ties: Ties, budget: Budget, found: Found) -> bool:
+def _settle_ties(task: Task, ties: Ties, budget: Budget, result: SearchResult) -> bool:
     """A short search for the best plan, ties included; whether it came to an end.
 
     Where very many plans are equally good it does not, and the one found first stays.
     """
     heuristic = LmCut(task, ties.weights)
     space = StateSpace(task, ties.weights, heuristic, budget, StubbornSets(task))
-    below = None if found.plan is None else ties.of(found.plan)
+    below = None if result.plan is None else ties.of(result.plan)
     try:
         with budget.at_most(_TRIAL_EXPANSIONS):
             better = space.cheapest(below, unary_landmarks(task, ties.weights))
     except Stopped:
-        found.bound = max(found.bound, space.bound // ties.unit)
+        result.bound = max(result.bound, space.bound // ties.unit)
         if budget.used_up():
             raise
         return False
     finally:
         budget.stage_done("short search")
-    _accept(task, found, better)
+    _accept(task, result, better)
     return True
 
 
-def _search_below(task: Task, budget: Budget, found: Found) -> None:
+def _search_below(task: Task, budget: Budget, result: SearchResult) -> None:
     """A* for a plan cheaper than the one in hand."""
-    if found.proved(task):
+    if result.proved(task):
         return
     space = StateSpace(task, list(task.cost), LmCut(task, task.cost), budget, StubbornSets(task))
-    below = None if found.plan is None else task.price(found.plan)
+    below = None if result.plan is None else task.price(result.plan)
     try:
-        with budget.part(1.0 if found.plan is None else _SHARE_OF_PROOF):
+        with budget.part(1.0 if result.plan is None else _SHARE_OF_PROOF):
             better = space.cheapest(below, unary_landmarks(task, task.cost))
     finally:
-        found.bound = max(found.bound, space.bound)
+        result.bound = max(result.bound, space.bound)
         budget.stage_done("search")
-    _accept(task, found, better)
+    _accept(task, result, better)
 
 
-def _accept(task: Task, found: Found, better: list[int] | None) -> None:
+def _accept(task: Task, result: SearchResult, better: list[int] | None) -> None:
     """A search came to its end: what it found, or else the plan in hand, is the cheapest."""
     if better is not None:
-        found.plan = better
-    if found.plan is None:
-        found.unreachable = True
+        result.plan = better
+    if result.plan is None:
+        result.unreachable = True
     else:
-        found.bound = task.price(found.plan)
+        result.bound = task.price(result.plan)
 
 
 def _improve(
-    task: Task, ties: Ties, budget: Budget, found: Found, *, share: float, patience: int
+    task: Task, ties: Ties, budget: Budget, result: SearchResult, *, share: float, patience: int
 ) -> None:
-    if found.plan is None:
+    if result.plan is None:
         return
     try:
         with budget.part(share):
-            better = improvements(task, found.plan, ties.weights, budget, patience=patience)
-            for found.plan in better:
-                if found.proved(task):
+            better = improvements(task, result.plan, ties.weights, budget, patience=patience)
+            for result.plan in better:
+                if result.proved(task):
                     break
     except Stopped as stopped:
         if stopped.reason == "cancelled":

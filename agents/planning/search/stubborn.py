@@ -52,10 +52,10 @@ class StubbornSets:
     @cached_property
     def _values(self) -> dict[str, list[tuple[object, int]]]:
         """For each fact the values that are atoms, with their bits."""
-        found: dict[str, list[tuple[object, int]]] = {}
+        by_fact: dict[str, list[tuple[object, int]]] = {}
         for number, (fact, value) in enumerate(self.task.atoms):
-            found.setdefault(fact, []).append((value, 1 << number))
-        return found
+            by_fact.setdefault(fact, []).append((value, 1 << number))
+        return by_fact
 
     def prune(
         self, state: int, applicable: list[Entry], landmarks: tuple[Landmark, ...]
@@ -118,7 +118,7 @@ class StubbornSets:
 
     def _interference(self, op: int) -> int:
         task = self.task
-        found = 0
+        others = 0
         for mask, tables in (
             (task.pre[op], (self._deleting,)),
             (task.delete[op], (self._needing, self._adding)),
@@ -129,18 +129,18 @@ class StubbornSets:
                 low = rest & -rest
                 rest ^= low
                 for table in tables:
-                    found |= table.get(low, 0)
-        return found & ~self._never_together(op) & ~(1 << op)
+                    others |= table.get(low, 0)
+        return others & ~self._never_together(op) & ~(1 << op)
 
     def _never_together(self, op: int) -> int:
         """Operators that need another value of a fact that this one needs."""
-        found = 0
+        others = 0
         for mine in _lows(self.task.pre[op]):
             fact, value = self.task.atoms[mine.bit_length() - 1]
             for wanted, other in self._values[fact]:
                 if other != mine and not compatible(value, wanted):
-                    found |= self._needing.get(other, 0)
-        return found
+                    others |= self._needing.get(other, 0)
+        return others
 
 
 def _operators_with(masks: tuple[int, ...]) -> dict[int, int]:
@@ -153,9 +153,9 @@ def _operators_with(masks: tuple[int, ...]) -> dict[int, int]:
 
 
 def _lows(mask: int) -> list[int]:
-    found = []
+    singles = []
     while mask:
         low = mask & -mask
-        found.append(low)
+        singles.append(low)
         mask ^= low
-    return found
+    return singles

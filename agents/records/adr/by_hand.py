@@ -196,16 +196,16 @@ def madr_text(
 
 
 def _only(repo: Path, number: int) -> AdrDocument:
-    found = [each for each in read_adrs(repo) if each.number == number]
-    if not found:
+    documents = [each for each in read_adrs(repo) if each.number == number]
+    if not documents:
         raise UsageError(f"there is no ADR-{number:03d}", fix=command("adr list"))
-    if len(found) > 1:
+    if len(documents) > 1:
         raise UsageError(
-            f"ADR-{number:03d} is there {len(found)} times: "
-            + ", ".join(document.path for document in found),
+            f"ADR-{number:03d} is there {len(documents)} times: "
+            + ", ".join(document.path for document in documents),
             fix="rename one of them first",
         )
-    return found[0]
+    return documents[0]
 
 
 def _save(repo: Path, texts: dict[str, str], reason: str) -> list[Change]:

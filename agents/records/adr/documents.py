@@ -82,8 +82,8 @@ class AdrDocument:
 
 def adr_number(name: str) -> int | None:
     """The number in the file name of an ADR; None where it is not the name of one."""
-    found = _FILE.match(PurePosixPath(name).name)
-    return int(found[1] or found[2]) if found else None
+    match = _FILE.match(PurePosixPath(name).name)
+    return int(match[1] or match[2]) if match else None
 
 
 def read_adrs(repo: Path, changed: Mapping[str, str] | None = None) -> list[AdrDocument]:
@@ -115,7 +115,7 @@ def read_document(path: str, text: str) -> AdrDocument:
     fields = _fields(lines)
     status = fields.get("status", "") or _section(lines, "status")
     relations = [status, *_relation_lines(lines)]
-    found = _DATE.search(fields.get("date", "") or _section(lines, "date"))
+    date = _DATE.search(fields.get("date", "") or _section(lines, "date"))
     return AdrDocument(
         path=path,
         text=text,
@@ -123,7 +123,7 @@ def read_document(path: str, text: str) -> AdrDocument:
         heading_number=heading_number,
         title=title,
         status=status,
-        date=found[0] if found else "",
+        date=date[0] if date else "",
         supersedes=_numbers(_SUPERSEDES, relations),
         superseded_by=_numbers(_SUPERSEDED, relations),
     )
@@ -203,11 +203,11 @@ def _relation_lines(lines: list[str]) -> list[str]:
 
 
 def _numbers(relation: re.Pattern[str], lines: Iterable[str]) -> tuple[int, ...]:
-    found: list[int] = []
+    numbers: list[int] = []
     for line in lines:
         for match in relation.finditer(line):
-            found.extend(_listed(match[1]))
-    return tuple(dict.fromkeys(found))
+            numbers.extend(_listed(match[1]))
+    return tuple(dict.fromkeys(numbers))
 
 
 def _listed(text: str) -> Iterator[int]:

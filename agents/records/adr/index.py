@@ -34,10 +34,10 @@ def index_body(documents: Sequence[AdrDocument]) -> str:
 
 
 def _edges(documents: Sequence[AdrDocument]) -> list[tuple[int, int]]:
-    known = {document.number for document in documents}
+    numbers = {document.number for document in documents}
     pairs = {(each.number, older) for each in documents for older in each.supersedes}
     pairs |= {(newer, each.number) for each in documents for newer in each.superseded_by}
-    return sorted(pair for pair in pairs if set(pair) <= known)
+    return sorted(pair for pair in pairs if set(pair) <= numbers)
 
 
 def _first_of_each_number(documents: Sequence[AdrDocument]) -> list[AdrDocument]:

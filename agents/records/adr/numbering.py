@@ -56,11 +56,11 @@ def path_on_branches(repo: Path, marker: str) -> str:
         prefix = repo.resolve().relative_to(Path(str(repository.working_dir)).resolve())
         folder = (prefix / ADR_FOLDER).as_posix()
         for tree_id in _trees_of_branches(repository.git, folder):
-            found = repository.git.grep(
+            lines = repository.git.grep(
                 "-l", "-F", "-e", marker, tree_id, with_exceptions=False
             ).splitlines()
-            if found:
-                return f"{ADR_FOLDER}/{found[0].partition(':')[2]}"
+            if lines:
+                return f"{ADR_FOLDER}/{lines[0].partition(':')[2]}"
     return ""
 
 
@@ -87,9 +87,9 @@ def _trees_of_branches(git: "Git", folder: str) -> list[str]:
     tips = str(git.for_each_ref("--format=%(objectname)", "refs/heads", "refs/remotes")).split()
     if not tips:
         return []
-    with tempfile.TemporaryFile() as asked:
-        asked.write("".join(f"{tip}:{folder}\n" for tip in sorted(set(tips))).encode())
-        asked.seek(0)
-        answers = git.cat_file("--batch-check=%(objectname) %(objecttype)", istream=asked)
-    found = [line.split()[0] for line in str(answers).splitlines() if line.endswith(" tree")]
-    return sorted(set(found))
+    with tempfile.TemporaryFile() as questions:
+        questions.write("".join(f"{tip}:{folder}\n" for tip in sorted(set(tips))).encode())
+        questions.seek(0)
+        answers = git.cat_file("--batch-check=%(objectname) %(objecttype)", istream=questions)
+    trees = [line.split()[0] for line in str(answers).splitlines() if line.endswith(" tree")]
+    return sorted(set(trees))

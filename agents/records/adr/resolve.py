@@ -99,10 +99,10 @@ def _link_before(existing: AdrDocument | None, foreign: Sequence[AdrDocument]) -
 
 
 def _links_by_hand(
-    existing: AdrDocument | None, documents: Sequence[AdrDocument], known: set[int]
+    existing: AdrDocument | None, documents: Sequence[AdrDocument], generated: set[int]
 ) -> list[AdrLink]:
     """What the ADR on disk says it supersedes besides; a person's command may have said so."""
-    wanted = set(existing.supersedes) - known if existing else set()
+    wanted = set(existing.supersedes) - generated if existing else set()
     return [AdrLink(each.number, each.path) for each in documents if each.number in wanted]
 
 

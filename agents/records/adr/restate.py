@@ -62,13 +62,13 @@ def _changed(text: str, path: str, change: Callable[[str], str | None]) -> str:
 
 
 def _replace_status(text: str, status: str) -> str | None:
-    found = _find_status(text)
-    if found is None:
+    match = _find_status(text)
+    if match is None:
         return None
-    if text[: found.start()].lstrip().startswith("---\n") and text.count("\n---") > 0:
-        in_front_matter = "\n---" in text[found.start() :]
+    if text[: match.start()].lstrip().startswith("---\n") and text.count("\n---") > 0:
+        in_front_matter = "\n---" in text[match.start() :]
         status = f'"{status}"' if in_front_matter and "[" in status else status
-    return text[: found.start("value")] + status + text[found.end("value") :]
+    return text[: match.start("value")] + status + text[match.end("value") :]
 
 
 def _add_relation(text: str, relation: str) -> str | None:
@@ -79,15 +79,15 @@ def _add_relation(text: str, relation: str) -> str | None:
         value = related["value"].strip()
         joined = relation if value.lower() in ("", "none") else f"{value}, {relation}"
         return text[: related.start("value")] + joined + text[related.end("value") :]
-    found = _find_status(text)
-    if found is None:
+    match = _find_status(text)
+    if match is None:
         return None
     newline = "\r\n" if "\r\n" in text else "\n"
-    line = "## " in found["start"] and f"{newline}{relation[0].upper()}{relation[1:]}"
+    line = "## " in match["start"] and f"{newline}{relation[0].upper()}{relation[1:]}"
     addition = line or f"{newline}**Related:** {relation}"
-    if text.lstrip().startswith("---") and "\n---" in text[found.end() :]:
+    if text.lstrip().startswith("---") and "\n---" in text[match.end() :]:
         addition = f'{newline}related: "{relation}"'
-    return text[: found.end("value")] + addition + text[found.end("value") :]
+    return text[: match.end("value")] + addition + text[match.end("value") :]
 
 
 def _find_status(text: str) -> re.Match[str] | None:

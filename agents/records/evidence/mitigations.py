@@ -32,12 +32,12 @@ def mitigation_key(failure: Failed) -> str:
 
 def mitigations(log: RunLog) -> Iterator[Mitigation]:
     """The mitigated failures of a run; one that was only tried again is none."""
-    found: dict[tuple[str, str], list[GotPast]] = {}
+    groups: dict[tuple[str, str], list[GotPast]] = {}
     for past in got_past(log):
         if past.added:
             group = (mitigation_key(past.failure), past.success.event.id)
-            found.setdefault(group, []).append(past)
-    for (key, _), pasts in found.items():
+            groups.setdefault(group, []).append(past)
+    for (key, _), pasts in groups.items():
         yield Mitigation(_decision(key, pasts), pasts[0].success, _summary(pasts))
 
 

@@ -80,7 +80,7 @@ def list_learnings(repo: Path) -> list[LearningEntry]:
     file = repo / LEARNINGS_PATH
     if not file.is_file():
         return []
-    text, found = read_text(file), list[LearningEntry]()
+    text, entries = read_text(file), list[LearningEntry]()
     parsed = parse(text)
     headings = list(_HEADING.finditer(text))
     ends = [*(heading.start() for heading in headings[1:]), len(text)]
@@ -91,13 +91,13 @@ def list_learnings(repo: Path) -> list[LearningEntry]:
         dated = _DATE.search(text, heading.end(), end)
         date_ = dated[1] if dated else ""
         if owner is None:
-            found.append(LearningEntry(heading[1], date_, False, 1, date_, ""))
+            entries.append(LearningEntry(heading[1], date_, False, 1, date_, ""))
         elif owner.name.startswith("learning/"):
             fingerprint = owner.name.partition("/")[2]
             days = _days(parsed.get(f"seen/{fingerprint}"))
             last = days[-1] if days else date_
-            found.append(LearningEntry(heading[1], date_, True, len(days), last, fingerprint))
-    return found
+            entries.append(LearningEntry(heading[1], date_, True, len(days), last, fingerprint))
+    return entries
 
 
 def archive_learnings(repo: Path, *, before: date) -> list[LearningEntry]:
@@ -203,9 +203,9 @@ def _seen_body(learning: Learning, existing: Region | None) -> str:
     foreign: dict[str, Safe] = {}
     if existing is not None and existing.intact:
         for line in existing.body.splitlines():
-            found = _OCCURRENCE.match(line)
-            if found and found["event"] not in own:
-                foreign[found["event"]] = Safe(line)
+            match = _OCCURRENCE.match(line)
+            if match and match["event"] not in own:
+                foreign[match["event"]] = Safe(line)
     lines = sorted([*foreign.values(), *own.values()])
     return render("seen", {"count": len(lines), "lines": lines})
 

@@ -18,12 +18,12 @@ def learnings(logs: Iterable[RunLog]) -> list[Learning]:
     seen = [learning for log in logs for learning in (*_got_past(log), *_taught(log))]
     merged: dict[str, Learning] = {}
     for learning in sorted(seen, key=lambda each: each.opening.sequence):
-        known = merged.get(learning.fingerprint)
-        if known is None:
+        merged_before = merged.get(learning.fingerprint)
+        if merged_before is None:
             merged[learning.fingerprint] = learning
         else:
-            both = (*known.occurrences, *learning.occurrences)
-            merged[learning.fingerprint] = known.model_copy(update={"occurrences": both})
+            both = (*merged_before.occurrences, *learning.occurrences)
+            merged[learning.fingerprint] = merged_before.model_copy(update={"occurrences": both})
     return list(merged.values())
 
 
