@@ -30,6 +30,7 @@ from training.compute.modal.token import require_token
 from training.compute.port import Auth, Compute
 from training.data.origin import origin_of
 from training.errors import INSTALL, TrainingError
+from training.store.migrate import migrate
 from training.store.volume import LocalVolume, Volume
 
 __all__ = ["Ports", "connect", "ports_of", "translated"]
@@ -68,6 +69,8 @@ def connect(params: BaseModel, state: Path) -> Ports:
 
 def _local(volume: str) -> Ports:
     root = Path(volume).absolute()
+    with translated():
+        migrate(root)
     return Ports(LocalCompute(root), LocalVolume(root), root)
 
 

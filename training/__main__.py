@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from training import commands  # noqa: PLC0415 - `--help` should not wait for torch
 
+        commands.open_volume(options.volume)
         code: int = getattr(commands, f"{options.command}_command")(options)
     except TrainingError as error:
         sys.stderr.write(f"error: {error}\n")

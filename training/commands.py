@@ -23,6 +23,7 @@ from training.store.directory import (
     trainings,
 )
 from training.store.lock import holding
+from training.store.migrate import migrate
 from training.store.result import Result
 from training.store.retention import execute, pin, pins, plan_prune, policy_of
 from training.store.spec import Spec
@@ -30,6 +31,16 @@ from training.store.volume import LocalVolume
 from training.track.tracking import require
 
 EXIT_OK, EXIT_FAILED, EXIT_RESOURCE, EXIT_INTERRUPTED = 0, 1, 3, 75
+
+
+def open_volume(volume: Path) -> None:
+    """Bring a volume of an earlier layout to that of now, and say so.
+
+    Raises:
+        ConfigError: A training of the earlier layout is running.
+    """
+    if migrate(volume):
+        sys.stderr.write(f"{volume} was of an earlier layout and is migrated\n")
 
 
 def train_command(options: Namespace) -> int:

@@ -30,6 +30,7 @@ from training.errors import ConfigError, ImageError, Interrupted, TrainingError,
 from training.learn.config import Execution
 from training.store.adjustments import write_adjustments
 from training.store.directory import TrainingDirectory, proof_name
+from training.store.migrate import check_layout
 from training.store.spec import Spec
 
 __all__ = ["ModalCompute"]
@@ -165,6 +166,7 @@ class ModalCompute:
         while True:
             try:
                 with modal_errors(f"launching {spec.key}"):
+                    check_layout(self._volume)
                     return self._launch(spec, execution)
             except Unreachable as error:
                 if error.code not in PASSING or time.monotonic() > end:

@@ -1,0 +1,306 @@
+"""A volume of the earlier layout is migrated where it lies, and loses nothing."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from training.__main__ import main
+from training.data.shard import DatasetManifest
+from training.data.sources import is_current, prepared_of
+from training.errors import ConfigError
+from training.store.commit import commit_training, verify_commit
+from training.store.directory import TrainingDirectory, dataset_digests, trainings
+from training.store.durable import sha256_of
+from training.store.manifest import CheckpointManifest
+from training.store.migrate import check_layout, migrate
+from training.store.volume import LocalVolume
+
+ROOT = Path(__file__).parents[2]
+LITTLE = ["steps=4", "save_every=2", "log_every=2", "sample_steps=2", "validate_every=4", "batch=4"]
+LITTLE += ["warmup_steps=0", "judged_samples=0"]
+NEW_IN_MANIFEST = {"training_key", "data", "micro_batch", "processes"}
+
+
+def photos(folder: Path) -> Path:
+    folder.mkdir()
+    for index in range(6):
+        Image.new("RGB", (20, 20), (40 * index, 100, 30)).save(folder / f"Bengal_{index}.png")
+        Image.new("RGB", (20, 20), (9, 40 * index, 200)).save(folder / f"Persian_{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A volume with a finished training that is committed, and one that was interrupted."""
+    root = tmp_path_factory.mktemp("new")
+    words = ["train", "--volume", str(root / "volume"), "--preset", "smoke"]
+    words += ["--data", str(photos(root / "photos"))]
+    assert main([*words, *LITTLE]) in (0, 1)  # whether its gates hold matters to nobody here
+    (finished,) = trainings(LocalVolume(root / "volume"))
+    commit_training(finished)
+    assert main([*words, "--deadline", "1e-9", *LITTLE, "seed=1"]) == 75
+    return root
+
+
+@pytest.fixture
+def old(new: Path, tmp_path: Path) -> Path:
+    """The same volume as the version before would have left it."""
+    volume = Path(shutil.copytree(new / "volume", tmp_path / "volume"))
+    for directory in trainings(LocalVolume(volume)):
+        age_training(volume, directory)
+    for digest in dataset_digests(LocalVolume(volume)):
+        path = volume / "datasets" / digest
+        stored = json.loads((path / "manifest.json").read_bytes())
+        stored |= {"format": 1, "digest": stored.pop("content")}
+        (path / "manifest.json").write_text(json.dumps(stored), encoding="utf-8")
+        path.rename(path.with_name(stored["name"]))
+    shutil.rmtree(volume / "datasets" / "sources")
+    return volume
+
+
+def age_training(volume: Path, directory: TrainingDirectory) -> None:
+    spec = directory.read_spec()
+    assert spec is not None
+    place = volume / "checkpoints" / spec.settings.model / directory.key
+    place.parent.mkdir(parents=True, exist_ok=True)
+    directory.checkpoints_path.rename(place)
+    (place / "saved.jsonl").unlink()
+    renamed = {}
+    for path in sorted(place.glob("step-*")):
+        file = path / "manifest.json"
+        before = sha256_of(file)
+        manifest = CheckpointManifest.model_validate_json(file.read_bytes())
+        aged = manifest.model_copy(update={"format": 1}).sealed()
+        file.write_text(aged.model_dump_json(indent=2, exclude=NEW_IN_MANIFEST) + "\n", "utf-8")
+        renamed[before] = sha256_of(file)
+
+    def aged_text(path: Path) -> str:
+        text = path.read_text(encoding="utf-8")
+        for before, now in renamed.items():
+            text = text.replace(before, now)
+        return text.replace(
+            directory.checkpoints_name, f"checkpoints/{place.parent.name}/{place.name}"
+        )
+
+    what = {"config": spec.settings.model_dump(mode="json"), "dataset": spec.label}
+    (directory.path / "config.json").write_text(json.dumps(what), encoding="utf-8")
+    verdict = directory.root / directory.result_name
+    result = json.loads(aged_text(verdict))
+    result["dataset"]["digest"] = content_of(volume, spec.data)
+    (directory.path / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    commit = directory.root / directory.commit_name
+    if commit.exists():
+        text = aged_text(commit).replace("verdict.json", "result.json")
+        (volume / "commits").mkdir()
+        (volume / "commits" / f"{directory.key}.json").write_text(text, encoding="utf-8")
+        commit.unlink()
+    verdict.unlink()
+    (directory.root / directory.spec_name).unlink()
+
+
+def content_of(volume: Path, digest: str) -> str:
+    path = volume / "datasets" / digest / "manifest.json"
+    return DatasetManifest.model_validate_json(path.read_bytes()).content
+
+
+def everything(volume: Path) -> dict[str, str]:
+    """Each file with its hash, but for what a look leaves behind."""
+    files = [path for path in sorted(volume.rglob("*")) if path.is_file()]
+    return {path.relative_to(volume).as_posix(): sha256_of(path) for path in files}
+
+
+def keys(volume: Path) -> dict[str, str]:
+    """How each training ended, by key."""
+    results = {each.key: each.read_result() for each in trainings(LocalVolume(volume))}
+    return {key: result.status for key, result in results.items() if result is not None}
+
+
+def test_old_trainings_stay_listed_verified_exported_and_sampled(
+    old: Path, new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--volume", str(old)]
+    capsys.readouterr()
+    assert main(["list", *place]) == 0
+    said = capsys.readouterr()
+    assert "earlier layout and is migrated" in said.err
+    assert sorted(keys(old).values()) == ["completed", "interrupted"]
+    assert keys(old) == keys(new / "volume")
+    assert all(key in said.out for key in keys(old))
+    assert "step-00000004" in said.out
+    assert main(["verify", *place]) == 0
+    assert "as written" in capsys.readouterr().out
+    for key, status in keys(old).items():
+        one = [*place, "--key", key]
+        assert main(["export", *one, str(tmp_path / "x.safetensors")]) == 0
+        assert main(["sample", *one, str(tmp_path / "x.png"), "--count", "2", "--steps", "1"]) == 0
+        step = {"completed": "step 4", "interrupted": "step 1"}[status]
+        assert step in capsys.readouterr().out
+        mine = tmp_path / "y.safetensors"
+        words = ["export", "--volume", str(new / "volume"), "--key", key, str(mine)]
+        assert main(words) == 0
+        theirs = load_file(tmp_path / "x.safetensors")
+        assert all((theirs[name] == value).all() for name, value in load_file(mine).items())
+    assert sorted(path.name for path in old.iterdir()) == ["datasets", "trainings"]
+
+
+def test_the_commit_names_what_is_there_now(old: Path) -> None:
+    assert migrate(old)
+    (finished,) = [
+        each for each in trainings(LocalVolume(old)) if keys(old)[each.key] == "completed"
+    ]
+    commit = verify_commit(finished)
+    assert commit.checkpoint == finished.checkpoint_name(4)
+    assert finished.result_name in commit.files
+
+
+def test_an_interrupted_training_of_the_old_layout_goes_on_to_the_same_weights(
+    old: Path, new: Path, tmp_path: Path
+) -> None:
+    (key,) = [key for key, status in keys(new / "volume").items() if status == "interrupted"]
+    whole = Path(shutil.copytree(new / "volume", tmp_path / "whole"))
+    for volume in (old, whole):
+        assert main(["train", "--volume", str(volume), "--key", key]) in (0, 1)
+    first, second = (
+        load_file(
+            TrainingDirectory.local(each, key).checkpoints_path
+            / "step-00000004"
+            / "model.safetensors"
+        )
+        for each in (old, whole)
+    )
+    assert all((first[name] == second[name]).all() for name in second)
+
+
+def test_what_the_folder_was_prepared_as_is_still_known(old: Path, new: Path) -> None:
+    assert migrate(old)
+    manifest = prepared_of(LocalVolume(old), new / "photos", 16)
+    assert manifest is not None
+    assert is_current(manifest, new / "photos")
+    assert dataset_digests(LocalVolume(old)) == [manifest.digest]
+
+
+def test_migrating_again_changes_nothing(old: Path) -> None:
+    assert migrate(old)
+    before = everything(old)
+    assert not migrate(old)
+    assert everything(old) == before
+
+
+@pytest.mark.parametrize("where", ["nothing", "empty"])
+def test_there_is_nothing_to_migrate_on_a_volume_without_anything(
+    tmp_path: Path, where: str
+) -> None:
+    if where == "empty":
+        (tmp_path / where).mkdir()
+    assert not migrate(tmp_path / where)
+    assert not (tmp_path / "nothing").exists()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from training.store.migrate import migrate
+left = [int(sys.argv[2])]
+def count(event, arguments):
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT
+    if event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir") or writes:
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+migrate(Path(sys.argv[1]))
+"""
+
+
+def test_killed_before_any_change_the_next_one_ends_with_the_very_same_volume(
+    old: Path, tmp_path: Path
+) -> None:
+    whole = Path(shutil.copytree(old, tmp_path / "whole"))
+    assert migrate(whole)
+    expected = everything(whole)
+    for step in range(200):
+        broken = Path(shutil.copytree(old, tmp_path / "broken"))
+        words = [sys.executable, "-c", KILLED, str(broken), str(step)]
+        done = subprocess.run(words, cwd=ROOT, check=False)
+        migrate(broken)
+        left = {name: digest for name, digest in everything(broken).items() if "/.tmp-" not in name}
+        assert left == expected, f"killed before change {step}"
+        shutil.rmtree(broken)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL
+    assert done.returncode == 0
+    assert step > 20
+
+
+def test_a_running_training_of_the_old_layout_is_left_alone(old: Path) -> None:
+    directory = next(iter(trainings(LocalVolume(old))))
+    before = everything(old)
+    hold = ["flock", str(directory.lock_path), "-c", "echo held; cat"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(hold, stdin=pipe, stdout=pipe) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ConfigError, match="runs in"):
+            migrate(old)
+        assert everything(old) == before
+        holder.communicate(b"")
+    assert migrate(old)
+
+
+def test_two_names_of_the_same_photos_become_one_dataset(old: Path) -> None:
+    (name,) = dataset_digests(LocalVolume(old))
+    copy = Path(shutil.copytree(old / "datasets" / name, old / "datasets" / "zoo-16px"))
+    stored = json.loads((copy / "manifest.json").read_bytes())
+    stored |= {"name": "zoo-16px", "source": "/zoo"}
+    (copy / "manifest.json").write_text(json.dumps(stored), encoding="utf-8")
+    assert migrate(old)
+    assert len(dataset_digests(LocalVolume(old))) == 1
+    zoo = prepared_of(LocalVolume(old), "/zoo", 16)
+    assert zoo is not None
+    assert zoo.name == "zoo-16px"
+
+
+def test_photos_that_changed_since_leave_the_old_model_without_wrong_classes(
+    old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The old layout kept one dataset of a name: the newest content, whatever was trained on."""
+    (name,) = dataset_digests(LocalVolume(old))
+    path = old / "datasets" / name / "manifest.json"
+    stored = json.loads(path.read_bytes())
+    path.write_text(json.dumps(stored | {"digest": "0" * 64, "classes": ["red", "green"]}), "utf-8")
+    for key in keys_of_old(old):
+        out = str(tmp_path / "x.safetensors")
+        assert main(["export", "--volume", str(old), "--key", key, out]) == 1
+        assert "it names the classes" in capsys.readouterr().err
+    assert main(["list", "--volume", str(old)]) == 0
+
+
+def keys_of_old(volume: Path) -> list[str]:
+    return [each.key for each in trainings(LocalVolume(volume))]
+
+
+class Elsewhere(LocalVolume):
+    """A volume that is not on this machine."""
+
+    @property
+    def local_root(self) -> Any:
+        return None
+
+
+def test_a_volume_elsewhere_is_refused_with_one_clear_line(old: Path) -> None:
+    with pytest.raises(
+        ConfigError, match="is of an earlier layout: checkpoints, commits"
+    ) as caught:
+        check_layout(Elsewhere(old))
+    assert "modal volume get" in caught.value.fix
+    migrate(old)
+    check_layout(Elsewhere(old))
