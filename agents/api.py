@@ -208,7 +208,7 @@ def run(
     if holding is not None:
         _close_killed(question, owner)
         return _run_data(holding)
-    with exclusive(question.state, owner), Ledger(question.ledger_path) as ledger:
+    with exclusive(question.state, owner), question.ledger() as ledger:
         for lost in close_lost_runs(ledger):
             told(f"the run {lost} was killed; continuing from what is true now")
         pursuit = Pursuit(
@@ -243,7 +243,7 @@ def _close_killed(question: Question, owner: dict[str, str]) -> None:
     with (
         suppress(Locked),
         exclusive(question.state, owner),
-        Ledger(question.ledger_path) as ledger,
+        question.ledger() as ledger,
     ):
         close_lost_runs(ledger)
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from agents.cli.words import catalogue_of, question
 from agents.declare.parameters import Parameters
 from agents.declare.triggers import Trigger
 from agents.errors import GoapError, Interrupted, Locked, UsageError
+from agents.ledger.log import Log
 from agents.ledger.store import Ledger
 from agents.run.question import Question
 from agents.run.tell import status_of
@@ -42,7 +44,7 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
     listening = [word for word in words if word.partition("=")[0] in ListenOptions.names()]
     requests = _requests(context, tuple(word for word in words if word not in listening))
     first = next(iter(requests.values()))
-    with stopping() as stop, Ledger(first.ledger_path) as ledger:
+    with stopping() as stop, first.ledger() as ledger:
         wake = threading.Event()
         with (
             opened(_watched(requests, None if once else wake), say) as sources,
@@ -81,7 +83,11 @@ def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Quest
     goals = [goal for goal in catalogue.goals.values() if goal.triggers]
     if not goals:
         raise UsageError("no goal has triggers", fix="declare some beside a goal: on(…)")
-    return {goal.name: question(context, (*words, f"goal={goal.name}")) for goal in goals}
+    log = Log()  # what the look at one goal has read of the ledger, no other reads again
+    return {
+        goal.name: replace(question(context, (*words, f"goal={goal.name}")), log=log)
+        for goal in goals
+    }
 
 
 def _root(asked: Question) -> Path:

@@ -1,6 +1,6 @@
 """What is asked of a catalogue: a goal, its parameters, and where the memory of it is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from agents.declare.actions import Context, Goal, Grounded
 from agents.declare.catalogue import Catalogue
 from agents.declare.facts import Condition, WorldState
 from agents.ledger.events import Event
+from agents.ledger.log import Log
 from agents.ledger.store import Ledger
 from agents.money.estimates import Estimates, estimates_from
 from agents.run.identity import Request, request_of
@@ -40,6 +41,7 @@ class Question:
         max_cost: The most dollars it may cost; None: no cap was given.
         plan_digest: When given, only this plan may be run.
         wait: Seconds to wait for a person when only a person can go on.
+        log: What was read of the ledger; questions in one state directory may share it.
     """
 
     catalogue: Catalogue
@@ -49,6 +51,7 @@ class Question:
     max_cost: float | None = None
     plan_digest: str | None = None
     wait: float = 0.0
+    log: Log = field(default_factory=Log, compare=False, repr=False)
 
     @cached_property
     def request(self) -> Request:
@@ -83,7 +86,12 @@ class Question:
     @cached_property
     def past(self) -> list[Event]:
         """The ledger as it was when it was first looked into."""
-        return read_ledger(self.state)
+        with self.ledger(readonly=True) as ledger:
+            return ledger.events()
+
+    def ledger(self, *, readonly: bool = False) -> Ledger:
+        """The ledger of the state directory; what was read of it before is not parsed again."""
+        return Ledger(self.ledger_path, readonly=readonly, log=self.log)
 
     def anew(self, **changes: Any) -> "Question":
         """The same question with nothing looked at yet, and with these changes."""
