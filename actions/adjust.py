@@ -6,7 +6,7 @@ from actions.job import Job, TrainingContext, job_of
 from actions.ports import translated
 from agents.declare.actions import action
 from agents.declare.outcome import Outcome
-from agents.errors import ActionFailed, FailureClass
+from agents.errors import ActionFailed, FailureClass, Permanent
 from goals.parameters import TrainingParameters
 from goals.world import F
 from training.store.adjustments import adjust, adjustments_of, read_adjustments
@@ -27,10 +27,9 @@ def halve_micro_batch(context: TrainingContext) -> Outcome:
     now = adjustments_of(read_adjustments(job.directory), context.params.execution())
     current = now.micro_batch or job.config.batch
     if current == 1:
-        raise ActionFailed(
+        raise Permanent(
             "a single image at a time does not fit into memory",
             fix="use a smaller model (preset=, dim=, depth=) or a larger machine",
-            failure_class=FailureClass.PERMANENT,
             name="out_of_memory",
         )
     with translated():
@@ -80,9 +79,8 @@ def _failed(context: TrainingContext) -> tuple[Job, Result]:
     job = job_of(context)
     result = job.result() if job is not None else None
     if job is None or result is None:
-        raise ActionFailed(
+        raise Permanent(
             "there is no failed training to adjust",
-            failure_class=FailureClass.PERMANENT,
             name="nothing_failed",
         )
     return job, result

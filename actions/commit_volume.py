@@ -5,7 +5,7 @@ from actions.ports import translated
 from agents.declare.actions import action, sensor
 from agents.declare.facts import Fact, Reading
 from agents.declare.outcome import Artifact, Measurement, Outcome
-from agents.errors import ActionFailed, FailureClass
+from agents.errors import Permanent
 from goals.parameters import TrainingParameters
 from goals.world import F
 from training.errors import CheckpointError
@@ -82,9 +82,8 @@ def _commit(job: Job) -> Commit:
 def _job(context: TrainingContext) -> Job:
     job = job_of(context)
     if job is None:
-        raise ActionFailed(
+        raise Permanent(
             "there is no training to commit",
-            failure_class=FailureClass.PERMANENT,
             name="dataset_missing",
         )
     return job

@@ -14,7 +14,7 @@ from actions.training_outcome import gates_of, outcome_of
 from agents.declare.actions import Action, Context, Cost, Sensor, action, sensor
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Decision, Measurement, Outcome, Ranking
-from agents.errors import ActionFailed, FailureClass
+from agents.errors import ActionFailed, Permanent
 from goals.best_dit import SweepParameters
 from goals.world import MOST_CANDIDATES, F, candidate_fact
 from training.compute.port import Compute
@@ -55,9 +55,8 @@ def _train_candidate(number: int) -> Action:
     def run(context: Context[SweepParameters]) -> Outcome:
         job = _job(context, number)
         if job is None:
-            raise ActionFailed(
+            raise Permanent(
                 "the dataset is not on the volume, so there is nothing to train on",
-                failure_class=FailureClass.PERMANENT,
                 name="dataset_missing",
             )
         try:
@@ -169,11 +168,10 @@ def choose_best(context: Context[SweepParameters]) -> Outcome:
         if result.passed and job.directory.holds(result.checkpoint)
     ]
     if not able:
-        raise ActionFailed(
+        raise Permanent(
             "no configuration of the sweep passed its gates: "
             + "; ".join(f"{job.key} {_told(result)}" for job, result in ended),
             fix="train longer (steps=…), or vary other settings (sweep=…)",
-            failure_class=FailureClass.PERMANENT,
             name="gate_failed",
         )
     job, result = min(able, key=lambda each: _loss(each[1]))

@@ -11,7 +11,7 @@ from actions.training_outcome import outcome_of
 from agents.declare.actions import Cost, action
 from agents.declare.facts import Condition, Fact
 from agents.declare.outcome import Outcome
-from agents.errors import ActionFailed, FailureClass
+from agents.errors import ActionFailed, FailureClass, Permanent
 from goals.parameters import TrainingParameters
 from goals.world import F
 from training.compute.port import TrainingStatus
@@ -88,10 +88,9 @@ def train_job(context: TrainingContext, job: Job) -> Outcome:
 def _job(context: TrainingContext) -> Job:
     job = job_of(context)
     if job is None:
-        raise ActionFailed(
+        raise Permanent(
             "the dataset is not on the volume, so there is nothing to train on",
             fix="run the same command again: it prepares the dataset first",
-            failure_class=FailureClass.PERMANENT,
             name="dataset_missing",
         )
     return job

@@ -7,9 +7,9 @@ import click
 from agents import api
 from agents.cli.diff_view import diff_text
 from agents.cli.live import describe
+from agents.cli.options import RunOptions, StateOptions, takes, word
 from agents.cli.output import duration, emit, json_option, money, paint
 from agents.cli.report import report_html
-from agents.cli.words import known_words, state_directory
 from agents.command import command
 from agents.errors import UsageError
 from agents.ledger.comparison import compare_runs
@@ -20,7 +20,21 @@ from agents.schemas.models import RunRow
 __all__ = ["report_command", "runs_command", "show_command"]
 
 _MARKS = {"done": "✓", "nothing to do": "=", "running": "…"}
-FILTERS = ("goal", "status", "since", "state")
+
+
+class RunsOptions(StateOptions):
+    """Which runs."""
+
+    goal: str = word("G", "")
+    status: str = word("S", "")
+    since: str = word("TIME", "")
+
+
+class ReportOptions(RunOptions):
+    """Which run, where its files are, and where the report goes."""
+
+    out: Path | None = word("FILE", None)
+    volume: Path | None = word("DIR", None)
 
 
 @click.command("runs")
@@ -35,54 +49,44 @@ def runs_command(words: tuple[str, ...], as_json: bool) -> None:
     if words[:1] == ("diff",):
         _diff(words[1:], as_json)
         return
-    wanted = known_words(words, FILTERS)
-    state = state_directory(wanted.pop("state", None))
-    rows = api.runs(state, **wanted)
-    emit("runs", rows, lambda: _table(rows, state), json_wanted=as_json)
+    options = RunsOptions.read(words, "runs")
+    rows = api.runs(options.state, goal=options.goal, status=options.status, since=options.since)
+    emit("runs", rows, lambda: _table(rows, options.state), json_wanted=as_json)
 
 
 def _diff(words: tuple[str, ...], as_json: bool) -> None:
     names = [word for word in words if "=" not in word]
-    given = known_words([word for word in words if "=" in word], ("state",))
+    options = StateOptions.read([word for word in words if "=" in word], "runs diff")
     if len(names) != 2:
         raise UsageError("diff compares two runs", fix=command("runs diff last~1 last"))
-    known = api.histories(state_directory(given.get("state")))
-    data = compare_runs(*(find_run(known, name) for name in names))
+    histories = api.histories(options.state)
+    data = compare_runs(*(find_run(histories, name) for name in names))
     emit("runs", data, lambda: diff_text(data), json_wanted=as_json)
 
 
 @click.command("show")
-@click.argument("run", default="last")
-@click.argument("words", nargs=-1, metavar="[state=DIR]")
+@takes(RunOptions)
 @json_option
-def show_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
+def show_command(options: RunOptions, as_json: bool) -> None:
     """One run: its plans, steps, failures and end.
 
     RUN is an id, a unique beginning of one, or last.
     """
-    if "=" in run:
-        run, words = "last", (run, *words)
-    state = state_directory(known_words(words, ("state",)).get("state"))
-    history = api.history(state, run)
+    history = api.history(options.state, options.run)
     emit("show", api.shown(history), lambda: _story(history), json_wanted=as_json)
 
 
 @click.command("report")
-@click.argument("run", default="last")
-@click.argument("words", nargs=-1, metavar="[out=FILE] [volume=DIR] [state=DIR]")
+@takes(ReportOptions)
 @json_option
-def report_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
+def report_command(options: ReportOptions, as_json: bool) -> None:
     """One run as one HTML file, with pictures and curves.
 
     RUN is an id, a unique beginning of one, or last. Default of out=: <state>/reports/RUN.html.
     """
-    if "=" in run:
-        run, words = "last", (run, *words)
-    given = known_words(words, ("out", "volume", "state"))
-    state = state_directory(given.get("state"))
-    history = api.history(state, run)
-    out = Path(given.get("out") or state / "reports" / f"{history.run}.html")
-    roots = [Path(given.get("volume") or state / "volume")]
+    history = api.history(options.state, options.run)
+    out = options.out or options.state / "reports" / f"{history.run}.html"
+    roots = [options.volume or options.state / "volume"]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(report_html(history, roots), encoding="utf-8")
@@ -93,9 +97,9 @@ def report_command(run: str, words: tuple[str, ...], as_json: bool) -> None:
 
 def _table(rows: list[RunRow], state: Path) -> str:
     if not rows:
-        known = len(api.histories(state))
-        if known:
-            return f"none of {known} runs is like that: {command('runs')}"
+        count = len(api.histories(state))
+        if count:
+            return f"none of {count} runs is like that: {command('runs')}"
         return f"no runs yet; start one: {command('run goal=GOAL')}"
     lines = []
     for row in rows:

@@ -2,25 +2,21 @@
 
 import click
 
-from agents.cli.words import parse_words, state_directory
+from agents.cli.options import StateOptions, takes
 from agents.errors import UsageError
 
 __all__ = ["mcp_command"]
 
 
 @click.command("mcp")
-@click.argument("words", nargs=-1, metavar="[state=DIR]")
+@takes(StateOptions)
 @click.pass_context
-def mcp_command(context: click.Context, words: tuple[str, ...]) -> None:
+def mcp_command(context: click.Context, options: StateOptions) -> None:
     """Serve AI agents over the Model Context Protocol, on stdio.
 
     Tools: goap_plan, goap_explain, goap_status, goap_run, goap_cancel.
     Resources: goap://runs/ID and goap://runs/ID/report.
     """
-    given = parse_words(words)
-    state = state_directory(given.pop("state", None))
-    if given:
-        raise UsageError(f"mcp takes state= only, not {next(iter(given))}=")
     try:
         from agents.mcp.server import make_server  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
@@ -31,4 +27,4 @@ def mcp_command(context: click.Context, words: tuple[str, ...]) -> None:
         ) from error
     from agents.mcp.tools import Toolkit  # noqa: PLC0415 - likewise
 
-    make_server(Toolkit(context.obj, state.absolute())).run()
+    make_server(Toolkit(context.obj, options.state.absolute())).run()

@@ -14,7 +14,7 @@ def serve_command(options: ServeOptions) -> None:
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import click
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -27,7 +27,7 @@ from agents.errors import UsageError
 from agents.ledger.events import Event
 from agents.ledger.store import Ledger
 
-__all__ = ["Options", "StateOptions", "Words", "takes", "word"]
+__all__ = ["Options", "RunOptions", "StateOptions", "Words", "takes", "word"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -49,6 +49,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    bare: ClassVar[str] = ""
+    """The word that may be given without its name: ``show last`` is ``show run=last``."""
+
     @classmethod
     def read(cls, words: Iterable[str], command: str) -> Self:
         """The words of a command, checked.
@@ -60,7 +63,7 @@ class Options(BaseModel):
         Raises:
             UsageError: A word that is none, is unknown, missing, given twice or of another type.
         """
-        parsed = parse_words(words)
+        parsed = parse_words(f"{cls.bare}={word}" if cls.is_bare(word) else word for word in words)
         for key in parsed:
             if key not in cls.model_fields:
                 near = nearest(key, cls.model_fields)
@@ -69,6 +72,11 @@ class Options(BaseModel):
             return cls.model_validate(parsed)
         except ValidationError as error:
             raise cls._wrong(error.errors()[0], command) from error
+
+    @classmethod
+    def is_bare(cls, word: str) -> bool:
+        """Whether a word is the one that is given without its name."""
+        return bool(cls.bare) and "=" not in word
 
     @classmethod
     def _wrong(cls, problem: ErrorDetails, command: str) -> UsageError:
@@ -94,7 +102,7 @@ class Options(BaseModel):
         shown = []
         for name in cls.names():
             declared = cls.model_fields[name]
-            text = f"{name}={declared.title}"
+            text = str(declared.title) if name == cls.bare else f"{name}={declared.title}"
             shown.append(text if declared.is_required() else f"[{text}]")
         return " ".join(shown)
 
@@ -116,6 +124,13 @@ class StateOptions(Options):
         """Everything that is in the ledger."""
         with Ledger(self.ledger, readonly=True) as ledger:
             return ledger.events()
+
+
+class RunOptions(StateOptions):
+    """The words of a command about one run: an id, a unique beginning of one, or last."""
+
+    bare = "run"
+    run: str = word("RUN", "last")
 
 
 class Words(click.Argument):

@@ -1,12 +1,13 @@
 """``python -m agents …`` command lines, against our command tree and the catalogue."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import click
 
-from agents.cli.options import Words
+from agents.cli.options import Options, Words
 from agents.cli.words import ENGINE_KEYS, parse_words, question
+from agents.command import PROGRAM
 from agents.declare.catalogue import Catalogue
 from agents.documents.click_tree import Leaf, check_click, walk_click
 from agents.documents.findings import nearest_word
@@ -35,7 +36,7 @@ class OurProgram:
 
     def check(self, words: Sequence[str], *, complete: bool) -> Iterator[str]:
         """What is wrong with the words after ``python -m agents``."""
-        leaf = walk_click(self.tree, "python -m agents", words)
+        leaf = walk_click(self.tree, PROGRAM, words)
         if isinstance(leaf, str):
             yield leaf
             return
@@ -46,7 +47,7 @@ class OurProgram:
         parsed = leaf.command.make_parser(leaf.context).parse_args(list(leaf.rest))[0]
         words_given = parsed.get("options", parsed.get("words"))
         typed = words_given if isinstance(words_given, tuple | list) else ()
-        yield from self._check_arguments(leaf, parsed, typed)
+        yield from self._check_arguments(leaf, typed)
         try:
             if leaf.command.name in ABOUT_A_GOAL:
                 self._ask(leaf, parsed.get("name"), typed, complete=complete)
@@ -55,16 +56,12 @@ class OurProgram:
         except GoapError as error:
             yield f"{leaf.context.command_path}: {error.message}"
 
-    def _check_arguments(
-        self, leaf: Leaf, parsed: Mapping[str, object], typed: Sequence[str]
-    ) -> Iterator[str]:
+    def _check_arguments(self, leaf: Leaf, typed: Sequence[str]) -> Iterator[str]:
         """Runs and schemas, which are named without a key."""
-        path, run = leaf.context.command_path, parsed.get("run")
-        named = [run] if isinstance(run, str) else []
-        if leaf.command.name == "runs":
-            named += [word for word in typed if word != "diff"]
-        for name in named:
-            if not (_RUN.fullmatch(name) or is_placeholder(name)):
+        path, options = leaf.context.command_path, _options_of(leaf.command)
+        about_runs = leaf.command.name == "runs" or (options is not None and options.bare == "run")
+        for name in typed if about_runs else ():
+            if name != "diff" and not (_RUN.fullmatch(name) or is_placeholder(name)):
                 yield f"{path}: {name!r} is no run: give an id, the beginning of one, or last"
         if leaf.command.name == "schema":
             names = schemas(self.catalogue())
@@ -75,10 +72,10 @@ class OurProgram:
     def _check_keys(self, leaf: Leaf, words: Sequence[str]) -> Iterator[str]:
         """Keys a command does not name in its own help are not there."""
         command, context = leaf.command, leaf.context
-        for parameter in command.params:
-            if isinstance(parameter, Words):
-                yield from _unknown(context.command_path, words, parameter.options.names())
-                return
+        options = _options_of(command)
+        if options is not None:
+            yield from _unknown(context.command_path, words, options.names())
+            return
         usage = " ".join(command.collect_usage_pieces(context)) + (command.help or "")
         values = dict(word.split("=", 1) for word in words if _KEY.match(word))
         keys = {*_KEY.findall(usage), *EVERYWHERE}
@@ -104,6 +101,10 @@ class OurProgram:
         for key in words:
             if key not in keys:
                 raise UsageError(f"unknown key {key!r}{nearest_word(key, keys)}")
+
+
+def _options_of(command: click.Command) -> type[Options] | None:
+    return next((each.options for each in command.params if isinstance(each, Words)), None)
 
 
 def _unknown(path: str, words: Sequence[str], keys: Collection[str]) -> Iterator[str]:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
+from agents.cli.options import Options, takes, word
 from agents.cli.output import emit, json_option
-from agents.cli.words import catalogue_of, parse_words
+from agents.cli.words import catalogue_of
 from agents.command import command
 from agents.declare.facts import nearest
 from agents.errors import UsageError
@@ -15,34 +16,39 @@ from agents.schemas.export import schema_text
 __all__ = ["schema_command"]
 
 
+class SchemaOptions(Options):
+    """Which schema, or where all go."""
+
+    bare = "name"
+    name: str = word("NAME", "")
+    out: Path | None = word("DIR", None)
+
+
 @click.command("schema")
-@click.argument("words", nargs=-1, metavar="[NAME] [out=DIR]")
+@takes(SchemaOptions)
 @json_option
 @click.pass_context
-def schema_command(context: click.Context, words: tuple[str, ...], as_json: bool) -> None:
+def schema_command(context: click.Context, options: SchemaOptions, as_json: bool) -> None:
     """JSON Schemas of what commands print and goals take.
 
     Without NAME their names; with NAME that one; with out=DIR all are written there.
     """
-    given = parse_words([word for word in words if "=" in word])
-    names = [word for word in words if "=" not in word]
-    folder = given.pop("out", None)
-    if given or len(names) > 1 or (folder and names):
+    if options.out and options.name:
         raise UsageError("schema takes one NAME, or out=DIR", fix=command("schema"))
     catalogue = catalogue_of(context)
-    if folder:
-        changed = [str(path) for path in write_schemas(catalogue, Path(folder))]
+    if options.out:
+        changed = [str(path) for path in write_schemas(catalogue, options.out)]
         text = "\n".join(changed) or "nothing to change"
         emit("schema", {"changed": changed}, lambda: text, json_wanted=as_json)
         return
-    known = schemas(catalogue)
-    if not names:
-        emit("schema", list(known), lambda: "\n".join(known), json_wanted=as_json)
+    there = schemas(catalogue)
+    if not options.name:
+        emit("schema", list(there), lambda: "\n".join(there), json_wanted=as_json)
         return
-    if names[0] not in known:
+    if options.name not in there:
         raise UsageError(
-            f"there is no schema {names[0]!r}{nearest(names[0], known)}",
+            f"there is no schema {options.name!r}{nearest(options.name, there)}",
             fix=command("schema"),
         )
-    found = known[names[0]]
-    emit("schema", found, lambda: schema_text(found).rstrip("\n"), json_wanted=as_json)
+    schema = there[options.name]
+    emit("schema", schema, lambda: schema_text(schema).rstrip("\n"), json_wanted=as_json)

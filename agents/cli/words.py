@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from agents.declare.catalogue import Catalogue, require_text
-from agents.declare.facts import nearest
 from agents.errors import UsageError
 from agents.run.asking import ENGINE_KEYS, question_of_words
 from agents.run.question import LEDGER_NAME, Question
@@ -16,7 +15,6 @@ __all__ = [
     "ENGINE_KEYS",
     "LEDGER_NAME",
     "catalogue_of",
-    "known_words",
     "parse_words",
     "question",
     "state_directory",
@@ -50,22 +48,9 @@ def parse_words(words: Iterable[str]) -> dict[str, str]:
     return parsed
 
 
-def state_directory(given: str | None) -> Path:
+def state_directory(text: str | None) -> Path:
     """The state directory: ``state=``, else ``$AGENTS_STATE``, else ``.goap`` here."""
-    return Path(given or os.environ.get(STATE_VARIABLE) or ".goap")
-
-
-def known_words(words: Iterable[str], keys: tuple[str, ...]) -> dict[str, str]:
-    """``key=value`` words of a command that takes these keys and no others.
-
-    Raises:
-        UsageError: Another key, or what `parse_words` refuses.
-    """
-    given = parse_words(words)
-    for key in given:
-        if key not in keys:
-            raise UsageError(f"unknown key {key!r}{nearest(key, keys)}")
-    return given
+    return Path(text or os.environ.get(STATE_VARIABLE) or ".goap")
 
 
 def question(context: click.Context, words: Iterable[str], *, default_goal: str = "") -> Question:
@@ -74,6 +59,6 @@ def question(context: click.Context, words: Iterable[str], *, default_goal: str 
     Raises:
         UsageError: No goal, an unknown goal or parameter, or a value of the wrong type.
     """
-    given = parse_words(words)
-    state = state_directory(given.get("state"))
-    return question_of_words(catalogue_of(context), given, state, default_goal=default_goal)
+    parsed = parse_words(words)
+    state = state_directory(parsed.get("state"))
+    return question_of_words(catalogue_of(context), parsed, state, default_goal=default_goal)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from agents.command import command
 from agents.errors import NotApproved
 from agents.ledger.events import Event, of_kind
 from agents.ledger.payloads import ApprovalUsed, PlanApproved, RunStarted, StepVerified
@@ -80,7 +81,7 @@ class Approvals:
         if limit is not None and cap is not None and cap > limit:
             raise NotApproved(
                 f"the plan is approved for at most ${limit:.2f}, not for ${cap:.2f}",
-                fix=f"max_cost={limit:g}, or python -m agents approve {self.run}",
+                fix=f"max_cost={limit:g}, or {command(f'approve {self.run}')}",
             )
 
 
@@ -113,7 +114,7 @@ def find_approval(
     if not given:
         raise NotApproved(
             f"a person must approve {', '.join(sorted(set(actions)))} in plan {digest[:12]}",
-            fix=f"python -m agents show {run}\npython -m agents approve {run}\n"
+            fix=f"{command(f'show {run}')}\n{command(f'approve {run}')}\n"
             "then the same command again",
         )
     return list(given.values())[-1]

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agents.command import command
 from agents.declare.actions import OBSERVE, Action, Context
 from agents.declare.outcome import Outcome
-from agents.errors import ActionFailed, FailureClass, Interrupted, NotApproved, Transient
+from agents.errors import ActionFailed, FailureClass, Interrupted, NotApproved, Permanent, Transient
 from agents.ledger.failpoints import failpoint
 from agents.ledger.payloads import Payload, StepFinished, StepStarted
 from agents.planning import PlanResult, Step
@@ -227,10 +228,9 @@ class Executor:
         _judge(step, outcome)
         broken = self.hooks.verify(step, context)
         if broken:
-            raise ActionFailed(
+            raise Permanent(
                 f"{step.action} ended, but observing again shows: {'; '.join(broken)}",
-                fix="python -m agents status shows what is true now",
-                failure_class=FailureClass.PERMANENT,
+                fix=command("status shows what is true now"),
                 name="effect_not_seen",
             )
 
@@ -307,9 +307,8 @@ def _judge(step: Step, outcome: Outcome) -> None:
             f"{gate.threshold:.4g}"
             for gate in failed
         )
-        raise ActionFailed(
+        raise Permanent(
             f"{step.action} did not pass its gate ({verdicts})",
             fix="run it with other values; the gate stays as it is",
-            failure_class=FailureClass.PERMANENT,
             name="gate_failed",
         )

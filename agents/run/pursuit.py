@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from agents.command import command
 from agents.declare.actions import OBSERVE, Context
 from agents.declare.facts import Condition, WorldState
 from agents.declare.parameters import headline_of
@@ -210,7 +211,7 @@ class Pursuit:
         if self._plans > MAX_PLANS:
             raise ActionFailed(
                 f"stalled: {MAX_PLANS} plans in one run did not reach {self._goal}",
-                fix=f"python -m agents show {self.run_id}",
+                fix=command(f"show {self.run_id}"),
                 name="stalled",
             )
         return deliberation
@@ -222,7 +223,7 @@ class Pursuit:
             raise StalePlan(
                 f"the plan is now {digest[:12]}, not {wanted[:12]}: the world, or a value that it "
                 "was shown for, is another one",
-                fix=f"python -m agents plan goal={self._goal}",
+                fix=command(f"plan goal={self._goal}"),
             )
         self._purse.cap = self._approvals.check(digest, self._asking(deliberation), self._purse.cap)
         self._purse.check(deliberation.actions())
