@@ -15,10 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agents.command import command
-from agents.declare.facts import nearest
 from agents.declare.parameters import Parameters
 from agents.declare.schedule import every
-from agents.errors import Locked, UsageError
+from agents.errors import Locked, UsageError, nearest
 from agents.ledger.events import new_event, timestamp, utc_now
 from agents.ledger.history import RunHistory, find_run, run_histories
 from agents.ledger.payloads import PlanApproved, PlanMade, Provenance, RepositoryState

@@ -16,7 +16,10 @@ GoapError
 ```
 """
 
+import errno
+from collections.abc import Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar
 
 __all__ = [
@@ -33,6 +36,9 @@ __all__ = [
     "Unauthenticated",
     "Unreachable",
     "UsageError",
+    "disk_full",
+    "nearest",
+    "unusable",
 ]
 
 
@@ -149,3 +155,31 @@ class LedgerDamaged(GoapError, code="ledger", exit_code=9):
 
 class Interrupted(GoapError, code="interrupted", exit_code=130, retryable=True):
     """A person or the machine asked the run to stop; the next run continues."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the closest of ``names``, or nothing."""
+    import difflib  # noqa: PLC0415 - only when a word is wrong
+
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def disk_full(error: Exception, where: str = "the state directory") -> ActionFailed | None:
+    """The failure that an error of the system stands for when there is no space left; else None."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    return ActionFailed(
+        f"no space left on the disk of {error.filename or where}",
+        fix="free some space, then run the same command again",
+        failure_class=FailureClass.RESOURCE,
+        name="disk_full",
+    )
+
+
+def unusable(state: Path, error: OSError) -> GoapError:
+    """Why nothing can be written to the state directory, as the error that ends a command."""
+    return disk_full(error, str(state)) or UsageError(
+        f"the state directory {state} cannot be used: {error.strerror}",
+        fix="name a directory that can be written to: state=DIR",
+    )

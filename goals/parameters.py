@@ -15,8 +15,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from agents.declare.facts import nearest
 from agents.declare.parameters import Parameters, absolute, canonical_value, how, what
+from agents.errors import nearest
 from training.data.origin import origin_of
 from training.errors import ConfigError
 from training.learn.config import Execution, TrainingConfig, resolve

@@ -22,8 +22,7 @@ from pydantic_core import ErrorDetails
 
 from agents.cli.words import LEDGER_NAME, parse_words, state_directory
 from agents.command import PROGRAM
-from agents.declare.facts import nearest
-from agents.errors import UsageError
+from agents.errors import UsageError, nearest
 from agents.ledger.events import Event
 from agents.ledger.store import Ledger
 

@@ -8,8 +8,7 @@ from agents.cli.options import Options, takes, word
 from agents.cli.output import emit, json_option
 from agents.cli.words import catalogue_of
 from agents.command import command
-from agents.declare.facts import nearest
-from agents.errors import UsageError
+from agents.errors import UsageError, nearest
 from agents.schemas import schemas, write_schemas
 from agents.schemas.export import schema_text
 

@@ -13,9 +13,9 @@ from pydantic_core import ErrorDetails
 from agents.command import command
 from agents.declare.actions import Action, Goal, Grounded, Sensor
 from agents.declare.contributions import Contributions
-from agents.declare.facts import Condition, Facts, nearest
+from agents.declare.facts import Condition, Facts
 from agents.declare.rates import Rate, read_rates
-from agents.errors import UsageError
+from agents.errors import UsageError, nearest
 
 __all__ = ["Catalogue", "require_text"]
 

@@ -21,8 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 from agents.declare.catalogue import Catalogue
-from agents.declare.facts import nearest
-from agents.errors import GoapError, UsageError
+from agents.errors import GoapError, UsageError, nearest
 from agents.ledger.redaction import redact
 
 __all__ = ["TRACEBACK_VARIABLE", "VARIABLE", "Choice", "chosen", "load"]

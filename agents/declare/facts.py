@@ -14,7 +14,6 @@ F.auth_vaild            # UsageError when the module is imported
 ```
 """
 
-import difflib
 import enum
 import math
 import types
@@ -26,7 +25,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 from agents.command import command
-from agents.errors import UsageError
+from agents.errors import UsageError, nearest
 from agents.planning import UNKNOWN, AtLeast, Below
 from agents.planning.values import holds
 
@@ -40,7 +39,6 @@ __all__ = [
     "conditions",
     "facts",
     "json_value",
-    "nearest",
     "show_value",
     "statements",
 ]
@@ -142,12 +140,6 @@ def conditions(given: Fact | Condition | Iterable[Fact | Condition]) -> tuple[Co
     if isinstance(given, Fact | Condition):
         given = (given,)
     return tuple(each if isinstance(each, Condition) else (each == True) for each in given)  # noqa: E712
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the closest of ``names``, or nothing."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 class Reading(NamedTuple):

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.command import command
-from agents.declare.facts import nearest
-from agents.errors import UsageError
+from agents.errors import UsageError, nearest
 from agents.ledger.events import Event, of_kind
 from agents.ledger.payloads import (
     MoneySettled,

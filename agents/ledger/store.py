@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Self
 
 from agents.command import command
-from agents.errors import ActionFailed, FailureClass, LedgerDamaged, Transient
+from agents.errors import ActionFailed, FailureClass, LedgerDamaged, Transient, unusable
 from agents.ledger.chain import FIRST, Line, canonical, chain_problems, json_values, link
 from agents.ledger.events import Event
 from agents.ledger.failpoints import failpoint
 from agents.ledger.log import Log
 from agents.ledger.migrations import CHAINED, MIGRATIONS, apply_migrations, pending_migrations
 from agents.ledger.redaction import redact, redacted
-from agents.run.failures import unusable
 
 __all__ = ["Ledger"]
 

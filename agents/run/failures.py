@@ -1,24 +1,21 @@
 """Failures: what kind they are, and the memory that keeps a run from repeating them for ever."""
 
-import errno
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from agents.command import command
 from agents.declare.facts import UNKNOWN, Condition, WorldState
 from agents.errors import (
     ActionFailed,
     FailureClass,
-    GoapError,
     Transient,
     Unauthenticated,
-    UsageError,
+    disk_full,
 )
 from agents.ledger.payloads import Tried
 
-__all__ = ["FailureMemory", "StepFailure", "classify", "unusable"]
+__all__ = ["FailureMemory", "StepFailure", "classify"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +32,9 @@ def classify(error: Exception) -> ActionFailed:
     if isinstance(error, ActionFailed):
         return error
     described = f"{type(error).__name__}: {error}"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ActionFailed(
-            f"no space left on the disk of {error.filename or 'the state directory'}",
-            fix="free some space, then run the same command again",
-            failure_class=FailureClass.RESOURCE,
-            name="disk_full",
-        )
+    full = disk_full(error)
+    if full is not None:
+        return full
     if isinstance(error, MemoryError):
         return ActionFailed(described, failure_class=FailureClass.RESOURCE, name="out_of_memory")
     if isinstance(error, ConnectionError | TimeoutError):
@@ -50,17 +43,6 @@ def classify(error: Exception) -> ActionFailed:
         described,
         fix=command("show last has the whole history of the run"),
         name=type(error).__name__,
-    )
-
-
-def unusable(state: Path, error: OSError) -> GoapError:
-    """Why nothing can be written to the state directory, as the error that ends a command."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        error.filename = error.filename or str(state)
-        return classify(error)
-    return UsageError(
-        f"the state directory {state} cannot be used: {error.strerror}",
-        fix="name a directory that can be written to: state=DIR",
     )
 
 

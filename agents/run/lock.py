@@ -9,8 +9,7 @@ from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.errors import Locked
-from agents.run.failures import unusable
+from agents.errors import Locked, unusable
 
 __all__ = ["LOCK_NAME", "Owner", "exclusive", "holder", "written_owner"]
 
