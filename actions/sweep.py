@@ -72,6 +72,10 @@ def _train_candidate(number: int) -> Action:
     run.__name__ = f"train_candidate_{number}"
     run.__doc__ = f"Train configuration {number} of the sweep to the end, whatever comes of it."
 
+    def account(context: Context[SweepParameters]) -> str:
+        job = _job(context, number)
+        return "" if job is None else job.key
+
     def cost(params: SweepParameters) -> Cost:
         seconds = training_seconds(params, params.candidates()[number - 1])
         return Cost(seconds, price(params), basis(params))
@@ -81,6 +85,7 @@ def _train_candidate(number: int) -> Action:
         effect=(F[candidate_fact(number)] == True, ~F.documented),  # noqa: E712
         cost=cost,
         resources={"gpu": 1},
+        account=account,
         parameters=SweepParameters,
         when=lambda params: number <= len(params.candidates()),
     )(run)

@@ -48,6 +48,12 @@ def _recall(context: TrainingContext) -> Outcome | None:
     return outcome_of(job, result, ports_of(context).compute)
 
 
+def _account(context: TrainingContext) -> str:
+    """The training's key: whoever trains the same again finds what was spent on it."""
+    job = job_of(context)
+    return "" if job is None else job.key
+
+
 @action(
     needs=_needs,
     effect=_effect,
@@ -55,6 +61,7 @@ def _recall(context: TrainingContext) -> Outcome | None:
     resources={"gpu": 1, "cpu": 1},
     parameters=TrainingParameters,
     recall=_recall,
+    account=_account,
 )
 def train(context: TrainingContext) -> Outcome:
     """Train to the last step on the compute; resumes from the newest valid checkpoint."""

@@ -44,9 +44,9 @@ def catalogue(kit, volume):
     return Catalogue(F, SENSORS, ACTIONS, GOALS, lambda _params, _state: ports)
 
 
-def pursue(kit, catalogue, compute="local", max_cost=None, wait=0.0, **options):
+def pursue(kit, catalogue, compute="local", max_cost=None, wait=0.0, words=None, **options):
     goal = catalogue.goal(kit.goal)
-    params = kit.params(compute=compute)
+    params = kit.params(compute=compute, **(words or {}))
     question = Question(catalogue, goal, params, kit.root, max_cost=max_cost, wait=wait)
     with Ledger(kit.root / "ledger.db") as ledger:
         pursuit = Pursuit(question, ledger, backoff=0.0, **options)
@@ -132,6 +132,71 @@ def test_a_training_that_ended_while_nobody_followed_it_is_recorded_by_the_next_
     ]
     assert finished["outcome"]["gates"][0]["passed"] is True
     assert [path.name[:8] for path in (kit.root / "repo" / "plans").glob("ADR-*")] == ["ADR-001-"]
+
+
+SAME_TRAINING = [
+    {"threads": "2"},
+    {"slice_seconds": "600"},
+    {"micro_batch": "2"},
+    {"steps": "010", "batch": "4"},
+    {"learning_rate": "0.003", "seed": "0"},  # the preset's own
+]
+
+
+@pytest.mark.parametrize("words", SAME_TRAINING)
+def test_a_training_that_ended_alone_is_recorded_however_the_next_run_goes_about_it(
+    kit, catalogue, words
+):
+    stop = threading.Event()
+
+    def goes_on_alone(machine, _key):
+        machine.state = "running"
+        stop.set()
+
+    kit.machine.ends += [goes_on_alone]
+    with pytest.raises(Interrupted):
+        pursue(kit, catalogue, stop=stop)
+    kit.ends.completes(kit.machine, kit.machine.launches[0][0])
+    assert pursue(kit, catalogue, words=words).status == "done"
+    assert len(kit.machine.launches) == 1
+    recalled = [each.data for each in kit.events if each.type == "step.started"]
+    assert [each["step"] for each in recalled if each["recalled"]] == ["train"]
+
+
+@pytest.mark.parametrize("words", SAME_TRAINING)
+def test_what_was_spent_on_a_training_counts_however_the_next_run_goes_about_it(
+    kit, catalogue, words
+):
+    """A run that ended by itself spent $3.50; who trains the same goes on from there."""
+    kit.machine.name = "modal"
+    price = {"low": 2.0, "expected": 2.0, "high": 2.0}
+    rates = {"modal": {"usd_per_hour": price, "source": "a test", "seen": "today"}}
+    (kit.root / "rates.json").write_text(json.dumps(rates), encoding="utf-8")
+    now = [datetime(2026, 3, 1, tzinfo=UTC)]
+
+    def after_a_while(seconds, end):
+        def ends(machine, key):
+            now[0] += timedelta(seconds=seconds)
+            end(machine, key)
+
+        return ends
+
+    kit.machine.ends += [after_a_while(6300, kit.ends.misses_its_gate)]
+    options = {"compute": "modal", "clock": lambda: now[0]}
+    with pytest.raises(ActionFailed, match="did not pass its gate"):
+        pursue(kit, catalogue, max_cost=100.0, **options)
+    settled = {each.data["action"]: each.data for each in kit.events if "settled" in each.type}
+    assert settled["train"]["usd"] == pytest.approx(3.5)
+    assert settled["train"]["account"] == kit.machine.launches[0][0]
+    (kit.volume / "trainings" / kit.machine.launches[0][0] / "verdict.json").unlink()
+    with pytest.raises(NotApproved, match=r"\$3\.50"):
+        pursue(kit, catalogue, max_cost=3.5, words=words, **options)
+    assert len(kit.machine.launches) == 1
+    kit.machine.ends += [after_a_while(1, kit.ends.completes)]
+    assert pursue(kit, catalogue, max_cost=9.0, words=words, **options).status == "done"
+    # another training has an account of its own
+    kit.machine.ends += [after_a_while(1, kit.ends.completes)]
+    assert pursue(kit, catalogue, max_cost=3.5, words={"seed": "7"}, **options).status == "done"
 
 
 def test_an_image_that_a_training_found_incomplete_is_built_again_and_once_only(kit, catalogue):

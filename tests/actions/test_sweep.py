@@ -7,7 +7,7 @@ import pytest
 from agents.errors import ActionFailed
 from training.store.directory import TrainingDirectory
 
-SWEEP = {"sweep": "learning_rate=1e-3,2e-3,4e-3"}
+SWEEP = {"sweep": "learning_rate=1e-3,2e-3,4e-3", "at_once": "1"}
 
 
 @pytest.fixture
