@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Ranking,
         Series,
     )
+    from agents.declare.parameters import Parameters, how, what
     from agents.declare.triggers import Trigger, on
     from agents.errors import (
         ActionFailed,
@@ -79,6 +80,7 @@ __all__ = [
     "Measurement",
     "NoParameters",
     "Outcome",
+    "Parameters",
     "Permanent",
     "PlanResult",
     "Progress",
@@ -94,9 +96,11 @@ __all__ = [
     "WorldState",
     "action",
     "facts",
+    "how",
     "on",
     "plan",
     "sensor",
+    "what",
 ]
 
 DISTRIBUTION: Final = "goap-modal-agents"
@@ -107,6 +111,7 @@ _HOMES: Final = {
     "agents.declare.catalogue": "Catalogue",
     "agents.declare.facts": "Condition Fact Facts Reading WorldState facts",
     "agents.declare.outcome": "Artifact Decision Gate Measurement Outcome Ranking Series",
+    "agents.declare.parameters": "Parameters how what",
     "agents.declare.triggers": "Trigger on",
     "agents.errors": (
         "ActionFailed FailureClass GoapError Interrupted Permanent Transient Unauthenticated "
