@@ -9,6 +9,7 @@ import click
 from pydantic import BaseModel
 
 from agents.errors import GoapError
+from agents.ledger.chain import json_values
 from agents.ledger.redaction import redact, redacted
 
 __all__ = ["as_json", "duration", "emit", "json_option", "money", "paint", "say", "write"]
@@ -20,8 +21,15 @@ json_option = click.option(
 
 def as_json(command: str, data: object) -> str:
     """The envelope of a command that succeeded."""
-    document = {"schema": f"agents.{command}/1", "ok": True, "data": redacted(data), "error": None}
-    return redact(json.dumps(document, ensure_ascii=False, sort_keys=True, default=str))
+    document = {
+        "schema": f"agents.{command}/1",
+        "ok": True,
+        "error": None,
+        "data": json_values(redacted(data)),
+    }
+    return redact(
+        json.dumps(document, ensure_ascii=False, sort_keys=True, default=str, allow_nan=False)
+    )
 
 
 def emit(command: str, data: Any, text: Callable[[], str], *, json_wanted: bool) -> None:

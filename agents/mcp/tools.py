@@ -10,6 +10,7 @@ from agents import api
 from agents.cli.report import report_html
 from agents.declare.catalogue import Catalogue
 from agents.errors import GoapError, NotApproved, StalePlan, Unreachable, UsageError
+from agents.ledger.chain import json_values
 from agents.ledger.redaction import redacted
 from agents.mcp.launch import Launched, launch, words_of
 from agents.run.asking import question_of_json
@@ -98,7 +99,7 @@ class Toolkit:
 
 def _sent(data: BaseModel) -> dict[str, Any]:
     """The data as JSON values, without secrets."""
-    plain: dict[str, Any] = redacted(data.model_dump(mode="json", by_alias=True))
+    plain: dict[str, Any] = json_values(redacted(data.model_dump(mode="json", by_alias=True)))
     return plain
 
 

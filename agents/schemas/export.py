@@ -59,7 +59,18 @@ def write_schemas(catalogue: Catalogue, folder: Path) -> list[Path]:
 
 def schema_text(schema: dict[str, Any]) -> str:
     """The schema as the text of its file; the same schema is always the same text."""
-    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(_whole(schema), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _whole(value: Any) -> Any:
+    """The same JSON with 0 for 0.0."""
+    # types that differ in this alone are one to the caches of `typing`: which of the two a schema
+    # has would depend on what was imported first
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _document(name: str, schema: dict[str, Any]) -> dict[str, Any]:

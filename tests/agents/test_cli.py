@@ -257,3 +257,11 @@ def test_a_report_is_one_html_file_that_needs_nothing_else(kit, call):
     assert "&lt;script&gt;alert(1)&lt;/script&gt; {{7*7}}" in page
     assert "http://" not in page
     assert "https://" not in page
+
+
+def test_what_is_printed_has_no_number_that_json_does_not_have(kit, call):
+    (kit.tea.root / "power").unlink()
+    kit.catalogue.actions.pop("make_fire")
+    printed = call("plan", "goal=served", "--json", code=4).out
+    json.loads(printed, parse_constant=pytest.fail)
+    assert json.loads(printed)["data"]["lower_bound"] is None
