@@ -126,15 +126,13 @@ def on(
     Raises:
         UsageError: Neither or both of an event and a schedule, or a schedule that makes no sense.
     """
-    schedule = _schedule(every, daily, cron)
-    if bool(event) == (schedule is not None):
-        raise UsageError("a trigger has either an event type or one schedule")
-    given = (paths,) if isinstance(paths, str) else tuple(paths)
-    if event == FILE and not given:
+    schedule = _schedule(event, every, daily, cron)
+    patterns = tuple(path for path in ([paths] if isinstance(paths, str) else paths) if path)
+    if event == FILE and not patterns:
         raise UsageError(f"{FILE} needs paths=: what to watch")
     return Trigger(
         event or DUE,
-        tuple(path for path in given if path),
+        patterns,
         branch,
         schedule,
         tuple(sorted((where or {}).items())),
@@ -142,7 +140,9 @@ def on(
     )
 
 
-def _schedule(interval: str, time: str, line: str) -> Schedule | None:
+def _schedule(event: str, interval: str, time: str, line: str) -> Schedule | None:
+    if bool(event) == bool(interval or time or line):
+        raise UsageError("a trigger has either an event type or one schedule")
     if len([text for text in (interval, time, line) if text]) > 1:
         raise UsageError("a trigger has one of every=, daily= and cron=")
     if interval:

@@ -97,18 +97,7 @@ def _steps(
     names = _ids([task.actions[sequence[at]].name for at in places], task)
     ids = dict(zip(places, names, strict=True))
     index = {at: number for number, at in enumerate(places)}
-    edges: dict[tuple[int, int], list[Reason]] = {}
-    why: dict[int, list[tuple[int, str, str]]] = {at: [] for at in places}
-    for (supplier, consumer), atoms in order.links.items():
-        target = "goal" if consumer == GOAL else ids[consumer]
-        place = len(places) if consumer == GOAL else index[consumer]
-        for atom in atoms:
-            fact, value = task.atoms[atom]
-            why[supplier].append((place, fact, target))
-            if consumer != GOAL:
-                edges.setdefault((supplier, consumer), []).append(Reason("causal", fact, value))
-    for edge, atoms in order.threats.items():
-        edges.setdefault(edge, []).extend(Reason("threat", *task.atoms[atom]) for atom in atoms)
+    edges, why = _edges(task, order, index), _why(task, order, index, ids)
     before: dict[int, list[int]] = {at: [] for at in places}
     for first, second in edges:
         before[second].append(first)
@@ -135,6 +124,32 @@ def _steps(
     return tuple(steps), {
         (ids[first], ids[second]): tuple(reasons) for (first, second), reasons in ordered
     }
+
+
+def _edges(
+    task: Task, order: PartialOrder, index: dict[int, int]
+) -> dict[tuple[int, int], list[Reason]]:
+    """Which step comes before which, and for what."""
+    edges: dict[tuple[int, int], list[Reason]] = {}
+    for (supplier, consumer), atoms in order.links.items():
+        if consumer in index:
+            reasons = [Reason("causal", *task.atoms[atom]) for atom in atoms]
+            edges.setdefault((supplier, consumer), []).extend(reasons)
+    for edge, atoms in order.threats.items():
+        edges.setdefault(edge, []).extend(Reason("threat", *task.atoms[atom]) for atom in atoms)
+    return edges
+
+
+def _why(
+    task: Task, order: PartialOrder, index: dict[int, int], ids: dict[int, str]
+) -> dict[int, list[tuple[int, str, str]]]:
+    """For each step the facts it supplies, with the place and the name of who needs them."""
+    why: dict[int, list[tuple[int, str, str]]] = {at: [] for at in index}
+    for (supplier, consumer), atoms in order.links.items():
+        place = len(index) if consumer == GOAL else index[consumer]
+        target = "goal" if consumer == GOAL else ids[consumer]
+        why[supplier] += [(place, task.atoms[atom][0], target) for atom in atoms]
+    return why
 
 
 def _by_place(entry: tuple[int, str, str]) -> tuple[int, str]:

@@ -181,16 +181,7 @@ def _build(
     start: World, goal: tuple[Condition, ...], actions: list[Operator], atoms: set[Condition]
 ) -> Task:
     """Number the atoms in order of first mention, so the caller's goal order is of no account."""
-    bit: dict[Condition, int] = {}
-    for action in actions:
-        for condition in action.needs:
-            if condition in atoms and condition not in bit:
-                bit[condition] = 1 << len(bit)
-        for condition in action.effect:
-            if condition in atoms and condition not in bit:
-                bit[condition] = 1 << len(bit)
-    for condition in sorted(atoms - bit.keys(), key=repr):
-        bit[condition] = 1 << len(bit)
+    bit = _bits(actions, atoms)
     on_fact: dict[str, list[tuple[object, int]]] = {}
     for (fact, wanted), mask in bit.items():
         on_fact.setdefault(fact, []).append((wanted, mask))
@@ -219,6 +210,18 @@ def _build(
         cost=costs,
         scale=scale,
     )
+
+
+def _bits(actions: list[Operator], atoms: set[Condition]) -> dict[Condition, int]:
+    """Each atom with the bit that stands for it in a state."""
+    bit: dict[Condition, int] = {}
+    for action in actions:
+        for condition in (*action.needs, *action.effect):
+            if condition in atoms and condition not in bit:
+                bit[condition] = 1 << len(bit)
+    for condition in sorted(atoms - bit.keys(), key=repr):
+        bit[condition] = 1 << len(bit)
+    return bit
 
 
 def _effect_masks(value: object, wanted_bits: Iterable[tuple[object, int]]) -> tuple[int, int]:

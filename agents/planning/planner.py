@@ -7,11 +7,11 @@ from agents.errors import UsageError
 from agents.planning.build import no_plan
 from agents.planning.limits import Budget, Limits
 from agents.planning.missing import missing_facts
-from agents.planning.operator_index import operators_of
+from agents.planning.operator_index import Operators, operators_of
 from agents.planning.operators import goal_pairs
 from agents.planning.result import PlanResult, Status
 from agents.planning.solve import solve
-from agents.planning.values import Conditions, World
+from agents.planning.values import Condition, Conditions, World
 
 __all__ = ["plan"]
 
@@ -51,13 +51,22 @@ def plan(
     ... ]).cost
     4.0
     """
-    budget = Budget(limits, cancel)
-    conditions = goal_pairs(goal)
-    catalogue = operators_of(actions)
+    conditions, catalogue = goal_pairs(goal), operators_of(actions)
     if max_usd is not None and not max_usd >= 0:
         raise UsageError(f"max_usd is {max_usd!r}; it must be a number that is not negative")
+    return _answer(start, conditions, catalogue, Budget(limits, cancel), max_usd)
+
+
+def _answer(
+    start: World,
+    conditions: tuple[Condition, ...],
+    catalogue: Operators,
+    budget: Budget,
+    max_usd: float | None,
+) -> PlanResult:
+    """A plan, or what is missing for one."""
     result = solve(start, conditions, catalogue, budget, max_usd)
-    if result.status is Status.UNREACHABLE:
-        missing = missing_facts(start, conditions, catalogue, budget)
-        return no_plan(result.status, conditions, result.stats, missing=missing)
-    return result
+    if result.status is not Status.UNREACHABLE:
+        return result
+    missing = missing_facts(start, conditions, catalogue, budget)
+    return no_plan(result.status, conditions, result.stats, missing=missing)

@@ -97,12 +97,15 @@ def application(
     async def health(_: "web.Request") -> "web.Response":
         return _answer(200, "listening")
 
-    def _answer(status: int, text: str) -> "web.Response":
-        return web.json_response({"message": text}, status=status)
-
     app = web.Application(client_max_size=MOST_BYTES)
     app.add_routes([web.post(f"/hooks/{{name:{_NAME}}}", hook), web.get("/health", health)])
     return app
+
+
+def _answer(status: int, text: str) -> "web.Response":
+    from aiohttp import web  # noqa: PLC0415 - only where webhooks are served
+
+    return web.json_response({"message": text}, status=status)
 
 
 def _first(headers: Mapping[str, str], names: tuple[str, ...]) -> str:

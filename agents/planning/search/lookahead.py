@@ -5,7 +5,7 @@ to (Vidal, "A Lookahead Strategy for Heuristic Search Planning", 2004). What the
 not to need is taken out afterwards.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
 from agents.planning.limits import Budget
@@ -41,24 +41,31 @@ def first_plan(
         budget.check()
         if relaxed is None:
             continue
-        estimate, order = relaxed
-        end, taken = follow(task, state, order)
-        if end not in parents:
-            parents[end] = (state, tuple(taken))
-            if not task.goal & ~end:
-                return _path(parents, end)
+        for child, taken, estimate, sign in _children(task, state, relaxed, costs):
+            if child in parents:
+                continue
+            parents[child] = (state, taken)
+            if not task.goal & ~child:
+                return _path(parents, child)
             count += 1
-            heappush(queue, (estimate - sum([costs[op] for op in taken]), -count, end))
-        for op in _applicable(task, state):
-            child = state & ~task.delete[op] | task.add[op]
-            if child & ~state and child not in parents:
-                parents[child] = (state, (op,))
-                if not task.goal & ~child:
-                    return _path(parents, child)
-                count += 1
-                helpful = op in order
-                heappush(queue, (estimate if helpful else estimate + costs[op], count, child))
+            heappush(queue, (estimate, sign * count, child))
     return None
+
+
+def _children(
+    task: Task, state: int, relaxed: tuple[int, list[int]], costs: Sequence[int]
+) -> Iterator[tuple[int, tuple[int, ...], int, int]]:
+    """Where to go on from a state: child, operators that lead to it, estimate, sign of its turn.
+
+    First comes the end of the relaxed plan, the newest of which is tried first.
+    """
+    estimate, order = relaxed
+    end, taken = follow(task, state, order)
+    yield end, tuple(taken), estimate - sum([costs[op] for op in taken]), -1
+    for op in _applicable(task, state):
+        child = state & ~task.delete[op] | task.add[op]
+        if child & ~state:
+            yield child, (op,), estimate if op in order else estimate + costs[op], 1
 
 
 def follow(task: Task, state: int, order: list[int]) -> tuple[int, list[int]]:
