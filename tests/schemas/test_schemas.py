@@ -141,3 +141,81 @@ def test_the_command_names_prints_and_writes_schemas(capsys, tmp_path):
     assert (tmp_path / "plan.json").is_file()
     assert invoke(load_catalogue, ["schema", "pln"]) == 2
     assert "did you mean 'plan'?" in capsys.readouterr().err
+
+
+VALID = [
+    {"steps": 800},
+    {"learning_rate": 1},
+    {"betas": [0.8, 0.99]},
+    {"ema_stds": [0.05]},
+    {"sampler": "euler", "precision": "fp32", "augment": False},
+    {"preset": "smoke", "compute": "modal", "slice_seconds": 600},
+    {"steps": None, "threads": None},
+    {"commit": True, "repo": "elsewhere"},
+]
+INVALID = [
+    {"steps": "many"},
+    {"steps": "800"},
+    {"steps": 0},
+    {"steps": 2.5},
+    {"steps": True},
+    {"sampler": "nonsense"},
+    {"precision": "fp64"},
+    {"augment": "yes"},
+    {"betas": [0.9]},
+    {"betas": [0.9, 1.5]},
+    {"betas": "0.9,0.95"},
+    {"constant_until": 1.01},
+    {"learning_rate": 0},
+    {"seed": -1},
+    {"image_size": 4},
+    {"preset": "huge"},
+    {"compute": "cloud"},
+    {"threads": 0},
+    {"slice_seconds": -5},
+    {"commit": 1},
+    {"nonsense": 1},
+]
+
+
+@pytest.mark.parametrize("goal", ["trained_dit", "trained_classifier", "best_dit"])
+@pytest.mark.parametrize("values", VALID)
+def test_values_that_fit_the_schema_of_a_goal_are_taken(goal, values):
+    fits(f"goal-{goal}", values)
+    catalogue = load_catalogue()
+    catalogue.parameters_of_json(catalogue.goal(goal), values)
+
+
+@pytest.mark.parametrize("goal", ["trained_dit", "trained_classifier", "best_dit"])
+@pytest.mark.parametrize("values", INVALID)
+def test_values_that_do_not_fit_it_are_refused_by_the_schema_and_by_us(goal, values):
+    with pytest.raises(jsonschema.ValidationError):
+        fits(f"goal-{goal}", values)
+    catalogue = load_catalogue()
+    with pytest.raises(UsageError) as caught:
+        catalogue.parameters_of_json(catalogue.goal(goal), values)
+    assert next(iter(values)) in caught.value.message
+
+
+def test_words_of_a_command_line_are_read_as_those_types():
+    catalogue = load_catalogue()
+    goal = catalogue.goal("trained_dit")
+    words = {"steps": "800", "betas": "0.8, 0.99", "augment": "no", "learning_rate": "1"}
+    values = {"steps": 800, "betas": [0.8, 0.99], "augment": False, "learning_rate": 1}
+    assert catalogue.parameters(goal, words) == catalogue.parameters_of_json(goal, values)
+
+
+@pytest.mark.parametrize("name", ["goal", "action", "fact"])
+def test_what_is_explained_fits_its_schema(ask, name):
+    named = {"goal": "trained_dit", "action": "train", "fact": "free_mb"}[name]
+    explained = ask("explain", named)["data"]
+    fits(f"explain-{name}", explained)
+    fits("status", ask("status", "goal=trained_dit")["data"])
+    if name == "goal":
+        rows = {row["name"]: row for row in explained["parameters"]}
+        assert rows["steps"]["type"] == "integer >= 1"
+        assert rows["sampler"]["type"] == "heun | euler"
+        assert rows["betas"]["type"].startswith("list of number > 0")
+        assert (rows["threads"]["role"], rows["dataset"]["role"]) == ("how", "what")
+        assert (rows["commit"]["default"], rows["dataset"]["default"]) == (False, "synthetic")
+        assert "model" not in rows
