@@ -21,6 +21,8 @@ TRAINING = Subject(
     comparable="dataset_digest",
     ended="ended",
     call="call_id",
+    recorders=("update_docs",),
+    places=("repo", "commit"),
 )
 """A training, as the provenance of outcomes names it."""
 

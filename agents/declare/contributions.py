@@ -53,6 +53,8 @@ class Subject:
         comparable: What two must have in common before their measurements are compared.
         ended: When measuring it ended: one that is measured anew is a new one.
         call: What a note calls the launch of one on a platform.
+        recorders: Actions that write the records; what they do is never evidence.
+        places: Parameters that say where records are written, not what was done.
     """
 
     word: str = ""
@@ -61,6 +63,8 @@ class Subject:
     comparable: str = ""
     ended: str = ""
     call: str = ""
+    recorders: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
     def identity(self, provenance: Mapping[str, str]) -> str:
         """Which one it is about, after its provenance; empty when it is about none."""

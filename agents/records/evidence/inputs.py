@@ -49,7 +49,7 @@ def _events(events: "Iterable[Event]", subject: Subject) -> Iterator[bytes]:
         if not something_to_record(own, subject):
             continue
         for event in own:
-            if event.type not in _QUOTED or recording(event):
+            if event.type not in _QUOTED or recording(event, subject):
                 continue
             if isinstance(event.payload, StepNoted) and not call_of(event.payload, subject):
                 continue

@@ -10,18 +10,10 @@ if TYPE_CHECKING:
     from agents.ledger.events import Event
 
 __all__ = [
-    "RECORDING_ACTIONS",
-    "RECORDING_PARAMETERS",
     "call_of",
     "recording",
     "something_to_record",
 ]
-
-RECORDING_ACTIONS = frozenset({"update_docs"})
-"""Actions that write records; what they do is never evidence."""
-
-RECORDING_PARAMETERS = frozenset({"repo", "commit"})
-"""Parameters that say where records are written, not what was done."""
 
 
 def something_to_record(events: "Iterable[Event]", subject: "Subject") -> bool:
@@ -30,16 +22,16 @@ def something_to_record(events: "Iterable[Event]", subject: "Subject") -> bool:
         if event.type != StepFinished.kind or not isinstance(event.payload, StepFinished):
             continue
         outcome, action = event.payload.outcome, event.payload.action
-        if action not in RECORDING_ACTIONS and (
+        if action not in subject.recorders and (
             outcome.decision is not None or subject.identity(outcome.provenance)
         ):
             return True
     return False
 
 
-def recording(event: "Event") -> bool:
+def recording(event: "Event", subject: "Subject") -> bool:
     """Whether this is of a step that writes records; what it does is never evidence."""
-    return isinstance(event.payload, OfStep) and event.payload.action in RECORDING_ACTIONS
+    return isinstance(event.payload, OfStep) and event.payload.action in subject.recorders
 
 
 def call_of(note: StepNoted, subject: "Subject") -> str:

@@ -24,7 +24,6 @@ from agents.ledger.payloads import (
 )
 from agents.records.evidence.models import RunFacts
 from agents.records.evidence.relevance import (
-    RECORDING_PARAMETERS,
     call_of,
     recording,
     something_to_record,
@@ -197,9 +196,9 @@ def _run_log(
     begun = next(of_kind(events, RunStarted), None)
     if begun is None:
         raise fact_missing(f"run {run} has no event {RunStarted.kind}")
-    log = RunLog(_run_facts(run, *begun), subject, calls=calls)
+    log = RunLog(_run_facts(run, *begun, subject), subject, calls=calls)
     for event in events:
-        if recording(event):
+        if recording(event, subject):
             continue
         match event.payload:
             case StepFinished(step=step, action=action, seconds=seconds, outcome=outcome):
@@ -213,7 +212,7 @@ def _run_log(
     return log
 
 
-def _run_facts(run: str, event: Event, started: RunStarted) -> RunFacts:
+def _run_facts(run: str, event: Event, started: RunStarted, subject: Subject) -> RunFacts:
     git = started.provenance.git
     return RunFacts(
         id=run,
@@ -222,7 +221,7 @@ def _run_facts(run: str, event: Event, started: RunStarted) -> RunFacts:
             sorted(
                 (name, _plain(value))
                 for name, value in started.told.items()
-                if value is not None and name not in RECORDING_PARAMETERS
+                if value is not None and name not in subject.places
             )
         ),
         version=started.version,
