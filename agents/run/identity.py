@@ -16,6 +16,7 @@ from agents.declare.actions import Goal
 from agents.declare.facts import WorldState
 from agents.declare.parameters import canonical_of, role_of
 from agents.ledger.events import Event, new_event, utc_now
+from agents.ledger.history import by_run
 from agents.ledger.payloads import RunFinished, RunStarted
 from agents.ledger.store import Ledger
 
@@ -132,12 +133,8 @@ def continued_runs(events: Iterable[Event], request: Request) -> list[list[Event
     These are the last runs for the same goal and *what*, as long as they were killed or
     interrupted: a run that ended by itself, and those before it, are not gone on with.
     """
-    runs: dict[str, list[Event]] = {}
-    for event in events:
-        if event.run:
-            runs.setdefault(event.run, []).append(event)
     found = []
-    for own in reversed(list(runs.values())):
+    for own in reversed(list(by_run(events).values())):
         began, ended = own[0].payload, own[-1].payload
         if not isinstance(began, RunStarted) or not request.is_continued_from(began):
             continue
