@@ -18,7 +18,7 @@ def run_path(log: RunLog) -> str:
 
 
 def run_body(log: RunLog) -> str:
-    """What the run did until what it measured was handled, and what it measured.
+    """The steps up to the last one about something measured, and all that was measured.
 
     Later events of the run are left out on purpose: the step that writes this is one of them.
     """

@@ -48,7 +48,7 @@ class Pursued:
 
 @dataclass
 class _Pending:
-    """Events a goal was not looked at for, and the time in which it is not to be."""
+    """Events that no look at a goal has answered yet, and how long it is left alone."""
 
     events: list[tuple[Event, Trigger]] = field(default_factory=list)
     put_off: tuple[datetime, datetime] | None = None

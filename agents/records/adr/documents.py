@@ -109,7 +109,7 @@ def _read(repo: Path, path: str) -> AdrDocument:
 
 
 def read_document(path: str, text: str) -> AdrDocument:
-    """One ADR, understood."""
+    """The parts of an ADR: title, status, date, and what replaces what."""
     lines = list(_outside_fences(text.splitlines()))
     heading_number, title = _title(lines)
     fields = _fields(lines)

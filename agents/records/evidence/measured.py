@@ -107,7 +107,7 @@ def _deciding(logs: Iterable[RunLog]) -> list[tuple[Decision, Evidence]]:
 
 
 def _evidence(log: RunLog, step: Finished) -> Evidence:
-    """What the run had measured of what ``step`` is about when ``step`` finished."""
+    """All the run had measured, until ``step`` finished, of the thing ``step`` is about."""
     steps = [
         other
         for other in log.finished

@@ -31,7 +31,7 @@ def mitigation_key(failure: Failed) -> str:
 
 
 def mitigations(log: RunLog) -> Iterator[Mitigation]:
-    """The mitigated failures of a run; one that was only tried again is none."""
+    """Failures that a step planned for them got past; one that was just tried again is left out."""
     groups: dict[tuple[str, str], list[GotPast]] = {}
     for past in got_past(log):
         if past.added:

@@ -63,7 +63,7 @@ class Finished:
 
     @property
     def identity(self) -> str:
-        """Which measurement, or which event, this is: what is measured has one end."""
+        """What is recorded once: a thing and the end of its measuring, else the event itself."""
         if not self.measured:
             return self.event.id
         return f"{self.about} {self.outcome.provenance.get(self.subject.ended, '')}"
@@ -182,7 +182,7 @@ def normalised(message: str) -> str:
 
 
 def _drop_repetitions(logs: list[RunLog]) -> None:
-    """A run that only saw again what an earlier run had measured did not measure it."""
+    """Leave a measurement to the run that made it: later runs only saw it again."""
     run_of: dict[str, str] = {}
     for log in logs:
         for step in log.finished:
