@@ -159,8 +159,10 @@ def require_text(key: str, value: str) -> None:
     """What is no UTF-8 arrives as half characters, which neither ledger nor manifest can hold.
 
     Raises:
-        UsageError: The value is such.
+        UsageError: The value is such, or holds the character that no path may hold.
     """
+    if "\0" in value:
+        raise UsageError(f"{key}={value!a} holds a null character", fix="leave it out")
     try:
         value.encode()
     except UnicodeEncodeError:

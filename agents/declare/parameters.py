@@ -12,19 +12,23 @@ requests are the same when the canonical values of their parameters are: default
 normalised, paths absolute.
 """
 
+import dataclasses
 import enum
+import hashlib
 import json
 import math
 import os
 from collections.abc import Mapping, Set
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretBytes, SecretStr
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from agents.errors import UsageError
 
 __all__ = [
     "NoParameters",
@@ -124,33 +128,80 @@ def canonical_of(params: BaseModel, state: Path) -> dict[str, JsonValue]:
     return {name: canonical_value(getattr(params, name)) for name in type(params).model_fields}
 
 
-def canonical_value(value: object) -> JsonValue:  # noqa: PLR0911 - one line per kind of value
+def canonical_value(value: object) -> JsonValue:
     """One value as JSON, the same for all spellings of it.
 
     >>> canonical_value((2e-3, frozenset({"b", "a"})))
     [0.002, ['a', 'b']]
+
+    Raises:
+        UsageError: The value is of a type that JSON cannot say.
     """
     if isinstance(value, enum.Enum):
         return canonical_value(value.value)
+    members = _members(value)
+    if members is not None:
+        return {str(canonical_value(key)): canonical_value(each) for key, each in members.items()}
+    if isinstance(value, Set):
+        return sorted((canonical_value(each) for each in value), key=_sortable)
+    if isinstance(value, list | tuple):
+        return [canonical_value(each) for each in value]
+    return _canonical_scalar(value)
+
+
+def _members(value: object) -> Mapping[Any, object] | None:
+    """What a value with named parts is made of; None where it has none."""
+    if isinstance(value, Mapping):
+        return value
     if isinstance(value, BaseModel):
-        return {name: canonical_value(getattr(value, name)) for name in type(value).model_fields}
+        # what a model takes beside its fields is a value as well
+        names = [*type(value).model_fields, *(value.model_extra or {})]
+        return {name: getattr(value, name) for name in names}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return None
+
+
+def _canonical_scalar(value: object) -> JsonValue:
     if isinstance(value, Path):
         return absolute(value)
     if isinstance(value, float):
         # JSON has no word for what is no number; minus nought is nought
         return value + 0.0 if math.isfinite(value) else str(value)
     if isinstance(value, Decimal):
-        return str(value.normalize() + 0) if value.is_finite() else str(value)
+        return _digits_of(value)
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).isoformat()
-    if isinstance(value, Mapping):
-        return {str(canonical_value(key)): canonical_value(each) for key, each in value.items()}
-    if isinstance(value, Set):
-        return sorted((canonical_value(each) for each in value), key=_sortable)
-    if isinstance(value, list | tuple):
-        return [canonical_value(each) for each in value]
-    plain: JsonValue = to_jsonable_python(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, SecretStr | SecretBytes):
+        return _digest_of(value)
+    try:
+        plain: JsonValue = to_jsonable_python(value)
+    except PydanticSerializationError as error:
+        raise UsageError(
+            f"a parameter of type {type(value).__name__} has no canonical value",
+            fix="say it in canonical() of the goal's parameters",
+        ) from error
     return plain
+
+
+def _digits_of(value: Decimal) -> str:
+    """A decimal number to its last digit, however many noughts were written behind it."""
+    if not value.is_finite():
+        return str(value)
+    if not value:
+        return "0"
+    exact = Context(prec=len(value.as_tuple().digits), Emax=MAX_EMAX, Emin=MIN_EMIN)
+    return str(value.normalize(exact))
+
+
+def _digest_of(secret: SecretStr | SecretBytes) -> str:
+    """What stands for a secret: another one is another value, and none can be told from it."""
+    value = secret.get_secret_value()
+    content = value.encode() if isinstance(value, str) else value
+    # slow on purpose: the ledger keeps it, and a secret may be a short one
+    return hashlib.scrypt(content, salt=b"goap", n=2**14, r=8, p=1, dklen=16).hex()
 
 
 def _sortable(value: JsonValue) -> str:

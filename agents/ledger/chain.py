@@ -12,13 +12,17 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["FIRST", "Line", "canonical", "chain_problems", "json_values", "link"]
+__all__ = ["FIRST", "GUARDS", "Line", "canonical", "chain_problems", "json_values", "link"]
 
 FIRST = "0" * 64
 """What stands for the hash before the first event."""
 
-_GUARDS = 2
-"""Triggers that refuse updates and deletions."""
+GUARDS = {
+    f"events_no_{change.lower()}": f"CREATE TRIGGER events_no_{change.lower()} BEFORE {change}"
+    " ON events BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+    for change in ("UPDATE", "DELETE")
+}
+"""Triggers that refuse updates and deletions: name → how it is made."""
 
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -78,12 +82,12 @@ def chain_problems(connection: sqlite3.Connection) -> list[str]:
     ).fetchone()
     if written != last:
         return [f"event {last + 1} and those behind it were removed: {written} were written"]
-    (guards,) = connection.execute(
-        "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'"
-    ).fetchone()
-    return (
-        [] if guards == _GUARDS else ["the triggers that keep events from being changed are gone"]
+    there = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'"
     )
+    if dict(there) != GUARDS:
+        return ["the triggers that keep events from being changed are gone"]
+    return []
 
 
 def json_values(data: Any) -> Any:

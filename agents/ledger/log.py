@@ -67,6 +67,8 @@ def _event(row: Row, *, chained: bool) -> Event:
     sequence, digest, id_, source, type_, time, subject, run, text = row
     try:
         data = json.loads(text)
+        if not isinstance(data, dict):
+            raise TypeError(text)  # noqa: TRY301 - what follows says it
         data = data if chained else modern(type_, data)
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise sqlite3.DatabaseError(f"event {sequence} ({type_}) is not readable") from error

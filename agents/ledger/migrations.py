@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from agents.ledger.chain import FIRST, Line, canonical, link
+from agents.ledger.chain import FIRST, GUARDS, Line, canonical, link
 from agents.ledger.earlier import modern
 from agents.ledger.failpoints import failpoint
 
@@ -35,11 +35,8 @@ def _events(connection: sqlite3.Connection) -> None:
 
 
 def _append_only(connection: sqlite3.Connection) -> None:
-    for change in ("UPDATE", "DELETE"):
-        connection.execute(
-            f"CREATE TRIGGER events_no_{change.lower()} BEFORE {change} ON events"
-            " BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
-        )
+    for statement in GUARDS.values():
+        connection.execute(statement)
 
 
 def _chained(connection: sqlite3.Connection) -> None:

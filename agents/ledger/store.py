@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Self
 
 from agents.command import command
-from agents.errors import ActionFailed, FailureClass, LedgerDamaged, Transient, unusable
+from agents.errors import (
+    ActionFailed,
+    FailureClass,
+    LedgerDamaged,
+    Transient,
+    UsageError,
+    unusable,
+)
 from agents.ledger.chain import FIRST, Line, canonical, chain_problems, json_values, link
 from agents.ledger.events import Event
 from agents.ledger.failpoints import failpoint
@@ -200,10 +207,19 @@ class Ledger:
 
 
 def _storable(event: Event) -> Event:
-    """The event without secrets, and with nothing that JSON does not have."""
+    """The event without secrets, and with nothing that JSON does not have.
+
+    Raises:
+        UsageError: Its data are nested so deep that nobody could read them again.
+    """
     texts = event.model_dump(include={"id", "source", "type", "time", "subject", "run"})
     texts |= {name: redact(texts[name]) for name in ("id", "subject")}
-    return Event(**json_values(texts), data=json_values(redacted(event.data)))
+    try:
+        return Event(**json_values(texts), data=json_values(redacted(event.data)))
+    except RecursionError:
+        raise UsageError(
+            f"the data of {event.type} are nested too deep to be kept", fix="flatten them"
+        ) from None
 
 
 def _line(event: Event) -> Line:
@@ -266,7 +282,11 @@ def _create(path: Path) -> None:
 
 def _check_migrations(connection: sqlite3.Connection) -> list[str]:
     """Refuse what is no ledger: an emptied file, the database of somebody else, a newer version."""
+    # looked at first: between the two looks another process may migrate it
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(events)")}
     pending = pending_migrations(connection)
     if len(pending) == len(MIGRATIONS):
         raise sqlite3.DatabaseError("it holds no events table")
+    if "hash" in columns and CHAINED in pending:
+        raise sqlite3.DatabaseError(f"its events have hashes, and {CHAINED} is not in its list")
     return pending

@@ -16,7 +16,8 @@ from pydantic import Field
 
 from agents.errors import GoapError, UsageError
 from agents.ledger.redaction import redacted
-from agents.mcp.tools import SHORTEST_DIGEST, Toolkit
+from agents.mcp.tools import Toolkit
+from agents.run.asking import SHORTEST_DIGEST
 from agents.schemas.models import ErrorData
 
 __all__ = ["make_server"]

@@ -13,14 +13,11 @@ from agents.errors import GoapError, NotApproved, StalePlan, Unreachable, UsageE
 from agents.ledger.chain import json_values
 from agents.ledger.redaction import redacted
 from agents.mcp.launch import Launched, launch, words_of
-from agents.run.asking import question_of_json
+from agents.run.asking import SHORTEST_DIGEST, question_of_json
 from agents.run.question import Question
 from agents.schemas.models import PlanData
 
-__all__ = ["SHORTEST_DIGEST", "Toolkit"]
-
-SHORTEST_DIGEST = 8
-"""Fewer characters of a digest do not say which plan was seen."""
+__all__ = ["Toolkit"]
 
 Values = Mapping[str, JsonValue]
 

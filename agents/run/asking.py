@@ -1,6 +1,7 @@
 """From what a door was given, words or JSON values, to a question."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,16 @@ from agents.declare.catalogue import Catalogue
 from agents.errors import UsageError
 from agents.run.question import Question
 
-__all__ = ["ENGINE_KEYS", "dollars", "question_of_json", "question_of_words"]
+__all__ = ["ENGINE_KEYS", "SHORTEST_DIGEST", "dollars", "question_of_json", "question_of_words"]
 
 ENGINE_KEYS = ("goal", "state", "max_cost", "plan_digest", "wait")
 """What any goal takes beside its parameters."""
+
+
+SHORTEST_DIGEST = 8
+"""Fewer characters of a digest do not say which plan was seen."""
+
+_DIGEST = f"^[0-9a-f]{{{SHORTEST_DIGEST},64}}$"
 
 
 class _Options(BaseModel):
@@ -25,7 +32,7 @@ class _Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     max_cost: float | None = Field(None, ge=0, allow_inf_nan=False)
-    plan_digest: str | None = None
+    plan_digest: str | None = Field(None, pattern=_DIGEST)
     wait: float = Field(0.0, ge=0, allow_inf_nan=False)
 
 
@@ -52,7 +59,7 @@ def question_of_words(
         catalogue.parameters(goal, given, beside=ENGINE_KEYS),
         state,
         dollars(engine.get("max_cost")),
-        engine.get("plan_digest"),
+        _digest(engine.get("plan_digest")),
         _seconds(engine.get("wait")),
     )
 
@@ -111,6 +118,16 @@ def dollars(text: str | None) -> float | None:
     if not 0 <= value < float("inf"):
         raise UsageError(f"max_cost={text} is not a number of dollars", fix="max_cost=5")
     return value
+
+
+def _digest(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(_DIGEST, text):
+        raise UsageError(
+            f"plan_digest={text} does not say which plan was seen: it takes "
+            f"{SHORTEST_DIGEST} hex digits or more",
+            fix=command("plan") + " with the same words shows it",
+        )
+    return text
 
 
 def _seconds(text: str | None) -> float:

@@ -110,6 +110,14 @@ def test_the_digest_of_a_plan_that_was_seen_for_other_values_is_refused(shop, ca
     call("run", "goal=served", f"plan_digest={seen}")
 
 
+@pytest.mark.parametrize("digest", ["", "a", "0123456", "not-a-digest", "A" * 64, "0" * 65])
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_what_does_not_say_which_plan_was_seen_is_refused(shop, call, command, digest):
+    refused = call(command, "goal=served", f"plan_digest={digest}", "--json", code=2)
+    assert "plan_digest=" in json.loads(refused.out)["error"]["message"]
+    assert shop.tea.calls == []
+
+
 def test_the_cap_is_of_the_call_and_no_part_of_what_was_seen(shop, call):
     fixed_price(shop, "brew", 2.0)
     digests = {plan(call, "goal=served", *cap)["digest"] for cap in ((), ("max_cost=3",))}

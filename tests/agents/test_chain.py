@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.cli.main import invoke
+from agents.errors import LedgerDamaged, UsageError
 from agents.ledger.events import new_event
 from agents.ledger.payloads import Foreign, StepNoted
 from agents.ledger.store import Ledger
@@ -119,6 +120,62 @@ def test_a_ledger_that_can_be_changed_is_said_to_be_so(tmp_path):
         connection.execute("DROP TRIGGER events_no_update")
     connection.close()
     assert "triggers" in problems(path)[0]
+
+
+def test_triggers_that_refuse_nothing_are_said_to_be_gone(tmp_path):
+    path = tmp_path / "ledger.db"
+    written(path)
+    connection = sqlite3.connect(path)
+    with connection:
+        for change in ("update", "delete"):
+            connection.execute(f"DROP TRIGGER events_no_{change}")
+            connection.execute(
+                f"CREATE TRIGGER events_no_{change} BEFORE {change} ON events BEGIN SELECT 1; END"
+            )
+    connection.close()
+    assert "triggers" in problems(path)[0]
+
+
+NO_OBJECTS = {
+    "a list": "UPDATE events SET data = '[1]' WHERE seq = 3",
+    "null": "UPDATE events SET data = 'null' WHERE seq = 3",
+    "a number": "UPDATE events SET data = '7' WHERE seq = 3",
+    "a text": "UPDATE events SET data = '\"text\"' WHERE seq = 3",
+    "no JSON": "UPDATE events SET data = 'note' WHERE seq = 3",
+}
+
+
+@pytest.mark.parametrize("kind", NO_OBJECTS)
+@pytest.mark.parametrize("readonly", [True, False])
+def test_a_payload_that_is_no_object_is_damage_and_is_named(tmp_path, kind, readonly):
+    path = tmp_path / "ledger.db"
+    written(path)
+    tampered(path, NO_OBJECTS[kind])
+    with (
+        Ledger(path, readonly=readonly) as ledger,
+        pytest.raises(LedgerDamaged, match="event 3 "),
+    ):
+        ledger.events()
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_a_chained_ledger_that_claims_to_be_an_earlier_one_is_refused(tmp_path, readonly):
+    path = tmp_path / "ledger.db"
+    written(path)
+    tampered(path, "DELETE FROM migrations WHERE name LIKE '0003%'")
+    with pytest.raises(LedgerDamaged, match="hashes"):
+        Ledger(path, readonly=readonly)
+
+
+def test_what_is_nested_too_deep_to_be_kept_is_refused_and_spoils_nothing(tmp_path):
+    path = tmp_path / "ledger.db"
+    written(path)
+    deep: object = 0
+    for _ in range(5000):
+        deep = [deep]
+    with Ledger(path) as ledger, pytest.raises(UsageError, match="nested too deep"):
+        ledger.append(new_event(Foreign(of_type="made.up", data={"deep": deep})))
+    assert problems(path) == []
 
 
 def test_whoever_has_the_events_can_compute_the_chain_again(tmp_path):

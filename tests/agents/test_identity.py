@@ -1,14 +1,22 @@
 """What a request is known by: each value of each parameter counts, and no spelling of it does."""
 
+import os
 import random
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from agents.__main__ import load_catalogue
 from agents.declare.actions import Goal
 from agents.declare.parameters import Parameters, how, role_of, what
+from agents.errors import UsageError
 from agents.run.identity import request_of
 from training.learn.config import TrainingConfig
 from training.learn.presets import PRESETS
@@ -207,6 +215,97 @@ class Declared(Parameters):
 
 def of_model(model, **values):
     return request_of(Goal("deployed", "Out", lambda _: (), model), model(**values), STATE)
+
+
+class Icing(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    colour: str = "white"
+
+
+@dataclass(frozen=True)
+class Layer:
+    fillings: frozenset[str] = frozenset()
+    tin: Path = Path()
+
+
+class CakeParameters(Parameters):
+    icing: Icing = what(Icing())
+    layer: Layer = what(Layer())
+    grams: Decimal = what(Decimal(250))
+    recipe: SecretStr = what(SecretStr("grandmother's"))
+    mark: bytes = what(b"")
+    rise: timedelta = what(timedelta(minutes=5))
+
+
+CAKE = Goal("cake", "Cake", lambda _: (), CakeParameters)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ({"icing": {"hardness": 2}}, {"icing": {"hardness": 2, "colour": "white"}}),
+        ({"icing": {"hardness": 3}},),
+        ({"layer": {"fillings": ["jam", "cream"]}}, {"layer": {"fillings": ["cream", "jam"]}}),
+        ({"layer": {"tin": "tins/round"}}, {"layer": {"tin": str(Path.cwd() / "tins/round/")}}),
+        ({"grams": "250.00"}, {"grams": "2.5E2"}, {}),
+        ({"grams": "250.00000000000000000000000000000000001"},),
+        ({"recipe": "grandmother's"}, {}),
+        ({"recipe": "mine"},),
+        ({"mark": b"\xff"},),
+        ({"mark": b"\xfe"},),
+        ({"rise": "PT300S"}, {"rise": "00:05:00"}, {}),
+    ],
+)
+def test_a_value_of_any_kind_counts_and_no_spelling_of_it_does(spellings):
+    every = [
+        {"icing": {"hardness": 2}},
+        {"icing": {"hardness": 3}},
+        {"layer": {"fillings": ["jam", "cream"]}},
+        {"layer": {"tin": "tins/round"}},
+        {"grams": "250.00000000000000000000000000000000001"},
+        {"recipe": "mine"},
+        {"mark": b"\xff"},
+        {"mark": b"\xfe"},
+        {},
+    ]
+
+    def digest(values):
+        return request_of(CAKE, CakeParameters.model_validate(values), STATE).digest
+
+    (own,) = {digest(each) for each in spellings}
+    assert [digest(each) for each in every].count(own) == 1
+
+
+def test_the_digest_of_a_set_within_a_value_is_the_same_in_each_process():
+    script = "from tests.agents.test_identity import *; print(request_of(CAKE, CakeParameters("
+    script += "layer=Layer(frozenset('abcdefgh'))), STATE).digest)"
+    run = partial(subprocess.run, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", script]
+    seeds = [{**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2")]
+    assert len({run(command, env=each).stdout for each in seeds}) == 1
+
+
+def test_a_secret_is_part_of_the_request_and_cannot_be_read_in_it():
+    asked = request_of(CAKE, CakeParameters(recipe=SecretStr("xyzzy")), STATE)
+    assert "xyzzy" not in str(asked.what)
+    assert "*" not in str(asked.what["recipe"])
+
+
+def test_a_parameter_that_has_no_canonical_value_is_refused_by_its_type():
+    class Odd(Parameters):
+        model_config = ConfigDict(arbitrary_types_allowed=True)
+
+        thing: object = what(object())
+
+    with pytest.raises(UsageError, match="object has no canonical value"):
+        request_of(Goal("odd", "Odd", lambda _: (), Odd), Odd(), STATE)
+
+
+@pytest.mark.parametrize("goal", sorted(CATALOGUE.goals))
+def test_a_null_character_is_refused_where_it_is_typed(goal):
+    with pytest.raises(UsageError, match=r"repo=.*null character"):
+        request(goal, repo="here\0")
 
 
 def test_of_a_plain_model_everything_counts_as_what():
