@@ -68,7 +68,10 @@ class Job:
             ActionFailed: The file is there and cannot be understood.
         """
         with translated():
-            result = self.directory.read_result()
+            return self.judged(self.directory.read_result())
+
+    def judged(self, result: Result | None) -> Result | None:
+        """A result with what its gates give now, where the training reached its end."""
         if result is None or result.status != "completed":
             return result
         return result.model_copy(update={"gates": verdicts_of(self.config, result.metrics)})

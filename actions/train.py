@@ -86,7 +86,7 @@ def train_job(context: TrainingContext, job: Job) -> Outcome:
         context.note(f"training {job.key} is finished already; nothing is launched")
         return outcome_of(job, result, compute)
     status = launch_and_follow(context, job)
-    result = job.result()
+    result = job.result() if status.result is None else job.judged(status.result)
     if result is not None and status.state == "completed":
         return outcome_of(job, result, compute)
     raise _failure(job, status, result)

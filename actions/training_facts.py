@@ -33,6 +33,8 @@ classifier_trained = _trained(F.classifier_trained)
 
 def _trained_reading(context: TrainingContext, job: Job) -> Reading:
     result = result_of(context, job)
+    if result is None and job.directory.read_spec() is None:
+        return Reading(False, f"training {job.key} was never launched")
     if result is None:
         status = ports_of(context).compute.status(job.key)
         if status.state == "running":

@@ -1,5 +1,7 @@
 """From what a training wrote to the volume to what the ledger keeps and the records quote."""
 
+import hashlib
+
 from actions.job import Job
 from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking, Series
 from training.compute.port import Compute
@@ -88,8 +90,9 @@ def _summary(job: Job, result: Result) -> str:
 
 
 def _artifacts(job: Job, result: Result) -> tuple[Artifact, ...]:
-    path = job.directory.result_name
-    files = [("result", path, job.volume.sha256(path))]
+    path, content = job.directory.result_name, job.directory.read(job.directory.result_name) or b""
+    verdict = hashlib.sha256(content).hexdigest()
+    files = [("result", path, verdict)]
     if result.checkpoint is not None:
         manifest = f"{result.checkpoint.path}/{MANIFEST_FILE}"
         files.append(("checkpoint", manifest, result.checkpoint.sha256))
@@ -102,7 +105,7 @@ def _artifacts(job: Job, result: Result) -> tuple[Artifact, ...]:
 
 
 def _size(job: Job, path: str) -> int:
-    return len(job.volume.read_bytes(path)) if job.volume.exists(path) else 0
+    return job.volume.size(path) or 0
 
 
 def _provenance(job: Job, result: Result, compute: Compute) -> dict[str, str]:

@@ -55,6 +55,7 @@ class TrainingStatus:
 
     Attributes:
         said: The error it ended with, where the platform tells one that the volume does not.
+        result: How the last attempt ended, where that was read for this status.
     """
 
     state: State
@@ -65,6 +66,7 @@ class TrainingStatus:
     images_per_second: float | None = None
     steps_per_second: float | None = None
     said: str = ""
+    result: Result | None = None
 
 
 class Compute(Protocol):
@@ -134,6 +136,7 @@ def status_of(directory: TrainingDirectory, *, owner: str | None) -> TrainingSta
         loss=_number(row, "loss"),
         images_per_second=_number(row, "images_per_second"),
         steps_per_second=_number(row, "steps_per_second"),
+        result=result,
     )
 
 

@@ -1,5 +1,6 @@
 """What is durable of one training, proven by reading it again: ``commit.json``."""
 
+import hashlib
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -45,8 +46,9 @@ def commit_training(directory: TrainingDirectory) -> Commit:
     volume = directory.volume
     volume.commit()
     volume.reload()
-    result = directory.read_result()
-    if result is None or result.checkpoint is None:
+    stored = directory.read(directory.result_name)
+    result = directory.read_result(stored)
+    if stored is None or result is None or result.checkpoint is None:
         raise CheckpointError(
             f"training {directory.key} has no checkpoint on {volume.name}",
             fix="run the goal again: it trains what is missing",
@@ -55,7 +57,7 @@ def commit_training(directory: TrainingDirectory) -> Commit:
     promised = _promised(volume, result.checkpoint)
     if result.samples is not None:
         promised[result.samples.path] = result.samples.sha256
-    promised[directory.result_name] = volume.sha256(directory.result_name)
+    promised[directory.result_name] = hashlib.sha256(stored).hexdigest()
     files = {name: _compare(volume, name, digest) for name, digest in sorted(promised.items())}
     commit = Commit(
         key=directory.key,
@@ -101,21 +103,33 @@ def _promised(volume: Volume, checkpoint: CheckpointRef) -> dict[str, str]:
         CheckpointError: The manifest is another one than the training named.
     """
     path = f"{checkpoint.path}/{MANIFEST_FILE}"
-    _compare(volume, path, checkpoint.sha256)
-    manifest = CheckpointManifest.model_validate_json(volume.read_bytes(path))
+    try:
+        content = volume.read_bytes(path)
+    except FileNotFoundError:
+        raise _gone(volume, path) from None
+    _same(volume, path, hashlib.sha256(content).hexdigest(), checkpoint.sha256)
+    manifest = CheckpointManifest.model_validate_json(content)
     files = {f"{checkpoint.path}/{name}": each.sha256 for name, each in manifest.files.items()}
     return {**files, path: checkpoint.sha256}
 
 
 def _compare(volume: Volume, path: str, promised: str) -> CommittedFile:
     try:
-        found, size = volume.sha256(path), len(volume.read_bytes(path))
+        sha256, size = volume.sha256(path), volume.size(path) or 0
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is gone from {volume.name}", code="file_missing") from None
-    if found != promised:
+        raise _gone(volume, path) from None
+    _same(volume, path, sha256, promised)
+    return CommittedFile(sha256=sha256, bytes=size)
+
+
+def _same(volume: Volume, path: str, sha256: str, promised: str) -> None:
+    if sha256 != promised:
         raise CheckpointError(
-            f"{path} on {volume.name} has sha256 {found[:12]}, its manifest says {promised[:12]}",
+            f"{path} on {volume.name} has sha256 {sha256[:12]}, its manifest says {promised[:12]}",
             fix="the damaged checkpoint is passed over; run the goal again",
             code="checksum_differs",
         )
-    return CommittedFile(sha256=found, bytes=size)
+
+
+def _gone(volume: Volume, path: str) -> CheckpointError:
+    return CheckpointError(f"{path} is gone from {volume.name}", code="file_missing")

@@ -204,8 +204,8 @@ class TrainingDirectory:
 
     def sample_paths(self) -> dict[int, Path]:
         """The grids that are there, by step."""
-        found = sorted(self.sample_path(0).parent.glob("step-*.png"))
-        return {int(path.stem[5:]): path for path in found}
+        grids = sorted(self.sample_path(0).parent.glob("step-*.png"))
+        return {int(path.stem[5:]): path for path in grids}
 
     def store(self, spec: Spec | None = None) -> CheckpointStore:
         """The checkpoints of this training.
@@ -242,13 +242,16 @@ class TrainingDirectory:
         text = json.dumps(spec.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
         self.volume.write_bytes(self.spec_name, text.encode())
 
-    def read_result(self) -> Result | None:
+    def read_result(self, content: bytes | None = None) -> Result | None:
         """How the last attempt ended, or None before the first end.
+
+        Args:
+            content: Of the file, where that was read already.
 
         Raises:
             CheckpointError: The file is there and cannot be understood.
         """
-        stored = self.read(self.result_name)
+        stored = content or self.read(self.result_name)
         try:
             return None if stored is None else Result.model_validate_json(stored)
         except ValidationError as error:
@@ -283,9 +286,8 @@ class TrainingDirectory:
         not count that as a retry.
         """
         number = self.attempts + 1
-        self.volume.write_bytes(
-            self._attempts_name, (json.dumps({"count": number}) + "\n").encode()
-        )
+        content = json.dumps({"count": number}) + "\n"
+        self.volume.write_bytes(self._attempts_name, content.encode())
         return number
 
     @property
@@ -339,10 +341,10 @@ class TrainingDirectory:
 
     def _damaged(self, name: str, why: str) -> CheckpointError:
         root = self.volume.local_root
-        where = name if root is None else str(root / name)
-        remove = f"modal volume rm {self.volume.name} {name}" if root is None else f"rm {where}"
+        where = name if root is None else f"{root / name}"
+        remove = f"modal volume rm {self.volume.name}" if root is None else "rm"
         return CheckpointError(
             f"{where} cannot be read: {why}",
-            fix=f"{remove}; checkpoints are kept, and the next run continues from them",
+            fix=f"{remove} {where}; checkpoints are kept, and the next run continues from them",
             code="damaged_record",
         )
