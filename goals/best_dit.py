@@ -13,6 +13,7 @@ from goals.parameters import TrainingParameters, training_parameters
 from goals.world import MOST_CANDIDATES, F
 from training.errors import ConfigError
 from training.learn.config import TrainingConfig, resolve
+from training.own import NOT_IN_KEY
 
 __all__ = ["SweepParameters", "best_dit"]
 
@@ -74,7 +75,8 @@ class SweepParameters(TrainingParameters):
 
 def _varied(word: str) -> tuple[str, list[str]]:
     name, equals, values = word.partition("=")
-    if not equals or name not in TrainingConfig.model_fields or name in _SAME:
+    same = name in _SAME or name in NOT_IN_KEY  # of one key, so one training and no choice
+    if not equals or name not in TrainingConfig.model_fields or same:
         raise ValueError(f"sweep={word}: write SETTING=VALUE,VALUE with a setting of the preset")
     return name, values.split(",")
 

@@ -8,16 +8,16 @@ from training.key import KeyParts, source_digest, training_key
 from training.learn.config import TrainingConfig
 from training.store.spec import Spec
 
-__all__ = ["key_settings", "spec_of"]
+__all__ = ["NOT_IN_KEY", "key_settings", "spec_of"]
 
 _COMMAND: Final = ("python", "-m", "training.learn")
-_NOT_IN_KEY: Final = frozenset({"preset", "keep_last", "keep_every", "judged_share"})
+NOT_IN_KEY: Final = frozenset({"preset", "keep_last", "keep_every", "judged_share"})
 """A name, what is kept of a training, and a threshold: none of them changes a weight."""
 
 
 def key_settings(config: TrainingConfig) -> dict[str, object]:
     """The values of a configuration that are part of the key."""
-    return config.model_dump(mode="json", exclude=set(_NOT_IN_KEY))
+    return config.model_dump(mode="json", exclude=set(NOT_IN_KEY))
 
 
 def spec_of(config: TrainingConfig, dataset: DatasetManifest) -> Spec:

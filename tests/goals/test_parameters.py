@@ -113,6 +113,8 @@ def test_a_sweep_is_every_combination_of_its_values(catalogue):
         ("", "from 2 to 8"),
         ("learning_rat=1,2", "with a setting of the preset"),
         ("image_size=32,64", "with a setting of the preset"),
+        ("keep_last=1,2", "with a setting of the preset"),
+        ("judged_share=0.1,0.2", "with a setting of the preset"),
         ("seed", "with a setting of the preset"),
         ("seed=1,x", "seed"),
         ("seed=1,1", "the same configuration twice"),
