@@ -39,6 +39,11 @@ TOGETHER: dict[tuple[str, str], str] = {
 STILL_TOGETHER: set[tuple[str, str]] = set()
 """Rooms that know each other and should not."""
 
+LONG: dict[str, str] = {
+    "training/contract.py": "one file, because it is copied alone, beside a script of anybody's",
+}
+"""Files that are longer, and why that is right."""
+
 STILL_LONG_FILES: set[str] = set()
 
 STILL_LONG_FUNCTIONS = {
@@ -196,7 +201,7 @@ def test_no_file_is_longer_than_one_idea():
         for path in modules(*PACKAGES, "benchmarks")
         if path.read_text(encoding="utf-8").count("\n") > LONGEST_FILE
     }
-    assert long == STILL_LONG_FILES
+    assert long == {*LONG, *STILL_LONG_FILES}
 
 
 def test_no_function_is_longer_than_one_idea():
