@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from training.store.checkpoints import CheckpointStore
+from training.store.directory import trainings
+from training.store.volume import LocalVolume
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 
@@ -84,8 +85,8 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole_and_freed_space_i
         ended = desk.end(engine)
         said = one_error(ended, 1)
         assert "space" in said or "room" in said
-        (root,) = desk.volume.glob("trainings/*/checkpoints")
-        whole = CheckpointStore(root).newest_valid()
+        (training,) = trainings(LocalVolume(desk.volume))
+        whole = training.store().newest_valid()
         assert whole is not None
         assert whole.step >= 20
         again = one_error(desk.run("run", *words), 1)
