@@ -77,3 +77,21 @@ def test_26_state_that_expired_is_rebuilt_from_the_volume(client: Client) -> Non
     client.compute.launch(client.spec(config), Execution())
     assert client.follow(key) == "completed"
     assert json.loads(client.volume.read_bytes(f"trainings/{key}/attempts.json"))["count"] == 1
+
+
+def test_a_part_of_a_file_is_read_and_what_did_not_change_is_not_fetched_again(
+    client: Client, trained: str
+) -> None:
+    path, volume = client.directory(trained).log_name, client.volume
+    whole = volume.read_bytes(path)
+    assert volume.size(path) == len(whole)
+    assert volume.read_range(path, 10, 5) == whole[10:15]
+    assert volume.read_range(path, -7) == whole[-7:]
+    assert volume.size("trainings/nobody/training.log") is None
+    with pytest.raises(FileNotFoundError):
+        volume.read_range("trainings/nobody/training.log", 0)
+    written = f"{client.directory(trained).name}/note"
+    for content in (b"one", b"other"):
+        volume.write_bytes(written, content)
+        assert volume.read_range(written, 0) == content
+    volume.remove(written)
