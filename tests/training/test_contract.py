@@ -334,6 +334,10 @@ class Scalar:
     def __init__(self, *values):
         self.values = values
 
+    def __repr__(self):
+        # names a test: the same in every process that collects it
+        return f"Scalar{self.values}"
+
     def item(self):
         (value,) = self.values
         return value
