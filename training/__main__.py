@@ -43,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.code == "already_running":
             return EXIT_LOCKED
         return _EXIT_CODES.get(error.failure_class, EXIT_FAILED)
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        sys.stderr.write(f"error: {where}{error.strerror or error}\n")
+        return EXIT_FAILED
     except ModuleNotFoundError as error:
         if error.name not in _TRAIN:
             raise

@@ -203,3 +203,20 @@ def test_a_dataset_in_the_place_of_another_is_refused_by_name(
     assert again.digest == mine
     assert fault_of(LocalVolume(volume), again) == ""
     assert train(volume, key).status == "completed"
+
+
+@pytest.mark.parametrize("file", ["images.npy", "labels.npy"])
+def test_nothing_is_trained_on_photos_that_were_changed_in_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    volume = tmp_path / "volume"
+    key = began(volume, draw(tmp_path / "photos", "red", "green"))
+    (path,) = volume.glob(f"datasets/*/{file}")
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 1
+    path.write_bytes(content)
+    before = TrainingDirectory.local(volume, key).attempts
+    capsys.readouterr()
+    assert main(["train", "--volume", str(volume), "--key", key]) == 1
+    assert "not those of its digest" in capsys.readouterr().err
+    assert TrainingDirectory.local(volume, key).attempts == before

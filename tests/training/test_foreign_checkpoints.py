@@ -100,6 +100,25 @@ def halve_precision(path: Path) -> None:
     change_tensors(path, halve)
 
 
+def rewrite_state(path: Path) -> None:
+    state = path / "state.json"
+    state.write_text("[]", encoding="utf-8")
+    manifest = CheckpointManifest.model_validate_json((path / "manifest.json").read_bytes())
+    record = FileRecord(sha256=sha256_of(state), bytes=state.stat().st_size)
+    reseal(path, files={**manifest.files, state.name: record})
+    list_as_saved(path)
+
+
+def move_and_link(path: Path) -> None:
+    path.rename(path.parents[1] / "moved")
+    path.symlink_to(path.parents[1] / "moved", target_is_directory=True)
+
+
+def replace_by_a_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.write_text("", encoding="utf-8")
+
+
 FORGERIES = [
     pytest.param(edit_key, "it is of training somebody's", id="key"),
     pytest.param(edit_data, "it learned from dataset 000000000000", id="dataset"),
@@ -108,6 +127,9 @@ FORGERIES = [
     pytest.param(drop_a_tensor, "holds no tensor", id="missing tensor"),
     pytest.param(widen_a_tensor, "and the model has", id="shape"),
     pytest.param(halve_precision, "and the model has", id="type"),
+    pytest.param(rewrite_state, "state.json holds no object", id="state"),
+    pytest.param(move_and_link, "a link or a file, not a directory", id="link"),
+    pytest.param(replace_by_a_file, "a link or a file, not a directory", id="file"),
 ]
 
 
@@ -171,6 +193,70 @@ def test_a_whole_newest_checkpoint_is_used_without_a_word(
     assert said.err == ""
     assert main([*words, "--step", "6"]) == 1
     assert "step 6 of whole cannot be used: there is none" in capsys.readouterr().err
+
+
+def test_a_newest_checkpoint_that_is_gone_is_missed_by_name(
+    bench: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = finished(bench, "gone")
+    shutil.rmtree(newest(directory))
+    words = ["export", "--volume", str(bench.volume), "--key", "gone", str(tmp_path / "x")]
+    capsys.readouterr()
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "step 4" in said.out
+    assert f"{NEWEST} is gone, and the training ended with it" in said.err
+
+
+def test_a_checkpoint_without_the_average_is_passed_over_and_named(
+    bench: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = finished(bench, "bare")
+    path = newest(directory)
+    manifest = CheckpointManifest.model_validate_json((path / "manifest.json").read_bytes())
+    files = {name: each for name, each in manifest.files.items() if name != "ema.safetensors"}
+    reseal(path, files=files)
+    list_as_saved(path)
+    words = ["export", "--volume", str(bench.volume), "--key", "bare", str(tmp_path / "x")]
+    capsys.readouterr()
+    assert main(words) == 0
+    assert f"{NEWEST} is passed over" in capsys.readouterr().err
+    assert main([*words, "--average", "median"]) == 1
+    assert "use one of: ema" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["spec.json", "verdict.json", "checkpoints", "checkpoints/saved.jsonl"]
+)
+@pytest.mark.parametrize("kind", ["directory", "file", "loop"])
+def test_what_stands_in_the_place_of_something_else_is_no_traceback(
+    bench: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, kind: str
+) -> None:
+    directory = finished(bench, "odd")
+    place = directory.path / name
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    if kind == "directory":
+        place.mkdir()
+    elif kind == "file":
+        place.write_text("odd", encoding="utf-8")
+    else:
+        place.symlink_to(place.name)
+    on = ["--volume", str(bench.volume)]
+    one = [*on, "--key", "odd"]
+    capsys.readouterr()
+    for words in (["list", *on], ["verify", *on], ["prune", *one], ["export", *one, "x"]):
+        assert main(words) in (0, 1), words
+        assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_file_beside_the_trainings_hides_none_of_them(
+    bench: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished(bench, "mine")
+    (bench.volume / "trainings" / ".DS_Store").write_text("", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["list", "--volume", str(bench.volume)]) == 0
+    assert "mine" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("dim", [64, 128])

@@ -33,6 +33,7 @@ __all__ = [
     "content_digest",
     "dataset_digest",
     "load",
+    "load_whole",
     "read_manifest",
     "verify",
 ]
@@ -195,6 +196,22 @@ def load(root: Path, digest: str) -> Dataset:
     )
 
 
+def load_whole(root: Path, digest: str) -> Dataset:
+    """As `load`, after every photo, label and class was compared with the digest.
+
+    Raises:
+        DatasetError: It is not there, or something in it was changed.
+    """
+    dataset = load(root, digest)
+    content = content_digest(dataset.images, dataset.labels, dataset.classes)
+    ways = range(1, PREPARATION + 1)
+    own = {dataset_digest(content, dataset.kind, dataset.image_size, way) for way in ways}
+    if content != dataset.content or digest not in own:
+        directory = root / dataset_name(digest)
+        raise _damaged(directory, "photos, labels or classes are not those of its digest")
+    return dataset
+
+
 def verify(root: Path, digest: str) -> DatasetManifest:
     """The manifest, after every byte of the dataset was read and compared with it.
 
@@ -212,6 +229,7 @@ def verify(root: Path, digest: str) -> DatasetManifest:
             raise _damaged(directory, str(error)) from error
         if found != expected:
             raise _damaged(directory, f"{file} has sha256 {found[:12]}, not {expected[:12]}")
+    load_whole(root, digest)
     return manifest
 
 

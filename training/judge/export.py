@@ -1,7 +1,7 @@
 """Taking a trained model out: its averaged weights alone, or what it draws."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from training.data.shard import read_manifest
+from training.data.shard import read_manifest, verify
 from training.errors import CheckpointError, ConfigError, DatasetError
 from training.judge.sampling import grid_png, sample
 from training.learn.config import TrainingConfig
@@ -74,19 +74,19 @@ def weights_of(
     model = TASKS[spec.settings.model](spec.settings, len(classes)).build()
     store = directory.store(spec)
     refused = _Refused()
-    for entry in reversed(store.entries(refused.add)):
-        if step is not None and entry.step != step:
-            continue
-        stem = _average(entry, directory.key, average)
+    _add_the_last(directory, refused)
+    entries = [each for each in store.entries(refused.add) if step in (None, each.step)]
+    _check_average(entries, directory.key, average)
+    for entry in reversed(entries):
         try:
-            tensors, _ = store.read(entry, only=[stem])
-            check_fit(entry, tensors, {stem: dict(model.named_parameters())})
+            tensors, _ = store.read(entry, only=[average])
+            check_fit(entry, tensors, {average: dict(model.named_parameters())})
         except CheckpointError as error:
             refused.add(entry.path, error.message)
             continue
         if step is None:
             refused.tell(report, entry.path.name)
-        return Weights(spec, classes, entry.step, tensors[stem])
+        return Weights(spec, classes, entry.step, tensors[average])
     raise _nothing_valid(directory, refused, step)
 
 
@@ -97,15 +97,24 @@ def _spec_and_classes(directory: TrainingDirectory) -> tuple[Spec, tuple[str, ..
             f"no training {directory.key} in {directory.root}",
             fix=f"python -m training list --volume {directory.root}",
         )
-    manifest = read_manifest(directory.root, spec.data)
-    if manifest is None:
+    if read_manifest(directory.root, spec.data) is None:
         raise DatasetError(
             f"dataset {spec.data[:12]} ({spec.label}) of training {directory.key} is not in "
             f"{directory.root}, and it names the classes",
             fix="bring it back: python -m training prepare FOLDER, with the photos as they were",
             code="dataset_missing",
         )
-    return spec, manifest.classes
+    # names that were changed since would be written into the model
+    return spec, verify(directory.root, spec.data).classes
+
+
+def _add_the_last(directory: TrainingDirectory, refused: "_Refused") -> None:
+    """The checkpoint that the training ended with, where it is gone."""
+    result = directory.read_result()
+    last = result.checkpoint if result is not None else None
+    if last is not None and not directory.holds(last):
+        path = directory.root / last.path
+        refused.add(path, f"checkpoint {path.name} is gone, and the training ended with it")
 
 
 @dataclass
@@ -138,15 +147,15 @@ def _nothing_valid(
     )
 
 
-def _average(entry: Entry, key: str, average: str) -> str:
-    there = [name.removesuffix(".safetensors") for name in sorted(entry.manifest.files)]
-    averages = [name for name in there if name.startswith("ema")]
-    if average not in averages:
+def _check_average(entries: Sequence[Entry], key: str, average: str) -> None:
+    """Whether the training has such an average; one checkpoint may lack it all the same."""
+    files = {name for entry in entries for name in entry.manifest.files}
+    averages = sorted(name.removesuffix(".safetensors") for name in files if name[:3] == "ema")
+    if entries and average not in averages:
         raise ConfigError(
-            f"step {entry.step} of {key} holds no average {average}",
+            f"training {key} holds no average {average}",
             fix=f"use one of: {', '.join(averages)}",
         )
-    return average
 
 
 def model_of(weights: Weights) -> TinyDiT:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from training.data.shard import Dataset, load
+from training.data.shard import Dataset, load_whole
 from training.errors import ConfigError, DiskFull, FailureClass, OutOfMemory, TrainingError
 from training.judge.judge import JUDGES, MakeJudge
 from training.key import config_digest, source_digest
@@ -100,7 +100,7 @@ def _what_to_train(directory: TrainingDirectory) -> tuple[Spec, Dataset]:
             fix=f"python -m training list --volume {directory.root}",
             code="training_missing",
         )
-    dataset = load(directory.root, spec.data)
+    dataset = load_whole(directory.root, spec.data)
     if dataset.image_size != spec.settings.image_size:
         raise ConfigError(
             f"dataset {spec.data[:12]} has {dataset.image_size} px, "

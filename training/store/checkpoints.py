@@ -104,10 +104,13 @@ class CheckpointStore:
             report: Called with each directory that is passed over, and the reason.
         """
         found, saved = [], saved_manifests(self.root)
-        for path in self._directories():
-            if path.name.startswith("."):
+        for path in self._names(""):
+            whole = path.is_dir() and not path.is_symlink()
+            if path.name.startswith(".") or not (whole or path.name.startswith("step-")):
                 continue
             try:
+                if not whole:
+                    raise invalid(path, "it is a link or a file, not a directory")
                 found.append(self._own(read_entry(path), saved))
             except CheckpointError as error:
                 if report is not None:
@@ -205,6 +208,8 @@ class CheckpointStore:
         verify_files(entry, [*chosen.values(), STATE_FILE])
         tensors = {stem: read_tensors(entry.path / name) for stem, name in chosen.items()}
         state = json.loads((entry.path / STATE_FILE).read_text(encoding="utf-8"))
+        if not isinstance(state, dict):
+            raise invalid(entry.path, f"{STATE_FILE} holds no object")
         return tensors, state
 
     def write(
@@ -265,8 +270,8 @@ class CheckpointStore:
             The directories that were removed or put back.
         """
         done = []
-        for path in self._directories():
-            if path.name.startswith((TEMPORARY, _REPLACED)):
+        for path in self._names(TEMPORARY, _REPLACED):
+            if path.is_dir() and not path.is_symlink():  # a link is never followed
                 with suppress(BlockingIOError, FileNotFoundError), directory_lock(path, IF_FREE):
                     self._clear(path)
                     done.append(path)
@@ -279,18 +284,20 @@ class CheckpointStore:
         else:
             shutil.rmtree(path, ignore_errors=True)
 
-    def _directories(self) -> list[Path]:
-        """The real directories below the root; a symbolic link is never followed."""
+    def _names(self, *beginnings: str) -> list[Path]:
+        """What lies below the root under names that begin so."""
         try:
             with os.scandir(self.root) as found:
-                names = [item.name for item in found if item.is_dir(follow_symlinks=False)]
-        except FileNotFoundError:
+                names = [item.name for item in found if item.name.startswith(beginnings)]
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return [self.root / name for name in sorted(names)]
 
     def _publish(self, temporary: Path, final: Path) -> None:
         """Give the complete directory its final name."""
         aside = final.with_name(_REPLACED + final.name)
+        if final.is_symlink() or final.is_file():
+            final.unlink()  # nothing that was believed
         if not final.exists():
             temporary.rename(final)
             sync_directory(self.root)

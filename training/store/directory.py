@@ -344,7 +344,7 @@ class TrainingDirectory:
         where = name if root is None else f"{root / name}"
         remove = f"modal volume rm {self.volume.name}" if root is None else "rm"
         return CheckpointError(
-            f"{where} cannot be read: {why}",
+            f"{where} cannot be read: {why.removeprefix('Value error, ')}",
             fix=f"{remove} {where}; checkpoints are kept, and the next run continues from them",
             code="damaged_record",
         )

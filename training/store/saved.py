@@ -17,8 +17,8 @@ def saved_manifests(root: Path) -> frozenset[str]:
     """The sha256 of every manifest that was saved below `root`."""
     try:
         lines = (root / SAVED_FILE).read_bytes().splitlines()
-    except FileNotFoundError:
-        return frozenset()
+    except OSError:
+        return frozenset()  # a checkpoint that cannot be told from a copy is not believed
     found = set()
     for line in lines:
         try:

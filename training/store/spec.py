@@ -1,10 +1,10 @@
 """What is trained: ``spec.json``, written before a training is launched."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from training.key import KeyParts
+from training.key import KeyParts, training_key
 from training.learn.config import TrainingConfig
 
 __all__ = ["Spec"]
@@ -31,3 +31,15 @@ class Spec(BaseModel):
     data: str
     label: str
     kind: Literal["folder", "pets", "synthetic"]
+
+    @model_validator(mode="after")
+    def _is_what_its_key_says(self) -> Self:
+        """Nothing was changed since it was written: it says what its key is the digest of."""
+        if self.parts is None:
+            return self
+        given = self.settings.model_dump(mode="json")
+        changed = [name for name, value in self.parts.settings.items() if given.get(name) != value]
+        if self.key != training_key(self.parts) or self.data != self.parts.data or changed:
+            told = f": {', '.join(changed)}" if changed else ""
+            raise ValueError(f"it is not what key {self.key} was made of{told}")
+        return self

@@ -5,6 +5,8 @@ Paths are relative to the volume's root, with forward slashes, and never have a 
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -66,6 +68,15 @@ class Volume(Protocol):
         """Hex digest of a file, of the bytes as they are read now."""
 
 
+@contextmanager
+def _none_below_a_file() -> Iterator[None]:
+    """Where a file stands in the place of a directory, there is nothing in it."""
+    try:
+        yield
+    except NotADirectoryError as error:
+        raise FileNotFoundError(*error.args) from error
+
+
 class LocalVolume:
     """A directory on this machine.
 
@@ -96,7 +107,8 @@ class LocalVolume:
         Raises:
             FileNotFoundError: There is none.
         """
-        return self._inside(path).read_bytes()
+        with _none_below_a_file():
+            return self._inside(path).read_bytes()
 
     def size(self, path: str) -> int | None:
         """Bytes of a file; None where there is none."""
@@ -109,7 +121,7 @@ class LocalVolume:
         Raises:
             FileNotFoundError: There is none.
         """
-        with self._inside(path).open("rb") as file:
+        with _none_below_a_file(), self._inside(path).open("rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(start if start >= 0 else max(0, end + start))
             return file.read(-1 if length is None else length)

@@ -400,6 +400,23 @@ def test_a_damaged_dataset_is_found(folder: Path, volume: Path) -> None:
         shard.load(volume, "nothing")
 
 
+@pytest.mark.parametrize("change", ["swapped", "renamed", "claimed"])
+def test_classes_that_were_changed_since_are_found(folder: Path, volume: Path, change: str) -> None:
+    for breed, colour in (("Red", RED), ("Green", (30, 200, 30))):
+        photo(folder / breed / "1.png", colour)
+    manifest = prepare(folder, volume, 8)
+    path = volume / dataset_name(manifest.digest) / shard.MANIFEST_FILE
+    about = json.loads(path.read_bytes())
+    about["classes"] = {"swapped": ["Red", "Green"]}.get(change, ["Green", "Rot"])
+    if change == "claimed":  # the content is made to fit, and the name of the dataset stays
+        dataset = shard.load(volume, manifest.digest)
+        classes = ("Green", "Rot")
+        about["content"] = shard.content_digest(dataset.images, dataset.labels, classes)
+    path.write_text(json.dumps(about), encoding="utf-8")
+    with pytest.raises(DatasetError, match="not those of its digest"):
+        shard.verify(volume, manifest.digest)
+
+
 def test_without_room_the_old_dataset_stays(folder: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
