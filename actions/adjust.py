@@ -1,7 +1,5 @@
 """Recoveries that change how the next attempt runs: smaller pieces, or a lower rate from before."""
 
-import re
-
 from actions.job import Job, TrainingContext, job_of
 from actions.ports import translated
 from agents.declare.actions import action
@@ -11,10 +9,9 @@ from goals.parameters import TrainingParameters
 from goals.world import F
 from training.store.adjustments import adjust, adjustments_of, read_adjustments
 from training.store.result import Result
+from training.store.retention import later_than
 
 __all__ = ["halve_micro_batch", "roll_back"]
-
-STEP = re.compile(r"step-\d{8,}")
 
 SMALLEST_SCALE = 1 / 8
 """Below an eighth of the rate, a run that still diverges has another cause."""
@@ -62,17 +59,14 @@ def roll_back(context: TrainingContext) -> Outcome:
 
 def _forget_after(context: TrainingContext, job: Job, before: int) -> int:
     """Delete the checkpoints after a step; returns the step of the newest that stays, or 0."""
-    names = [
-        name for name in job.volume.listdir(job.directory.checkpoints_name) if STEP.fullmatch(name)
-    ]
-    steps = {int(name.removeprefix("step-")): name for name in names}
-    gone = [step for step in sorted(steps) if step > before]
+    steps = job.directory.checkpoint_steps()
+    gone = later_than(steps, before)
     if gone:
         listed = ", ".join(f"{step:,}" for step in gone)
         context.note(f"rolling back {job.key}: delete the checkpoints of steps {listed}")
     for step in gone:
         job.volume.remove(job.directory.checkpoint_name(step))
-    return max(steps.keys() - set(gone), default=0)
+    return max(set(steps) - set(gone), default=0)
 
 
 def _failed(context: TrainingContext) -> tuple[Job, Result]:

@@ -10,7 +10,7 @@ from goals.parameters import TrainingParameters
 from goals.world import F
 from training.errors import CheckpointError
 from training.store.commit import Commit, commit_training, read_commit
-from training.store.manifest import MANIFEST_FILE
+from training.store.names import MANIFEST_FILE
 from training.store.result import CheckpointRef
 
 __all__ = ["commit_volume", "volume_committed"]

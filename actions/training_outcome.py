@@ -5,7 +5,7 @@ import hashlib
 from actions.job import Job
 from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking, Series
 from training.compute.port import Compute
-from training.store.manifest import MANIFEST_FILE
+from training.store.names import MANIFEST_FILE
 from training.store.result import CheckpointRef, Result
 
 __all__ = ["gates_of", "outcome_of"]

@@ -1,7 +1,7 @@
 """One class knows where things lie on a volume; nobody else spells a name of it."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,11 @@ KNOWS = {
     "training/store/directory.py": "it is the one",
     "training/store/migrate.py": "what it knows is the layout of before",
     "training/contract.py": "one file for scripts, which imports nothing: it knows its own folder",
+}
+AMONG_CHECKPOINTS = ("step-", "state.json", "saved.jsonl", "pinned.json")
+KNOWS_CHECKPOINTS = {
+    "training/store/names.py": "it is the one",
+    "training/contract.py": "it is copied alone, beside a script of anybody's",
 }
 
 
@@ -32,14 +37,25 @@ def spells(text: str) -> bool:
     return any(f"{name}/" in text or text == name for name in NAMES)
 
 
-def test_names_on_the_volume_are_spelled_in_one_place() -> None:
-    found = {}
+def spells_checkpoints(text: str) -> bool:
+    return text.startswith(AMONG_CHECKPOINTS)
+
+
+def spelled(by: Callable[[str], bool]) -> dict[str, list[str]]:
+    """Every module of ours that spells such names, with them."""
+    modules = {}
     for room in ("agents", "actions", "goals", "training", "templates"):
         for path in sorted((ROOT / room).rglob("*.py")):
-            name = path.relative_to(ROOT).as_posix()
-            if name not in KNOWS and (spelled := [text for text in texts(path) if spells(text)]):
-                found[name] = spelled
-    assert found == {}
+            modules[path.relative_to(ROOT).as_posix()] = [each for each in texts(path) if by(each)]
+    return {name: names for name, names in modules.items() if names}
+
+
+def test_names_on_the_volume_are_spelled_in_one_place() -> None:
+    assert spelled(spells).keys() == KNOWS.keys()
+
+
+def test_names_among_checkpoints_are_spelled_in_one_place() -> None:
+    assert spelled(spells_checkpoints).keys() == KNOWS_CHECKPOINTS.keys()
 
 
 def test_that_a_name_is_spelled_would_be_found() -> None:

@@ -21,7 +21,9 @@ from training.store.retention import (
     Pinned,
     Policy,
     execute,
+    pin,
     plan_prune,
+    plan_roll_back,
     policy_of,
 )
 
@@ -203,3 +205,38 @@ def test_an_unparsable_score_is_no_score(store: CheckpointStore) -> None:
     stored["metrics"]["loss"] = 0.0
     manifest.write_text(json.dumps(stored), encoding="utf-8")
     assert [entry.step for entry in plan_prune(store, KeepBest("loss")).keep] == [400, 500]
+
+
+@pytest.mark.parametrize("pinned", [None, 300, 500])
+def test_going_back_deletes_all_that_came_after_whether_pinned_or_not(
+    store: CheckpointStore, pinned: int | None
+) -> None:
+    """What came after led to a failure: kept, the next attempt would go on from it."""
+    if pinned is not None:
+        pin(store, pinned)
+    to = store.entries()[1]
+    plan = plan_roll_back(store, to)
+    assert [entry.step for entry in plan.keep] == [100, 200]
+    assert [entry.step for entry in execute(plan)] == [300, 400, 500]
+    assert steps(store) == [100, 200]
+
+
+def test_going_back_to_the_newest_deletes_nothing(store: CheckpointStore) -> None:
+    assert execute(plan_roll_back(store, store.entries()[-1])) == ()
+    assert steps(store) == sorted(SCORES)
+
+
+def test_that_a_checkpoint_is_deleted_is_decided_in_one_module() -> None:
+    """Plans are made there alone, and who removes a checkpoint by name asks there which."""
+    root = Path(__file__).parents[2]
+    deletes = set()
+    for room in ("actions", "training"):
+        for path in (root / room).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            name = path.relative_to(root).as_posix()
+            if "PrunePlan(" in text:
+                deletes.add(name)
+            if ".remove(job.directory.checkpoint_name(" in text:
+                assert "later_than(" in text
+                deletes.add(name)
+    assert deletes == {"training/store/retention.py", "actions/adjust.py"}

@@ -21,7 +21,8 @@ from training.learn.randomness import generator
 from training.store.directory import TrainingDirectory
 from training.store.durable import write_whole
 from training.store.fit import check_fit
-from training.store.manifest import Entry, step_name
+from training.store.manifest import Entry
+from training.store.names import step_name
 from training.store.spec import Spec
 
 Report: TypeAlias = Callable[[str], None]

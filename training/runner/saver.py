@@ -20,7 +20,7 @@ from training.learn.learner import Learner
 from training.store.checkpoints import CheckpointStore, Entry, Restored
 from training.store.fit import Tensors
 from training.store.manifest import Arithmetic
-from training.store.retention import PrunePlan, execute, plan_prune, policy_of
+from training.store.retention import execute, plan_prune, plan_roll_back, policy_of
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -68,13 +68,12 @@ class Saver:
             limit: Newer ones were judged bad by whoever set it: they are deleted, or the next
                 attempt would go on from them.
         """
-        found = self._store.restore(report, limit=limit, into=into)
-        if found is not None:
-            self.last, self._step = found.entry, found.entry.step
-            newer = tuple(e for e in self._store.entries() if e.step > found.entry.step)
-            if limit is not None and newer:
-                execute(PrunePlan(self._store.root, (found.entry,), newer, 0, found.entry))
-        return found
+        restored = self._store.restore(report, limit=limit, into=into)
+        if restored is not None:
+            self.last, self._step = restored.entry, restored.entry.step
+            if limit is not None:
+                execute(plan_roll_back(self._store, restored.entry))
+        return restored
 
     def reserve(self, learner: Learner) -> None:
         """Take the host memory for copies now, so that the first save does not wait for it."""

@@ -33,17 +33,15 @@ from training.store.durable import (
 )
 from training.store.fit import Tensors, check_fit
 from training.store.manifest import (
-    MANIFEST_FILE,
-    STATE_FILE,
     Arithmetic,
     CheckpointManifest,
     Entry,
     FileRecord,
     invalid,
     read_entry,
-    step_name,
     verify_files,
 )
+from training.store.names import MANIFEST_FILE, STATE_FILE, step_name
 from training.store.saved import add_saved, saved_manifests
 from training.store.tensorfile import hash_pieces, read_tensors, tensor_pieces, write_pieces
 
@@ -51,14 +49,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
-    "MANIFEST_FILE",
-    "STATE_FILE",
     "CheckpointManifest",
     "CheckpointStore",
     "Entry",
     "FileRecord",
     "Restored",
-    "step_name",
 ]
 
 Report: TypeAlias = Callable[[Path, str], None]

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.errors import CheckpointError
 from training.store.directory import TrainingDirectory
-from training.store.manifest import MANIFEST_FILE, CheckpointManifest
+from training.store.manifest import CheckpointManifest
+from training.store.names import MANIFEST_FILE
 from training.store.result import CheckpointRef
 from training.store.volume import Volume
 

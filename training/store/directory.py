@@ -10,8 +10,8 @@
     images/<fingerprint>.json          proofs of images
     sweeps/<digest>.json               rankings
 
-Everything is read through the volume port, so local and Modal are one code. A runner, whose volume
-is a directory, also has the paths: properties that end in ``_path``.
+What lies among checkpoints is spelled in `training.store.names`. Everything is read through the
+volume port: local and Modal are one code. A runner also has paths, in properties ``…_path``.
 """
 
 import json
@@ -24,8 +24,8 @@ from pydantic import ValidationError
 
 from training.errors import CheckpointError
 from training.store.checkpoints import CheckpointStore
-from training.store.manifest import MANIFEST_FILE, step_name
 from training.store.metrics import rows_of
+from training.store.names import MANIFEST_FILE, step_name, step_of
 from training.store.result import CheckpointRef, Result
 from training.store.spec import Spec
 from training.store.volume import LocalVolume, Volume
@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _DATASETS, _SOURCES, _TRAININGS, _CHECKPOINTS = "datasets", "sources", "trainings", "checkpoints"
+_ATTEMPTS, _LEASE, _STARTS = "attempts.json", "lease", "starts.json"
 _TAIL = 1 << 16
 """Bytes of the end of metrics.jsonl in which the newest line with a loss is looked for."""
 
@@ -134,21 +135,17 @@ class TrainingDirectory:
         """The directory of checkpoints."""
         return f"{self.name}/{_CHECKPOINTS}"
 
-    @property
-    def _attempts_name(self) -> str:
-        return f"{self.name}/attempts.json"
-
-    @property
-    def _lease_name(self) -> str:
-        return f"{self.name}/lease"
-
-    @property
-    def _starts_name(self) -> str:
-        return f"{self.name}/starts.json"
+    def _own(self, name: str) -> str:
+        return f"{self.name}/{name}"
 
     def checkpoint_name(self, step: int) -> str:
         """The directory of the checkpoint of a step."""
         return f"{self.checkpoints_name}/{step_name(step)}"
+
+    def checkpoint_steps(self) -> list[int]:
+        """The steps with a directory of a checkpoint, whether or not it is valid."""
+        steps = (step_of(name) for name in self.volume.listdir(self.checkpoints_name))
+        return sorted(step for step in steps if step is not None)
 
     # what a runner has besides
 
@@ -200,12 +197,12 @@ class TrainingDirectory:
 
     def sample_path(self, step: int) -> Path:
         """The grid drawn at `step`."""
-        return self.path / "samples" / f"step-{step:08d}.png"
+        return self.path / "samples" / f"{step_name(step)}.png"
 
     def sample_paths(self) -> dict[int, Path]:
         """The grids that are there, by step."""
-        grids = sorted(self.sample_path(0).parent.glob("step-*.png"))
-        return {int(path.stem[5:]): path for path in grids}
+        grids = sorted(self.sample_path(0).parent.glob("*.png"))
+        return {step: path for path in grids if (step := step_of(path.stem)) is not None}
 
     def store(self, spec: Spec | None = None) -> CheckpointStore:
         """The checkpoints of this training.
@@ -276,7 +273,7 @@ class TrainingDirectory:
     @property
     def attempts(self) -> int:
         """How often a training process began work on this key."""
-        stored = self._object(self._attempts_name)
+        stored = self._object(self._own(_ATTEMPTS))
         return 0 if stored is None else int(stored["count"])
 
     def begin_attempt(self) -> int:
@@ -287,17 +284,17 @@ class TrainingDirectory:
         """
         number = self.attempts + 1
         content = json.dumps({"count": number}) + "\n"
-        self.volume.write_bytes(self._attempts_name, content.encode())
+        self.volume.write_bytes(self._own(_ATTEMPTS), content.encode())
         return number
 
     @property
     def lease(self) -> str:
         """The call that trains this key, or trained it last; empty before the first."""
-        return (self.read(self._lease_name) or b"").decode()
+        return (self.read(self._own(_LEASE)) or b"").decode()
 
     def take_lease(self, call: str) -> None:
         """Keep which call trains this key."""
-        self.volume.write_bytes(self._lease_name, call.encode())
+        self.volume.write_bytes(self._own(_LEASE), call.encode())
 
     def count_start(self, call: str) -> int:
         """How often this call was started since its newest checkpoint.
@@ -305,13 +302,13 @@ class TrainingDirectory:
         The platform starts a container that died again, uncounted and for ever: so it is counted
         here.
         """
-        steps = [name for name in self.volume.listdir(self.checkpoints_name) if name[:5] == "step-"]
-        newest = max(steps, default="")
-        known = self._object(self._starts_name) or {}
+        steps = self.checkpoint_steps()
+        newest = step_name(max(steps)) if steps else ""
+        known = self._object(self._own(_STARTS)) or {}
         same = (known.get("call"), known.get("checkpoint")) == (call, newest)
         count = int(known["count"]) + 1 if same else 1
         content = {"call": call, "checkpoint": newest, "count": count}
-        self.volume.write_bytes(self._starts_name, json.dumps(content).encode())
+        self.volume.write_bytes(self._own(_STARTS), json.dumps(content).encode())
         return count
 
     def metrics(self) -> Iterator[dict[str, Any]]:

@@ -11,23 +11,19 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.errors import CheckpointError
+from training.store.names import MANIFEST_FILE, STATE_FILE, step_name
 from training.store.tensorfile import file_sha256
 
 __all__ = [
-    "MANIFEST_FILE",
-    "STATE_FILE",
     "Arithmetic",
     "CheckpointManifest",
     "Entry",
     "FileRecord",
     "invalid",
     "read_entry",
-    "step_name",
     "verify_files",
 ]
 
-MANIFEST_FILE = "manifest.json"
-STATE_FILE = "state.json"
 # Reading waits for the disk while hashing uses a core; more threads than this only add switches.
 _THREADS = 4
 
@@ -118,11 +114,6 @@ class Entry:
     def bytes(self) -> int:
         """Room that its files take."""
         return sum(record.bytes for record in self.manifest.files.values())
-
-
-def step_name(step: int) -> str:
-    """The directory name of a step's checkpoint; names sort as steps do."""
-    return f"step-{step:08d}"
 
 
 def read_entry(path: Path) -> Entry:

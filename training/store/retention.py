@@ -1,14 +1,15 @@
-"""Which checkpoints stay: a policy, a plan made of it, and the plan carried out.
+"""Which checkpoints stay, decided here alone: by a policy, or by going back to one of them.
 
-Steps come from manifests, never from names or dates. Whatever a policy says, the newest valid
-checkpoint stays, and nothing is deleted that is not a checkpoint of the store.
+A policy or a roll-back makes a plan, which is carried out in a step of its own. Whatever a policy
+says, the newest valid checkpoint stays, and what is pinned. A roll-back is no matter of room: what
+came after led to a failure, and goes, pinned or not. Nothing is deleted that is not a checkpoint.
 """
 
 import json
 import math
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from training.learn.config import TrainingConfig
 from training.store.checkpoints import CheckpointStore
 from training.store.durable import IF_FREE, TEMPORARY, directory_lock, sync_directory, write_whole
 from training.store.manifest import Entry, read_entry
+from training.store.names import PINS_FILE
 
 __all__ = [
     "AnyOf",
@@ -29,13 +31,13 @@ __all__ = [
     "Policy",
     "PrunePlan",
     "execute",
+    "later_than",
     "pin",
     "pins",
     "plan_prune",
+    "plan_roll_back",
     "policy_of",
 ]
-
-PINS_FILE = "pinned.json"
 
 
 class Policy(Protocol):
@@ -183,6 +185,28 @@ def plan_prune(store: CheckpointStore, policy: Policy) -> PrunePlan:
     if newest is None:  # nothing here can be restored: leave all of it for a person to look at
         keep, delete = entries, ()
     return PrunePlan(store.root, keep, delete, sum(entry.bytes for entry in delete), newest)
+
+
+def plan_roll_back(store: CheckpointStore, to: Entry) -> PrunePlan:
+    """What going back to a checkpoint would delete: all that came after it; nothing is changed.
+
+    Otherwise the next attempt would go on from what was judged bad.
+    """
+    entries = store.entries()
+    gone = later_than((entry.step for entry in entries), to.step)
+    delete = tuple(entry for entry in entries if entry.step in gone)
+    keep = tuple(entry for entry in entries if entry.step not in gone)
+    size = sum(entry.bytes for entry in delete)
+    return PrunePlan(store.root, keep, delete, size, to if delete else None)
+
+
+def later_than(steps: Iterable[int], step: int) -> tuple[int, ...]:
+    """Those of `steps` that going back to `step` deletes, in order.
+
+    >>> later_than([300, 100, 200], 150)
+    (200, 300)
+    """
+    return tuple(sorted(each for each in steps if each > step))
 
 
 def execute(plan: PrunePlan) -> tuple[Entry, ...]:

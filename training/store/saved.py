@@ -8,9 +8,9 @@ import json
 import os
 from pathlib import Path
 
-__all__ = ["SAVED_FILE", "add_saved", "saved_manifests"]
+from training.store.names import SAVED_FILE
 
-SAVED_FILE = "saved.jsonl"
+__all__ = ["add_saved", "saved_manifests"]
 
 
 def saved_manifests(root: Path) -> frozenset[str]:
