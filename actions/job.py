@@ -10,8 +10,8 @@ from training.data.shard import DatasetManifest
 from training.data.sources import is_current, prepared_of
 from training.errors import DatasetError
 from training.judge.gates import verdicts_of
+from training.key_parts import spec_of
 from training.learn.config import TrainingConfig
-from training.own import spec_of
 from training.store.adjustments import Adjustments, read_adjustments
 from training.store.directory import TrainingDirectory
 from training.store.result import Result

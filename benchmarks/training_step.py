@@ -34,6 +34,7 @@ from training.data.prepare import prepare
 from training.data.shard import load
 from training.judge.quality import thumbnail_distance
 from training.judge.sampling import sample
+from training.key_parts import spec_of
 from training.learn.config import Execution, TrainingConfig, resolve
 from training.learn.device import (
     M_MMAP_THRESHOLD,
@@ -47,7 +48,6 @@ from training.learn.flow import draw_time, flow_loss
 from training.learn.learner import Learner
 from training.learn.parallel import Group
 from training.learn.randomness import generator
-from training.own import spec_of
 from training.runner.train import train
 from training.store.directory import TrainingDirectory
 

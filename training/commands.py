@@ -13,8 +13,8 @@ from training.data import shard
 from training.data.prepare import prepare
 from training.errors import CheckpointError, ConfigError, DatasetError, FailureClass
 from training.judge.gates import verdicts_of
+from training.key_parts import spec_of
 from training.learn.config import resolve
-from training.own import spec_of
 from training.store.adjustments import adjustments_of, read_adjustments
 from training.store.directory import (
     TrainingDirectory,

@@ -29,8 +29,8 @@ from training.compute.port import Auth, Launch, TrainingStatus
 from training.errors import FailureClass
 from training.judge.gates import verdicts_of
 from training.key import config_digest, source_digest
+from training.key_parts import key_settings
 from training.learn.config import Execution, resolve
-from training.own import key_settings
 from training.store.directory import TrainingDirectory
 from training.store.result import CheckpointRef, DatasetRef, Failure, Result
 from training.store.spec import Spec

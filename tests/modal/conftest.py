@@ -15,8 +15,8 @@ import pytest
 
 from training.compute.loopback.client import ControlPlane, ensure
 from training.data.prepare import prepare
+from training.key_parts import spec_of
 from training.learn.config import Execution, TrainingConfig, resolve
-from training.own import spec_of
 from training.store.directory import TrainingDirectory, dataset_name
 from training.store.spec import Spec
 

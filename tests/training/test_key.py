@@ -11,8 +11,8 @@ import pytest
 from training.compute.image import REQUIREMENTS, pins
 from training.data.shard import DatasetManifest
 from training.key import KeyParts, source_digest, training_key
+from training.key_parts import key_settings, spec_of
 from training.learn.config import Execution, TrainingConfig, resolve
-from training.own import key_settings, spec_of
 
 ROOT = Path(__file__).parents[2]
 PARTS = KeyParts(
@@ -134,7 +134,7 @@ def test_two_clones_side_by_side_have_the_same_keys(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from training.data.shard import DatasetManifest\n"
-        "from training.learn.config import resolve\nfrom training.own import spec_of\n"
+        "from training.learn.config import resolve\nfrom training.key_parts import spec_of\n"
         "manifest = DatasetManifest.model_validate_json(sys.argv[2])\n"
         "print(spec_of(resolve('dit', 'smoke'), manifest).key)"
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from training.data.prepare import prepare
 from training.data.synthetic import portraits
+from training.key_parts import spec_of
 from training.learn.config import resolve
-from training.own import spec_of
 from training.store.directory import TrainingDirectory
 
 __all__ = ["two_steps"]

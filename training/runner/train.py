@@ -11,12 +11,12 @@ from training.data.shard import Dataset, load_whole
 from training.errors import ConfigError, DiskFull, FailureClass, OutOfMemory, TrainingError
 from training.judge.judge import JUDGES, MakeJudge
 from training.key import config_digest, source_digest
+from training.key_parts import key_settings
 from training.learn.config import Execution, TrainingConfig
 from training.learn.device import choose_device
 from training.learn.learner import is_out_of_memory, out_of_memory
 from training.learn.loop import TASKS, MakeTask
 from training.learn.parallel import joined
-from training.own import key_settings
 from training.runner.attempt import Attempt, Reached
 from training.runner.journal import Journal
 from training.runner.signals import StopFlag

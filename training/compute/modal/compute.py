@@ -5,7 +5,7 @@ in the claim, and a second launcher attaches. What a training did is read from t
 only says whether somebody still works on it. No answer is "unknown" and never "failed".
 
 Verified with the real client as far as it goes without a server; launching needs the cloud or the
-control plane of ``training/loopback``.
+rehearsal control plane (`training/compute/loopback/`).
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Our own two models as trainings: the command, the source, and which settings are in the key."""
+"""What the keys of our own two models are made of: command, source, and which settings count."""
 
 from typing import Final
 
