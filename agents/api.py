@@ -54,7 +54,7 @@ from agents.schemas.plan import plan_data, seen_facts
 __all__ = [
     "approve",
     "cancel",
-    "consider",
+    "drawn_plan",
     "explain",
     "histories",
     "history",
@@ -67,7 +67,7 @@ __all__ = [
 ]
 
 
-def consider(question: Question) -> Deliberation:
+def _consider(question: Question) -> Deliberation:
     """Observe, and think about what would be done; nothing is changed."""
     question = question.anew()
     context = question.context()
@@ -84,7 +84,16 @@ def _nowhere(*_: object) -> None:
 
 def plan(question: Question) -> PlanData:
     """The cheapest plan from what is true now; nothing is changed."""
-    return plan_data(consider(question))
+    return plan_data(_consider(question))
+
+
+def drawn_plan(question: Question, kind: str) -> tuple[PlanData, str]:
+    """The same plan, and a picture of it in text: ``mermaid`` or ``dot``."""
+    from agents.planning import graphs  # noqa: PLC0415 - only when a drawing is asked for
+
+    deliberation = _consider(question)
+    draw = {"mermaid": graphs.to_mermaid, "dot": graphs.to_dot}[kind]
+    return plan_data(deliberation), draw(deliberation.result)
 
 
 def explain(name: str, question: Question) -> ExplainedGoal | ExplainedAction | ExplainedFact:
@@ -102,7 +111,7 @@ def explain(name: str, question: Question) -> ExplainedGoal | ExplainedAction | 
         )
     # why something cannot be is asked about the world, not about the purse
     question = question.anew(max_cost=None)
-    deliberation = consider(question)
+    deliberation = _consider(question)
     if name in catalogue.goals:
         return explained_goal(deliberation)
     if name in catalogue.actions:

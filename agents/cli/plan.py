@@ -10,8 +10,6 @@ from agents.cli.plan_view import plan_text
 from agents.cli.words import question
 from agents.declare.parameters import headline_of
 from agents.errors import UsageError
-from agents.planning import PlanResult
-from agents.schemas.plan import plan_data
 
 __all__ = ["plan_command"]
 
@@ -38,21 +36,13 @@ def plan_command(
     """
     if graph and as_json:
         raise UsageError("--graph and --json print different things; choose one")
-    asked = question(context, words)
-    deliberation = api.consider(asked)
-    data = plan_data(deliberation)
+    goal = question(context, words)
     if graph:
-        write(_drawing(deliberation.result, graph))
+        data, drawing = api.drawn_plan(goal, graph)
+        write(drawing)
     else:
-        shown = headline_of(asked.params)
+        data, shown = api.plan(goal), headline_of(goal.params)
         emit("plan", data, lambda: plan_text(data, shown, shlex.join(words)), json_wanted=as_json)
     if data.cost is not None:
         return 0
     return EXIT_OVER_BUDGET if data.status == "over_budget" else EXIT_UNREACHABLE
-
-
-def _drawing(result: PlanResult, kind: str) -> str:
-    from agents.planning import graphs  # noqa: PLC0415 - only when a drawing is asked for
-
-    draw = {"mermaid": graphs.to_mermaid, "dot": graphs.to_dot}[kind]
-    return draw(result)

@@ -1,6 +1,11 @@
 """Every source of events: which one a trigger is served by, opened once for all that it serves.
 
-A new source is a module with a class like those here, and one line in `SOURCES`.
+A new source is a module with a class like those here, and one line in `SOURCES`. What it writes may
+be `Foreign`: a type and a mapping, which any trigger can name and any reader gets as a mapping.
+
+Where readers should get fields with types, it has a payload in `agents/ledger/payloads/watching.py`
+and a line in `_SOURCES` of that package. Its type in `EVENTS` of `agents/declare/triggers.py` lets
+pages quote it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
