@@ -41,7 +41,7 @@ from training.store.manifest import (
     read_entry,
     verify_files,
 )
-from training.store.names import MANIFEST_FILE, STATE_FILE, step_name
+from training.store.names import MANIFEST_FILE, STATE_FILE, STEP_PREFIX, step_name
 from training.store.saved import add_saved, saved_manifests
 from training.store.tensorfile import hash_pieces, read_tensors, tensor_pieces, write_pieces
 
@@ -101,7 +101,7 @@ class CheckpointStore:
         found, saved = [], saved_manifests(self.root)
         for path in self._names(""):
             whole = path.is_dir() and not path.is_symlink()
-            if path.name.startswith(".") or not (whole or path.name.startswith("step-")):
+            if path.name.startswith(".") or not (whole or path.name.startswith(STEP_PREFIX)):
                 continue
             try:
                 if not whole:

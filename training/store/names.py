@@ -7,7 +7,15 @@ consists of is said by `training.data.shard`, which prepares it.
 import re
 from typing import Final
 
-__all__ = ["MANIFEST_FILE", "PINS_FILE", "SAVED_FILE", "STATE_FILE", "step_name", "step_of"]
+__all__ = [
+    "MANIFEST_FILE",
+    "PINS_FILE",
+    "SAVED_FILE",
+    "STATE_FILE",
+    "STEP_PREFIX",
+    "step_name",
+    "step_of",
+]
 
 MANIFEST_FILE: Final = "manifest.json"
 """In a checkpoint: what it holds, with the sha256 of each file."""
@@ -21,7 +29,10 @@ SAVED_FILE: Final = "saved.jsonl"
 PINS_FILE: Final = "pinned.json"
 """Beside them: the steps that stay."""
 
-_STEP: Final = re.compile(r"step-(\d{8,})")
+STEP_PREFIX: Final = "step-"
+"""What the name of a checkpoint begins with, and of what pretends to be one."""
+
+_STEP: Final = re.compile(STEP_PREFIX + r"(\d{8,})")
 
 
 def step_name(step: int) -> str:
@@ -30,7 +41,7 @@ def step_name(step: int) -> str:
     >>> step_name(500)
     'step-00000500'
     """
-    return f"step-{step:08d}"
+    return f"{STEP_PREFIX}{step:08d}"
 
 
 def step_of(name: str) -> int | None:
