@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,6 +76,8 @@ class Catalogue:
     ) -> BaseModel:
         """The goal's parameters from ``key=value`` words, whose values are texts to be parsed.
 
+        Where a text does not do, a list or a mapping may be written as JSON.
+
         Args:
             goal: The goal.
             words: The parameters that are set.
@@ -86,7 +88,13 @@ class Catalogue:
         """
         _check_keys(goal, words, beside)
         with _told(goal):
-            return goal.parameters.model_validate(dict(words))
+            try:
+                return goal.parameters.model_validate(dict(words))
+            except ValidationError as error:
+                structured = _structured(words, error)
+                if not structured:
+                    raise
+                return goal.parameters.model_validate({**words, **structured})
 
     def parameters_of_json(
         self, goal: Goal, values: Mapping[str, JsonValue], *, beside: Iterable[str] = ()
@@ -143,6 +151,16 @@ def _check_keys(goal: Goal, values: Mapping[str, object], beside: Iterable[str])
             )
         if isinstance(value, str):
             require_text(key, value)
+
+
+def _structured(words: Mapping[str, str], error: ValidationError) -> dict[str, JsonValue]:
+    """The words that are wrong as texts and right as JSON: lists and mappings."""
+    found: dict[str, JsonValue] = {}
+    for key in {str(each["loc"][0]) for each in error.errors() if each["loc"]}:
+        if words.get(key, "").startswith(("[", "{")):
+            with suppress(ValueError, RecursionError):
+                found[key] = json.loads(words[key])
+    return found
 
 
 @contextmanager

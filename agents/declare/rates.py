@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -32,7 +33,8 @@ SECONDS_PER_HOUR = 3600
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # strict: a price that was written as a text was meant otherwise
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class PerHour(_Frozen):
@@ -56,6 +58,11 @@ class Rate(_Frozen):
     source: str = Field(min_length=1, description="where the rate was read")
     seen: str = Field(min_length=1, description="when it was read")
     until: str = Field("", description="last day, in UTC, on which it holds; empty: for ever")
+
+    @field_validator("until")
+    @classmethod
+    def _is_a_day(cls, value: str) -> str:
+        return date.fromisoformat(value).isoformat() if value else ""
 
     @property
     def per_second(self) -> Range:
@@ -85,6 +92,8 @@ def read_rates(
         found = _RATES.validate_json(path.read_bytes())
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", fix=f"mend or remove {path}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

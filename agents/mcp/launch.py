@@ -1,5 +1,6 @@
 """Starting a run that outlives the server."""
 
+import json
 import subprocess
 import threading
 import time
@@ -44,9 +45,7 @@ def words_of(goal: str, values: Mapping[str, JsonValue]) -> list[str]:
 
 
 def _written(value: JsonValue) -> str:
-    if isinstance(value, list):
-        return ",".join(map(_written, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def launch(

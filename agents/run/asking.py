@@ -133,6 +133,10 @@ def _digest(text: str | None) -> str | None:
 def _seconds(text: str | None) -> float:
     if text is None:
         return 0.0
-    if not text.isdecimal():
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
         raise UsageError(f"wait={text} is not a number of seconds", fix="wait=600")
-    return float(text)
+    return value

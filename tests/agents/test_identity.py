@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from agents.__main__ import load_catalogue
 from agents.declare.actions import Goal
+from agents.declare.catalogue import Catalogue
 from agents.declare.parameters import Parameters, how, role_of, what
 from agents.errors import UsageError
+from agents.mcp.launch import words_of
 from agents.run.identity import request_of
 from training.learn.config import TrainingConfig
 from training.learn.presets import PRESETS
@@ -235,6 +237,12 @@ class CakeParameters(Parameters):
     grams: Decimal = what(Decimal(250))
     recipe: SecretStr = what(SecretStr("grandmother's"))
     mark: bytes = what(b"")
+    toppings: list[str] = what(["nuts"])
+    guests: dict[str, int] = what({})
+    note: str = what("")
+    weight: float = what(1.0)
+    sliced: bool = what(False)
+    count: int = what(1)
     rise: timedelta = what(timedelta(minutes=5))
 
 
@@ -275,6 +283,32 @@ def test_a_value_of_any_kind_counts_and_no_spelling_of_it_does(spellings):
 
     (own,) = {digest(each) for each in spellings}
     assert [digest(each) for each in every].count(own) == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"icing": {"hardness": 2, "colour": "red"}},
+        {"layer": {"fillings": ["cream", "jam, and more"], "tin": "a b"}},
+        {"toppings": ["[nut]", "a,b", "ä"]},
+        {"guests": {"Ann": 2, "=": 0}},
+        {"note": "[not a list]"},
+        {"note": '{"not": "a mapping"}'},
+        {"weight": 2.5, "sliced": True, "count": 10**20},
+    ],
+)
+def test_what_was_said_in_json_is_the_same_request_when_a_process_is_given_it_in_words(values):
+    catalogue = Catalogue(CATALOGUE.facts, (), (), (CAKE,))
+    said = catalogue.parameters_of_json(CAKE, values)
+    pairs = [word.partition("=") for word in words_of("cake", values)]
+    words = {key: value for key, _, value in pairs if key != "goal"}
+    again = catalogue.parameters(CAKE, words)
+    assert request_of(CAKE, again, STATE) == request_of(CAKE, said, STATE)
+
+
+def test_a_list_that_is_no_json_is_refused_as_it_was_written():
+    with pytest.raises(UsageError, match=r"toppings='\[nut'"):
+        Catalogue(CATALOGUE.facts, (), (), (CAKE,)).parameters(CAKE, {"toppings": "[nut"})
 
 
 def test_the_digest_of_a_set_within_a_value_is_the_same_in_each_process():
