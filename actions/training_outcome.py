@@ -3,7 +3,15 @@
 import hashlib
 
 from actions.job import Job
-from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome, Ranking, Series
+from agents.declare.outcome import (
+    Artifact,
+    Decision,
+    Measurement,
+    Outcome,
+    Ranking,
+    Series,
+    Verdict,
+)
 from training.compute.port import Compute
 from training.store.names import MANIFEST_FILE
 from training.store.result import CheckpointRef, Result
@@ -52,10 +60,10 @@ def outcome_of(job: Job, result: Result, compute: Compute) -> Outcome:
     )
 
 
-def gates_of(result: Result) -> tuple[Gate, ...]:
+def gates_of(result: Result) -> tuple[Verdict, ...]:
     """What a training's gates gave, as the engine keeps it."""
     return tuple(
-        Gate(
+        Verdict(
             name=verdict.name,
             metric=verdict.metric,
             threshold=verdict.threshold,

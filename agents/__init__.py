@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from agents.declare.outcome import (
         Artifact,
         Decision,
-        Gate,
         Measurement,
         Outcome,
         Ranking,
         Series,
+        Verdict,
     )
     from agents.declare.parameters import Parameters, how, what
     from agents.declare.triggers import Trigger, on
@@ -72,7 +72,6 @@ __all__ = [
     "Fact",
     "Facts",
     "FailureClass",
-    "Gate",
     "Goal",
     "GoapError",
     "Interrupted",
@@ -93,6 +92,7 @@ __all__ = [
     "Trigger",
     "Unauthenticated",
     "UsageError",
+    "Verdict",
     "WorldState",
     "action",
     "facts",
@@ -110,7 +110,7 @@ _HOMES: Final = {
     "agents.declare.actions": "Context Cost Goal NoParameters Progress action sensor",
     "agents.declare.catalogue": "Catalogue",
     "agents.declare.facts": "Condition Fact Facts Reading WorldState facts",
-    "agents.declare.outcome": "Artifact Decision Gate Measurement Outcome Ranking Series",
+    "agents.declare.outcome": "Artifact Decision Measurement Outcome Ranking Series Verdict",
     "agents.declare.parameters": "Parameters how what",
     "agents.declare.triggers": "Trigger on",
     "agents.errors": (

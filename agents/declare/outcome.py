@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-__all__ = ["Artifact", "Decision", "Gate", "Measurement", "Outcome", "Ranking", "Series"]
+__all__ = ["Artifact", "Decision", "Measurement", "Outcome", "Ranking", "Series", "Verdict"]
 
 
 def _from_json(value: object) -> object:
@@ -44,8 +44,8 @@ class Artifact(_Frozen):
     bytes: int = 0
 
 
-class Gate(_Frozen):
-    """A threshold and its verdict; a gate decides, never a sentence."""
+class Verdict(_Frozen):
+    """What a gate gave: the value against its threshold. A gate decides, never a sentence."""
 
     name: str
     metric: str
@@ -99,7 +99,7 @@ class Outcome(_Frozen):
     measurements: tuple[Measurement, ...] = ()
     series: tuple[Series, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
-    gates: tuple[Gate, ...] = ()
+    gates: tuple[Verdict, ...] = ()
     provenance: dict[str, str] = Field(default_factory=dict)
     decision: Decision | None = None
     lesson: str = Field(default="", description="what a person should remember; no numbers")

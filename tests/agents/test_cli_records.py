@@ -6,7 +6,7 @@ import json
 import pytest
 
 from agents.cli.main import invoke
-from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome
+from agents.declare.outcome import Artifact, Decision, Measurement, Outcome, Verdict
 from agents.errors import ActionFailed
 from agents.records import write_records
 
@@ -25,7 +25,7 @@ def repo(kit, tmp_path):
             summary="strong tea",
             measurements=(Measurement(name="strength", value=0.9, source="result.json"),),
             gates=(
-                Gate(
+                Verdict(
                     name="strong",
                     metric="strength",
                     threshold=0.5,

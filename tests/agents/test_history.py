@@ -5,7 +5,7 @@ import json
 import pytest
 
 from agents.cli.main import invoke
-from agents.declare.outcome import Gate, Measurement, Outcome
+from agents.declare.outcome import Measurement, Outcome, Verdict
 from agents.errors import ActionFailed
 
 
@@ -37,7 +37,7 @@ def brewed(kit, strength):
             summary="tea",
             measurements=(Measurement(name="strength", value=strength, unit="g"),),
             gates=(
-                Gate(
+                Verdict(
                     name="strong",
                     metric="strength",
                     threshold=0.1,

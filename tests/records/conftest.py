@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agents.declare.outcome import Artifact, Decision, Gate, Measurement, Outcome
+from agents.declare.outcome import Artifact, Decision, Measurement, Outcome, Verdict
 from agents.ledger.events import Event, new_event
 from agents.ledger.payloads import payload_of
 from agents.ledger.store import Ledger
@@ -119,7 +119,7 @@ def trained(
             Artifact(name="samples", path=f"trainings/key-{run}/grid.png", sha256="12" * 32),
         ),
         gates=(
-            Gate(
+            Verdict(
                 name="not_noise",
                 metric="neighbour_correlation",
                 threshold=0.5,

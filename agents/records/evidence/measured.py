@@ -9,11 +9,11 @@ from agents.declare.outcome import Decision, Ranking
 from agents.records.evidence.mitigations import mitigations
 from agents.records.evidence.models import (
     Citation,
+    CitedVerdict,
     DecisionRecord,
     Evidence,
     FileEvidence,
     Number,
-    Verdict,
 )
 from agents.records.evidence.run_log import Finished, Paid, RunLog, fact_missing
 
@@ -180,10 +180,10 @@ def numbers_of(step: Finished) -> Iterator[Number]:
         )
 
 
-def verdicts_of(step: Finished) -> Iterator[Verdict]:
+def verdicts_of(step: Finished) -> Iterator[CitedVerdict]:
     """The gates of one step, each with its source."""
     for gate in step.outcome.gates:
-        yield Verdict(
+        yield CitedVerdict(
             name=gate.name,
             metric=gate.metric,
             threshold=gate.threshold,

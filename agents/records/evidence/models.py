@@ -13,6 +13,7 @@ from agents.declare.outcome import Decision
 
 __all__ = [
     "Citation",
+    "CitedVerdict",
     "DecisionRecord",
     "Evidence",
     "FileEvidence",
@@ -21,7 +22,6 @@ __all__ = [
     "Occurrence",
     "RunFacts",
     "StepTaken",
-    "Verdict",
 ]
 
 
@@ -56,7 +56,7 @@ class Number(_Frozen):
     source: Citation
 
 
-class Verdict(_Frozen):
+class CitedVerdict(_Frozen):
     """One gate: the verdict is computed here from value and threshold, never taken on trust."""
 
     name: str
@@ -126,7 +126,7 @@ class Evidence(_Frozen):
     seconds: float
     summary: str
     numbers: tuple[Number, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[CitedVerdict, ...]
     files: tuple[FileEvidence, ...]
     provenance: tuple[tuple[str, str], ...]
 
@@ -205,7 +205,7 @@ class Learning(_Frozen):
     success: StepTaken
     summary: str = ""
     numbers: tuple[Number, ...] = ()
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: tuple[CitedVerdict, ...] = ()
     occurrences: tuple[Occurrence, ...]
 
     @property

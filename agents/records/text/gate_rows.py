@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from agents.records.evidence.models import Verdict
+from agents.records.evidence.models import CitedVerdict
 from agents.records.text.markdown import number
 
 __all__ = ["gate_rows"]
 
 
-def gate_rows(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
+def gate_rows(verdicts: Iterable[CitedVerdict]) -> list[dict[str, object]]:
     """One row per gate, for a template."""
     return [
         {
