@@ -48,12 +48,7 @@ STILL_LONG_FILES: set[str] = set()
 
 STILL_LONG_FUNCTIONS = {
     "agents/declare/actions.py action",
-    "training/compute/image.py prove",
-    "training/compute/modal/auth.py check_auth",
-    "training/data/prepare.py prepare",
-    "training/judge/export.py draw",
     "training/runner/train.py train",
-    "training/store/checkpoints.py write",
 }
 
 FOREIGN = {

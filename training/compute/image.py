@@ -19,9 +19,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -213,17 +214,7 @@ def prove(
     digest, names, held = fingerprint(source), modules(source), requirements()
     log(f"importing {len(names)} modules in a clean interpreter")
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="image-") as scratch:
-        copy = Path(scratch) / "training"
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "loopback"))
-        asked = {
-            "copy": scratch,
-            "modules": names,
-            "allowed": ["training", *_top_level(held)],
-            "volume": str(Path(scratch) / "volume"),
-        }
-        output = _run([python, "-I", "-c", _PROGRAM, json.dumps(asked)], cancelled)
-    measured = json.loads(output.splitlines()[-1])
+    measured = _trained(source, names, ["training", *_top_level(held)], python, cancelled)
     proof = Proof(
         fingerprint=digest,
         modules=len(names),
@@ -236,6 +227,28 @@ def prove(
     )
     write_whole((volume_root / proof_name(digest)), proof.model_dump_json(indent=2) + "\n")
     return proof
+
+
+def _trained(
+    source: Path,
+    names: Sequence[str],
+    allowed: list[str],
+    python: str,
+    cancelled: threading.Event | None,
+) -> dict[str, Any]:
+    """What a copy of `source` that trains by itself says: how many steps, and the last loss."""
+    with tempfile.TemporaryDirectory(prefix="image-") as scratch:
+        copy = Path(scratch) / "training"
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "loopback"))
+        order = {
+            "copy": scratch,
+            "modules": names,
+            "allowed": allowed,
+            "volume": str(Path(scratch) / "volume"),
+        }
+        output = _run([python, "-I", "-c", _PROGRAM, json.dumps(order)], cancelled)
+    measured: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return measured
 
 
 def _run(command: list[str], cancelled: threading.Event | None) -> str:

@@ -89,18 +89,24 @@ def prepare(
         return before
     gathered = _gather(origin, volume_root, image_size, archive, progress)
     manifest = _described(label_of(source, image_size), origin, gathered, clock())
-    final = volume_root / dataset_name(manifest.digest)
-    with disk_errors(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(final.parent)
-        there = _whole(volume_root, manifest.digest)
-        if there is None:
-            with temporary_directory(final.parent, manifest.digest[:16]) as temporary:
-                there = _write(temporary, manifest, gathered)
-                replace_directory(temporary, final)
+    with disk_errors(volume_root / dataset_name(manifest.digest)):
+        there = _placed(volume_root, manifest, gathered)
         manifest = manifest.model_copy(update={"sha256": there.sha256})
         remember(volume, origin, manifest)
     return manifest
+
+
+def _placed(root: Path, manifest: DatasetManifest, gathered: _Gathered) -> DatasetManifest:
+    """The manifest of these photos as they are on the volume: written now, or there already."""
+    final = root / dataset_name(manifest.digest)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(final.parent)
+    there = _whole(root, manifest.digest)
+    if there is None:
+        with temporary_directory(final.parent, manifest.digest[:16]) as temporary:
+            there = _write(temporary, manifest, gathered)
+            replace_directory(temporary, final)
+    return there
 
 
 def _whole(root: Path, digest: str) -> DatasetManifest | None:

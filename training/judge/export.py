@@ -248,20 +248,27 @@ def draw(
     config = weights.config
     images = sample(
         model_of(weights),
-        torch.randn(
-            count, config.image_size, config.image_size, 3, generator=generator(seed, "draw")
-        ),
+        _noise(count, config.image_size, seed),
         _labels(weights, label, count),
         null_class=len(weights.classes),
         steps=steps or config.sample_steps,
         guidance=guidance or (config.guidance if len(weights.classes) > 1 else 1.0),
         sampler=sampler or config.sampler,
     )
+    write_whole(out.absolute(), _grid(weights, images))
+    return weights.step
+
+
+def _noise(count: int, size: int, seed: int) -> Tensor:
+    return torch.randn(count, size, size, 3, generator=generator(seed, "draw"))
+
+
+def _grid(weights: Weights, images: Tensor) -> bytes:
+    """The samples as one picture that says what drew them."""
     caption = "SYNTHETIC" if weights.synthetic else ""
     about = [("training", weights.spec.key), ("step", str(weights.step))]
     about += [("source", caption)] if caption else []
-    write_whole(out.absolute(), grid_png(images, caption=caption, about=about))
-    return weights.step
+    return grid_png(images, caption=caption, about=about)
 
 
 def _labels(weights: Weights, label: str | None, count: int) -> Tensor:

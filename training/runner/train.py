@@ -57,8 +57,7 @@ def train(
         ConfigError: There is no such training on the volume.
         DatasetError: Its dataset is missing or damaged.
         BaseException: Whatever was thrown into the process from outside (`KeyboardInterrupt`, a
-        cancellation by Modal)
-            is raised again after the state is saved and the result written.
+            cancellation by Modal) is raised again when the state is saved and the result written.
     """
     directory = TrainingDirectory.local(volume_root, key)
     spec, dataset = _what_to_train(directory)

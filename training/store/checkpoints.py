@@ -232,21 +232,10 @@ class CheckpointStore:
         Raises:
             DiskFull: There is no room; nothing is left behind, older checkpoints are untouched.
         """
-        import torch  # noqa: PLC0415
-
         self.clean()
         with disk_errors(self.root), temporary_directory(self.root, step_name(step)) as temporary:
             files = _write_files(temporary, tensors, state)
-            manifest = CheckpointManifest(
-                training_key=self.key,
-                data=self.data,
-                step=step,
-                metrics=dict(metrics or {}),
-                files=files,
-                created=self._clock().isoformat(timespec="seconds"),
-                torch=torch.__version__,
-                **asdict(arithmetic or Arithmetic()),
-            ).sealed()
+            manifest = self._manifest(step, files, metrics or {}, arithmetic or Arithmetic())
             text = manifest.model_dump_json(indent=2) + "\n"
             write_whole(temporary / MANIFEST_FILE, text)
             entry = Entry(
@@ -257,6 +246,26 @@ class CheckpointStore:
             add_saved(self.root, step, entry.sha256)
             self._publish(temporary, entry.path)
         return entry
+
+    def _manifest(
+        self,
+        step: int,
+        files: dict[str, FileRecord],
+        metrics: Mapping[str, float],
+        arithmetic: Arithmetic,
+    ) -> CheckpointManifest:
+        import torch  # noqa: PLC0415
+
+        return CheckpointManifest(
+            training_key=self.key,
+            data=self.data,
+            step=step,
+            metrics=dict(metrics),
+            files=files,
+            created=self._clock().isoformat(timespec="seconds"),
+            torch=torch.__version__,
+            **asdict(arithmetic),
+        ).sealed()
 
     def clean(self) -> tuple[Path, ...]:
         """Remove what writers that died left behind; what a living one writes stays.

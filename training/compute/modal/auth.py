@@ -86,8 +86,36 @@ def check_auth(needed_seconds: float = 0.0, clock: Callable[[], float] = time.ti
     token = credentials()
     server = str(config.get("server_url"))
     _probe(server)
+    account = _accepted(server, token)
+    left = account.expires - clock()
+    if account.expires and left < needed_seconds:
+        raise AuthenticationError(
+            f"the Modal token {token[0]} ends in {left / 3600:.1f} h, the training needs "
+            f"{needed_seconds / 3600:.1f} h",
+            fix=LOG_IN,
+            code="token_expires",
+        )
+    evidence = f"token {token[0]} accepted, workspace {account.workspace}"
+    return _ACCEPTED.setdefault(token[0], Auth(valid=True, evidence=evidence))
+
+
+def _probe(server: str) -> None:
+    """Open and close a connection to the server, or to the proxy in front of it."""
+    address = urlsplit(server)
+    proxies = urllib.request.getproxies()
+    if address.scheme in proxies and not urllib.request.proxy_bypass(address.hostname or ""):
+        address = urlsplit(proxies[address.scheme])
+    port = address.port or (443 if address.scheme == "https" else 80)
     try:
-        found = asyncio.run(asyncio.wait_for(_ask(server, token), ANSWER_SECONDS))
+        socket.create_connection((address.hostname or "", port), PROBE_SECONDS).close()
+    except OSError as error:
+        raise _unreachable(server, error.strerror or str(error)) from error
+
+
+def _accepted(server: str, token: tuple[str, str]) -> _Token:
+    """What the server knows of a token that it accepts."""
+    try:
+        return asyncio.run(asyncio.wait_for(_ask(server, token), ANSWER_SECONDS))
     except modal.exception.AuthError as error:
         raise _refused(token[0], server, str(error)) from error
     except (
@@ -105,29 +133,6 @@ def check_auth(needed_seconds: float = 0.0, clock: Callable[[], float] = time.ti
             fix="pip install -U 'modal>=1.5,<1.7'",
             code="modal_error",
         ) from error
-    left = found.expires - clock()
-    if found.expires and left < needed_seconds:
-        raise AuthenticationError(
-            f"the Modal token {token[0]} ends in {left / 3600:.1f} h, the training needs "
-            f"{needed_seconds / 3600:.1f} h",
-            fix=LOG_IN,
-            code="token_expires",
-        )
-    evidence = f"token {token[0]} accepted, workspace {found.workspace}"
-    return _ACCEPTED.setdefault(token[0], Auth(valid=True, evidence=evidence))
-
-
-def _probe(server: str) -> None:
-    """Open and close a connection to the server, or to the proxy in front of it."""
-    address = urlsplit(server)
-    proxies = urllib.request.getproxies()
-    if address.scheme in proxies and not urllib.request.proxy_bypass(address.hostname or ""):
-        address = urlsplit(proxies[address.scheme])
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        socket.create_connection((address.hostname or "", port), PROBE_SECONDS).close()
-    except OSError as error:
-        raise _unreachable(server, error.strerror or str(error)) from error
 
 
 async def _ask(server: str, token: tuple[str, str]) -> _Token:
