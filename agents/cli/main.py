@@ -6,6 +6,7 @@ when the command is used. A test compares the one-line help below with that of t
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -141,6 +142,8 @@ def invoke(root: "Composition | Callable[[], Catalogue]", argv: Sequence[str] | 
         return 0
     except ImportError as error:
         return _incomplete(error, words)
+    except FileNotFoundError as error:
+        return _missing(error, words)
     except Exception as error:  # noqa: BLE001 - nothing may print a traceback with secrets in it
         return _bug(error, words)
     return code if isinstance(code, int) else 0
@@ -156,6 +159,18 @@ def _incomplete(error: ImportError, words: Sequence[str]) -> int:
         return _bug(error, words)
     missing = f"{package} is not installed: this environment is incomplete"
     return _fail(UsageError(missing, fix=COMPLETE), words)
+
+
+def _missing(error: FileNotFoundError, words: Sequence[str]) -> int:
+    """What every command stands on is not there: the working directory, or git."""
+    try:
+        os.getcwd()  # noqa: PTH109 - only whether there is one
+    except FileNotFoundError:
+        removed = "the directory that this was started in was removed"
+        return _fail(UsageError(removed, fix="cd to another one"), words)
+    if error.filename == "git":
+        return _fail(UsageError("git is not installed", fix="install git"), words)
+    return _bug(error, words)
 
 
 def _bug(error: Exception, words: Sequence[str]) -> int:

@@ -90,7 +90,7 @@ def read_rates(
     path = state / RATES_NAME
     try:
         found = _RATES.validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", fix=f"mend or remove {path}") from None

@@ -44,3 +44,8 @@ def test_what_cannot_be_read_is_named(tmp_path, kind):
     with pytest.raises(UsageError, match=r"rates\.json: ") as caught:
         read_rates(tmp_path)
     assert str(path) in caught.value.fix
+
+
+def test_a_state_directory_that_is_a_file_holds_no_rates(tmp_path):
+    (tmp_path / "state").write_text("", encoding="utf-8")
+    assert read_rates(tmp_path / "state") == {}

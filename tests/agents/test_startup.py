@@ -1,5 +1,6 @@
 """Start-up: what is imported, and that it stays light."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,40 @@ def test_imports_point_one_way(package, forbidden):
                 names = [node.module or ""]
             found = {name.partition(".")[0] for name in names} & forbidden
             assert not found, f"{path} imports {found}"
+
+
+@pytest.mark.parametrize("words", [["plan", "goal=trained_dit"], ["doctor"], ["schema", "plan"]])
+def test_a_working_directory_that_was_removed_is_said_in_one_line(tmp_path, words):
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "place = Path('gone'); place.mkdir(); os.chdir(place); os.rmdir(os.getcwd())\n"
+        "from agents.__main__ import main\n"
+        f"sys.argv[1:] = {words!r}\n"
+        "sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "was removed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["docs", "check"], ["skills", "check"], ["adr", "list"]])
+def test_without_git_a_command_that_needs_it_says_so(tmp_path, words):
+    done = subprocess.run(
+        [sys.executable, "-m", "agents", *words],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 2), done.stderr

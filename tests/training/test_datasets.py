@@ -220,3 +220,12 @@ def test_nothing_is_trained_on_photos_that_were_changed_in_place(
     assert main(["train", "--volume", str(volume), "--key", key]) == 1
     assert "not those of its digest" in capsys.readouterr().err
     assert TrainingDirectory.local(volume, key).attempts == before
+
+
+def test_a_folder_in_the_home_of_nobody_does_not_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["prepare", "~nobody-at-all/photos", "--volume", str(tmp_path / "volume")]
+    assert main(words) == 1
+    assert "does not exist" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,7 +62,10 @@ def origin_of(source: str | Path | None) -> Origin:
             fix="dataset=PATH of a folder, dataset=pets, or dataset=synthetic",
             code="dataset_no_source",
         )
-    folder = Path(source).expanduser().resolve()
+    folder = Path(source)
+    with suppress(RuntimeError):  # nobody has the home that is named: no such folder, then
+        folder = folder.expanduser()
+    folder = folder.resolve()
     return Origin("folder", printable(str(folder)), folder)
 
 
