@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,9 +61,9 @@ def connect(params: BaseModel, state: Path) -> Ports:
     _find_photos(params.dataset)
     volume = params.volume or default_volume(params.compute, state)
     if params.compute == "modal":
-        return _modal(volume, state, "modal", _nothing)
+        return _modal(volume, state, "modal", _is_there_already)
     if params.compute == "loopback":
-        return _modal(volume, state, "loopback", lambda: _rehearse(state))
+        return _modal(volume, state, "loopback", partial(_rehearse, state))
     return _local(volume)
 
 
@@ -85,7 +85,7 @@ def _find_photos(dataset: str) -> None:
     )
 
 
-def _nothing() -> None:
+def _is_there_already() -> None:
     """Modal itself needs nothing before it is used."""
 
 

@@ -17,12 +17,12 @@ def note_rate(state: Path, compute: Compute) -> str:
 
     A rate that the platform no longer lists is removed: an old price is no price.
     """
-    known = dict(read_rates(state))
-    before = known.get(compute.name)
+    rates = dict(read_rates(state))
+    before = rates.get(compute.name)
     if before is not None and not before.source.startswith(COMMAND):
         return ""
     rate = compute.hourly_rate()
-    entries = {name: each.model_dump(mode="json") for name, each in known.items()}
+    entries = {name: each.model_dump(mode="json") for name, each in rates.items()}
     entries.pop(compute.name, None)
     if rate is not None:
         said = asdict(rate)

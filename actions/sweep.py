@@ -37,8 +37,8 @@ def _job(context: Context[SweepParameters], number: int) -> Job | None:
 
 def _jobs(context: Context[SweepParameters]) -> list[Job]:
     numbers = range(1, len(context.params.candidates()) + 1)
-    found = [_job(context, number) for number in numbers]
-    return [job for job in found if job is not None]
+    jobs = [_job(context, number) for number in numbers]
+    return [job for job in jobs if job is not None]
 
 
 def _is_out(result: Result) -> bool:
@@ -60,14 +60,14 @@ def _train_candidate(number: int) -> Action:
                 name="dataset_missing",
             )
         try:
-            found = train_job(context, job)
+            outcome = train_job(context, job)
         except ActionFailed:
             result = job.result()
             if result is None or not _is_out(result):
                 raise
             return Outcome(summary=_out(result), provenance={"training_key": job.key})
         # here a gate only says which configuration may win
-        return found.model_copy(update={"gates": (), "decision": None, "lesson": ""})
+        return outcome.model_copy(update={"gates": (), "decision": None, "lesson": ""})
 
     run.__name__ = f"train_candidate_{number}"
     run.__doc__ = f"Train configuration {number} of the sweep to the end, whatever comes of it."
@@ -165,8 +165,8 @@ def _all_judged(params: SweepParameters) -> tuple[Condition, ...]:
 )
 def choose_best(context: Context[SweepParameters]) -> Outcome:
     """Keep the configuration with the least validation loss among those that passed their gates."""
-    found = [(job, job.result()) for job in _jobs(context)]
-    ended = [(job, result) for job, result in found if result is not None]
+    results = [(job, job.result()) for job in _jobs(context)]
+    ended = [(job, result) for job, result in results if result is not None]
     able = [
         (job, result)
         for job, result in ended

@@ -79,14 +79,14 @@ def _series(job: Job) -> tuple[Series, ...]:
     """The losses as they fell, thinned to what a picture can show."""
     path = job.directory.metrics_name
     rows = list(job.directory.metrics())
-    found = []
+    series = []
     for name in ("loss", "validation_loss"):
         points = [(float(row["step"]), float(row[name])) for row in rows if name in row]
         every = max(1, len(points) // MOST_POINTS)
         if points:
             thinned = (*points[:-1:every], points[-1])
-            found.append(Series(name=name, points=thinned, source=path))
-    return tuple(found)
+            series.append(Series(name=name, points=thinned, source=path))
+    return tuple(series)
 
 
 def _summary(job: Job, result: Result) -> str:

@@ -103,10 +103,10 @@ def explain(name: str, question: Question) -> ExplainedGoal | ExplainedAction | 
         UsageError: Nothing has this name.
     """
     catalogue = question.catalogue
-    known = [*catalogue.goals, *catalogue.actions, *catalogue.facts]
-    if name not in known:
+    names = [*catalogue.goals, *catalogue.actions, *catalogue.facts]
+    if name not in names:
         raise UsageError(
-            f"nothing is called {name!r}{nearest(name, known)}",
+            f"nothing is called {name!r}{nearest(name, names)}",
             fix=command("goals") + ", actions or facts",
         )
     # why something cannot be is asked about the world, not about the purse

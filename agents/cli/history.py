@@ -112,10 +112,10 @@ def _table(rows: list[RunRow], state: Path) -> str:
 
 
 def _story(run: RunHistory) -> str:
-    given = " ".join(
+    words = " ".join(
         f"{key}={value}" for key, value in run.told.items() if value not in (None, "", False)
     )
-    lines = [paint(f"run {run.run}", bold=True) + f"   goal={run.goal} {given}".rstrip(), ""]
+    lines = [paint(f"run {run.run}", bold=True) + f"   goal={run.goal} {words}".rstrip(), ""]
     lines += [line for event in run.events if (line := _line(event))]
     lines += ["", *_evidence(run)]
     exit_code = "" if run.exit_code is None else f" (exit {run.exit_code})"

@@ -73,13 +73,13 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
 def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Question]:
     catalogue = catalogue_of(context)
     if any(word.startswith("goal=") for word in words):
-        asked = question(context, words)
-        if not asked.goal.triggers:
+        only = question(context, words)
+        if not only.goal.triggers:
             raise UsageError(
-                f"the goal {asked.goal.name} has no triggers, so nothing would prompt it",
+                f"the goal {only.goal.name} has no triggers, so nothing would prompt it",
                 fix="declare some beside it: triggers=(on(…),)",
             )
-        return {asked.goal.name: asked}
+        return {only.goal.name: only}
     goals = [goal for goal in catalogue.goals.values() if goal.triggers]
     if not goals:
         raise UsageError("no goal has triggers", fix="declare some beside a goal: on(…)")

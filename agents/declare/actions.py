@@ -302,10 +302,10 @@ def sensor(
     return declare
 
 
-def _by_parameters(given: Given | Callable[[P], Given]) -> ByParameters:
-    if callable(given) and not isinstance(given, Fact):
-        return given
-    fixed = conditions(given)
+def _by_parameters(declared: Given | Callable[[P], Given]) -> ByParameters:
+    if callable(declared) and not isinstance(declared, Fact):
+        return declared
+    fixed = conditions(declared)
     return lambda _: fixed
 
 

@@ -155,12 +155,12 @@ def _check_keys(goal: Goal, values: Mapping[str, object], beside: Iterable[str])
 
 def _structured(words: Mapping[str, str], error: ValidationError) -> dict[str, JsonValue]:
     """The words that are wrong as texts and right as JSON: lists and mappings."""
-    found: dict[str, JsonValue] = {}
+    values: dict[str, JsonValue] = {}
     for key in {str(each["loc"][0]) for each in error.errors() if each["loc"]}:
         if words.get(key, "").startswith(("[", "{")):
             with suppress(ValueError, RecursionError):
-                found[key] = json.loads(words[key])
-    return found
+                values[key] = json.loads(words[key])
+    return values
 
 
 @contextmanager
@@ -190,12 +190,12 @@ def require_text(key: str, value: str) -> None:
         ) from None
 
 
-def _problem(found: ErrorDetails) -> str:
+def _problem(error: ErrorDetails) -> str:
     """One error of pydantic as a person reads it."""
-    said = found["msg"].removeprefix("Value error, ")
-    where = ".".join(str(part) for part in found["loc"])
+    said = error["msg"].removeprefix("Value error, ")
+    where = ".".join(str(part) for part in error["loc"])
     # what concerns several parameters has no place, and its input is all of them
-    return f"{where}={found['input']!r}: {said}" if where else said
+    return f"{where}={error['input']!r}: {said}" if where else said
 
 
 def _by_name(kind: str, pairs: list[tuple[str, Declared]]) -> dict[str, Declared]:

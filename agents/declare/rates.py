@@ -89,7 +89,7 @@ def read_rates(
     """
     path = state / RATES_NAME
     try:
-        found = _RATES.validate_json(path.read_bytes())
+        rates = _RATES.validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
@@ -99,4 +99,4 @@ def read_rates(
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{path}: {where}: {first['msg']}", fix=f"mend or remove {path}") from None
     today = now().date().isoformat()
-    return {name: rate for name, rate in found.items() if not rate.until or rate.until >= today}
+    return {name: rate for name, rate in rates.items() if not rate.until or rate.until >= today}

@@ -48,7 +48,7 @@ def _ended(row: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _numbers(a: RunHistory, b: RunHistory) -> list[dict[str, Any]]:
     of_a, of_b = _measured(a), _measured(b)
-    found = []
+    rows = []
     for key in dict.fromkeys([*of_a, *of_b]):
         before, after = of_a.get(key), of_b.get(key)
         old, new = (None if each is None else each["value"] for each in (before, after))
@@ -57,8 +57,8 @@ def _numbers(a: RunHistory, b: RunHistory) -> list[dict[str, Any]]:
         unit = (before or after or {}).get("unit", "")
         change = None if old is None or new is None else new - old
         row = {"action": key[0], "name": key[1], "unit": unit, "a": old, "b": new, "change": change}
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
 def _measured(run: RunHistory) -> Numbers:

@@ -175,11 +175,11 @@ def find_run(runs: list[RunHistory], name: str) -> RunHistory:
     back = re.fullmatch(r"last(?:~(\d+))?", name)
     if back is not None and int(back[1] or 0) < len(runs):
         return runs[int(back[1] or 0)]
-    found = [run for run in runs if run.run.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UsageError(f"{name!r} could be {', '.join(run.run for run in found)}")
+    matches = [run for run in runs if run.run.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(f"{name!r} could be {', '.join(run.run for run in matches)}")
     raise UsageError(
         f"there is no run {name!r}{nearest(name, [run.run for run in runs])}",
         fix=command("runs"),

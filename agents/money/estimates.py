@@ -114,21 +114,21 @@ def estimates_from(events: Iterable[Event], rates: Mapping[str, Rate]) -> Estima
 
 def total(steps: Iterable[Grounded]) -> Total:
     """The sum over the steps of a plan."""
-    found = [each.estimate for each in steps if each.estimate is not None]
-    prices = [each.usd for each in found]
-    took = sum(each.took for each in found)
-    known = [price for price in prices if price is not None]
+    estimates = [each.estimate for each in steps if each.estimate is not None]
+    prices = [each.usd for each in estimates]
+    took = sum(each.took for each in estimates)
+    priced = [price for price in prices if price is not None]
     return Total(
-        _sum(each.seconds for each in found),
-        _sum(known) if len(known) == len(prices) else None,
-        sum(1 for each in found if each.measured),
-        sum(each.missed for each in found) / took if took else None,
+        _sum(each.seconds for each in estimates),
+        _sum(priced) if len(priced) == len(prices) else None,
+        sum(1 for each in estimates if each.measured),
+        sum(each.missed for each in estimates) / took if took else None,
     )
 
 
 def _sum(ranges: Iterable[Range]) -> Range:
-    found = list(ranges)
-    return Range(*(sum(each[part] for each in found) for part in range(3)))
+    rows = list(ranges)
+    return Range(*(sum(each[part] for each in rows) for part in range(3)))
 
 
 def _took(finished: StepFinished) -> float:

@@ -25,7 +25,7 @@ STOPPING_SHARE = 0.05
 TOP_UP_SHARE = 0.1
 
 LEAST_SHARE = 0.1
-"""Of a step that took longer than was expected, at least this part is said to be left."""
+"""A step that took longer than was expected may cost at least this part of its price once more."""
 
 
 @dataclass

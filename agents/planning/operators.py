@@ -188,16 +188,16 @@ def _check(fields: tuple[object, ...], position: int) -> Operator:
 def _checked_pairs(conditions: object, what: str, name: str) -> tuple[Condition, ...]:
     if not conditions and (conditions is None or type(conditions) is dict):
         return ()
-    found = pairs(conditions, what, name)
-    if type(conditions) is dict or len(found) < 2:
-        return found  # one condition per fact cannot contradict
-    contradiction = conflict(found)
+    checked = pairs(conditions, what, name)
+    if type(conditions) is dict or len(checked) < 2:
+        return checked  # one condition per fact cannot contradict
+    contradiction = conflict(checked)
     if contradiction:
         (fact, one), (_, other) = contradiction
         raise UsageError(
             f"the {what} of {owner(name)} contradict: {fact!r} cannot be both {one!r} and {other!r}"
         )
-    return found
+    return checked
 
 
 def _number(value: object, what: str, name: str) -> float | None:
@@ -218,9 +218,9 @@ def _number(value: object, what: str, name: str) -> float | None:
 def _resources(resources: object, name: str) -> tuple[tuple[str, int], ...]:
     if resources is None:
         return ()
-    found = pairs(resources, "resources", name)
+    occupied = pairs(resources, "resources", name)
     amounts: list[tuple[str, int]] = []
-    for resource, amount in found:
+    for resource, amount in occupied:
         if isinstance(amount, bool) or not isinstance(amount, int) or amount < 0:
             raise UsageError(
                 f"action {name!r} occupies {amount!r} of {resource!r}; it must be a whole number"
@@ -235,8 +235,8 @@ def goal_pairs(goal: Conditions) -> tuple[Condition, ...]:
     Raises:
         UsageError: If two of them contradict, or one asks for UNKNOWN.
     """
-    found = _checked_pairs(goal, "conditions", "")
-    for fact, value in found:
+    wanted = _checked_pairs(goal, "conditions", "")
+    for fact, value in wanted:
         if value is UNKNOWN:
             raise UsageError(f"the goal asks for {fact!r} to be UNKNOWN; name a value")
-    return found
+    return wanted

@@ -108,6 +108,6 @@ class Lists:
 
     def true_in(self, state: int) -> list[int]:
         """The atoms that hold in a state."""
-        found = bits(state)
-        found.append(self.true)
-        return found
+        atoms = bits(state)
+        atoms.append(self.true)
+        return atoms

@@ -104,17 +104,17 @@ def find_approval(
     Raises:
         NotApproved: There is none.
     """
-    given: dict[str, Approval] = {}
+    unused: dict[str, Approval] = {}
     for event in events:
         said = event.payload if event.type in _OF_APPROVALS else None
         if isinstance(said, PlanApproved) and said.digest == digest:
-            given[event.id] = Approval(event.id, digest, said.max_cost)
+            unused[event.id] = Approval(event.id, digest, said.max_cost)
         elif isinstance(said, ApprovalUsed):
-            given.pop(said.approval, None)
-    if not given:
+            unused.pop(said.approval, None)
+    if not unused:
         raise NotApproved(
             f"a person must approve {', '.join(sorted(set(actions)))} in plan {digest[:12]}",
             fix=f"{command(f'show {run}')}\n{command(f'approve {run}')}\n"
             "then the same command again",
         )
-    return list(given.values())[-1]
+    return list(unused.values())[-1]

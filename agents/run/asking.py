@@ -50,13 +50,13 @@ def question_of_words(
     Raises:
         UsageError: No goal, an unknown goal or parameter, or a value of the wrong type.
     """
-    given = dict(words)
-    engine = {key: given.pop(key) for key in ENGINE_KEYS if key in given}
+    parameters = dict(words)
+    engine = {key: parameters.pop(key) for key in ENGINE_KEYS if key in parameters}
     goal = _goal(catalogue, engine.get("goal") or default_goal)
     return Question(
         catalogue,
         goal,
-        catalogue.parameters(goal, given, beside=ENGINE_KEYS),
+        catalogue.parameters(goal, parameters, beside=ENGINE_KEYS),
         state,
         dollars(engine.get("max_cost")),
         _digest(engine.get("plan_digest")),
@@ -78,13 +78,13 @@ def question_of_json(
     Raises:
         UsageError: No goal, an unknown goal or parameter, or a value of the wrong type.
     """
-    given = dict(values)
+    parameters = dict(values)
     for key in ("goal", "state"):
-        if key in given:
+        if key in parameters:
             raise UsageError(f"{key}= is given twice")
-    options = {key: given.pop(key) for key in ENGINE_KEYS if key in given}
+    options = {key: parameters.pop(key) for key in ENGINE_KEYS if key in parameters}
     declared = _goal(catalogue, goal)
-    params = catalogue.parameters_of_json(declared, given, beside=ENGINE_KEYS)
+    params = catalogue.parameters_of_json(declared, parameters, beside=ENGINE_KEYS)
     try:
         said = _Options.model_validate_json(json.dumps(options))
     except ValidationError as error:

@@ -37,11 +37,11 @@ class Doing:
 
 def doings(actions: Mapping[str, Action], planned: Iterable[str]) -> dict[str, Doing]:
     """How each action is done, and each observation among the names that can be planned."""
-    known = {
+    ways = {
         name: Doing(action.run, action.resources, action.timeout)
         for name, action in actions.items()
     }
-    return known | {name: Doing(_looked) for name in planned if name.startswith(OBSERVE)}
+    return ways | {name: Doing(_looked) for name in planned if name.startswith(OBSERVE)}
 
 
 def _looked(_: Context) -> Outcome:

@@ -133,15 +133,15 @@ def continued_runs(events: Iterable[Event], request: Request) -> list[list[Event
     These are the last runs for the same goal and *what*, as long as they were killed or
     interrupted: a run that ended by itself, and those before it, are not gone on with.
     """
-    found = []
+    runs = []
     for own in reversed(list(by_run(events).values())):
         began, ended = own[0].payload, own[-1].payload
         if not isinstance(began, RunStarted) or not request.is_continued_from(began):
             continue
         if isinstance(ended, RunFinished) and ended.status not in CONTINUED:
             break
-        found.append(own)
-    return found
+        runs.append(own)
+    return runs
 
 
 def program_version() -> str:

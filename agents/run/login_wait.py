@@ -9,7 +9,7 @@ from agents.declare.facts import WorldState, statements
 from agents.errors import Interrupted, Unauthenticated
 from agents.ledger.payloads import PersonAwaited
 
-__all__ = ["Person"]
+__all__ = ["LoginWait"]
 
 FIRST_RETRY_SECONDS = 15.0
 LONGEST_RETRY_SECONDS = 60.0
@@ -17,8 +17,8 @@ LONGEST_RETRY_SECONDS = 60.0
 
 
 @dataclass
-class Person:
-    """Who is waited for, once in a run and for so many seconds at most.
+class LoginWait:
+    """The wait for a person to log in: once in a run, and for so many seconds at most.
 
     Attributes:
         wait: Seconds to wait; 0: not at all.
@@ -34,7 +34,7 @@ class Person:
     _until: float | None = None
     _retry_seconds: float = FIRST_RETRY_SECONDS
 
-    def came(
+    def is_worth_a_try(
         self, error: Unauthenticated, before: WorldState, look: Callable[[], WorldState]
     ) -> bool:
         """Wait until something changed, or it is time to try again; False when the time is up.

@@ -14,7 +14,7 @@ __all__ = ["observe", "sees_more"]
 
 
 def observe(
-    catalogue: Catalogue, facts: Iterable[str], context: Context, known: WorldState | None = None
+    catalogue: Catalogue, facts: Iterable[str], context: Context, kept: WorldState | None = None
 ) -> WorldState:
     """What is true now of ``facts``; a fact that cannot be seen is unknown, never false.
 
@@ -25,9 +25,9 @@ def observe(
         catalogue: Where the sensors are declared.
         facts: The facts to look at.
         context: What the sensors are given.
-        known: Readings to keep for all other facts.
+        kept: Readings of all other facts, which stay as they are.
     """
-    world = known or WorldState({})
+    world = kept or WorldState({})
     waiting = dict.fromkeys(facts)
     while waiting:
         ready = [fact for fact in waiting if not _blockers(catalogue, fact, waiting)]

@@ -39,7 +39,7 @@ from agents.run.decide import Deliberation, continued, deliberate
 from agents.run.execute import Executor, doings
 from agents.run.failures import FailureMemory, StepFailure
 from agents.run.identity import RunResult, continued_runs, new_run_id, program_version
-from agents.run.login_wait import Person
+from agents.run.login_wait import LoginWait
 from agents.run.no_plan import why_no_plan
 from agents.run.paying import account_of, accounts_used, purse_of
 from agents.run.question import Question
@@ -95,7 +95,7 @@ class Pursuit:
         told = partial(self._record, question.goal.name)
         self._approvals = Approvals(self.run_id, self.ledger.events, told)
         self._approvals.carry_over(before, question.request.digest)
-        self._person = Person(question.wait, self.poll, self.stop, told)
+        self._login = LoginWait(question.wait, self.poll, self.stop, told)
 
     def run(self) -> RunResult:
         """Pursue the goal to its end.
@@ -155,7 +155,7 @@ class Pursuit:
             try:
                 deliberation = self._plan(world)
             except Unauthenticated as error:
-                if not self._person_came(error):
+                if not self._waited_for_login(error):
                     raise
                 continue
             if not deliberation.result.steps:
@@ -168,9 +168,9 @@ class Pursuit:
             if failures:
                 self._learn(failures)
 
-    def _person_came(self, error: Unauthenticated) -> bool:
+    def _waited_for_login(self, error: Unauthenticated) -> bool:
         """Wait for what only a person can do; False when the time is up."""
-        if not self._person.came(error, self._world, self._look):
+        if not self._login.is_worth_a_try(error, self._world, self._look):
             return False
         self._memory.forget(self._memory.unauthenticated())
         self._plans = 1  # plans made while somebody is waited for do not oscillate

@@ -99,8 +99,8 @@ class Question:
 
     def context(self, **more: Any) -> Context:
         """What sensors and actions are given; ``more`` is what a step adds."""
-        given = {"history": lambda: self.past, **more}
-        return Context(self.params, self.ports, self.state, **given)
+        extras = {"history": lambda: self.past, **more}
+        return Context(self.params, self.ports, self.state, **extras)
 
     def observe(self, context: Context) -> WorldState:
         """What is true now of the facts that matter."""
@@ -112,8 +112,8 @@ class Question:
 
     def estimates(self, events: list[Event] | None = None) -> Estimates:
         """What is known about durations and prices now."""
-        known = self.past if events is None else events
-        return estimates_from(known, self.catalogue.rates(self.state))
+        past = self.past if events is None else events
+        return estimates_from(past, self.catalogue.rates(self.state))
 
     def unfinished(self, events: list[Event] | None = None) -> list[str]:
         """Actions that earlier runs for the same *what* began, and whose outcome is not known."""

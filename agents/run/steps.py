@@ -79,7 +79,7 @@ class Steps:
         promised = [Condition(*pair) for pair in step.effect if pair[0] in relied_on]
         facts = [each.fact for each in promised]
         catalogue = self.deliberation.question.catalogue
-        world = observe(catalogue, facts, context.anew(), known=self.world)
+        world = observe(catalogue, facts, context.anew(), kept=self.world)
         with self._looking:
             self.world = self.world.updated({fact: world.readings[fact] for fact in facts})
         broken = [

@@ -37,11 +37,11 @@ DATA: dict[str, type[BaseModel]] = {
 
 def schemas(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
     """Name → JSON Schema (draft 2020-12): data of commands, the envelope, a goal's parameters."""
-    found = {name: _document(name, model.model_json_schema()) for name, model in DATA.items()}
-    found["envelope"] = _document("envelope", _envelope())
+    documents = {name: _document(name, model.model_json_schema()) for name, model in DATA.items()}
+    documents["envelope"] = _document("envelope", _envelope())
     for name, goal in catalogue.goals.items():
-        found[f"goal-{name}"] = _document(f"goal-{name}", goal.parameters.model_json_schema())
-    return dict(sorted(found.items()))
+        documents[f"goal-{name}"] = _document(f"goal-{name}", goal.parameters.model_json_schema())
+    return dict(sorted(documents.items()))
 
 
 def write_schemas(catalogue: Catalogue, folder: Path) -> list[Path]:

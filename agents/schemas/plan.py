@@ -101,8 +101,8 @@ def _facts(deliberation: Deliberation) -> list[PlannedFact]:
 
 def _usd(deliberation: Deliberation) -> float | None:
     """Dollars of the whole plan; None when the price of a step is not known."""
-    known = all(each.price is not None for each in deliberation.actions())
-    return deliberation.result.usd if known else None
+    priced = all(each.price is not None for each in deliberation.actions())
+    return deliberation.result.usd if priced else None
 
 
 def _estimate(deliberation: Deliberation) -> Estimate:
