@@ -84,9 +84,14 @@ def source_digest(root: Path = _HERE) -> str:
 
 
 def digest_of_files(root: Path, files: Iterable[Path]) -> str:
-    """64 hex digits of the names below `root` and the bytes of files."""
+    """64 hex digits of the names below `root` and the bytes of files.
+
+    Hidden files are none of the source: an editor leaves them, and nothing can import them.
+    """
     digest = hashlib.sha256()
     for name, path in sorted((path.relative_to(root).as_posix(), path) for path in files):
+        if "/." in f"/{name}":
+            continue
         content = path.read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)

@@ -7,7 +7,10 @@ and its *what*, and is found again only by the run that continues.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from agents.command import command
+from agents.errors import LedgerDamaged
 from agents.ledger.events import Event
 from agents.ledger.payloads import MoneyReserved, MoneySettled
 
@@ -68,7 +71,7 @@ class Account:
         before = self.open.pop(reserved.action, None)
         if before is not None and not before.by_time:
             self.spent += before.usd  # whether it was charged is not known: count it
-        new = Open(reserved.usd or 0.0, reserved.since, reserved.usd_per_second)
+        new = Open(reserved.usd or 0.0, _moment(reserved.since), reserved.usd_per_second)
         for name, each in list(self.open.items()):
             if new.by_time and each.by_time and each.since == new.since:
                 del self.open[name]  # the same step, under another name
@@ -77,6 +80,23 @@ class Account:
     def _settle(self, settled: MoneySettled) -> None:
         self.open.pop(settled.action, None)
         self.spent += settled.usd or 0.0
+
+
+def _moment(since: str) -> str:
+    """The moment as it was written.
+
+    Raises:
+        LedgerDamaged: It is none, or one without a time zone.
+    """
+    try:
+        whole = not since or datetime.fromisoformat(since).tzinfo is not None
+    except ValueError:
+        whole = False
+    if not whole:
+        raise LedgerDamaged(
+            f"money was set aside since {since!r}, which is no moment", fix=command("doctor")
+        )
+    return since
 
 
 def accounts_of(events: Iterable[Event]) -> dict[str, Account]:

@@ -11,9 +11,11 @@ from agents.declare.actions import Cost, Goal
 from agents.declare.facts import facts
 from agents.declare.outcome import Measurement, Outcome
 from agents.declare.parameters import Parameters, how, what
-from agents.errors import NotApproved
-from agents.ledger.payloads import RunStarted
+from agents.errors import LedgerDamaged, NotApproved
+from agents.ledger.events import new_event
+from agents.ledger.payloads import MoneyReserved, RunStarted
 from agents.ledger.store import Ledger
+from agents.money.accounts import accounts_of
 from agents.run.identity import close_lost_runs
 
 
@@ -275,3 +277,10 @@ def test_an_account_that_cannot_be_told_yet_stops_nobody(shop, call):
     # what is on it counts as soon as it is told, before anything is paid
     assert "$2.00 of $3.00 is spent" in call("run", "goal=served", "max_cost=3", code=5).err
     assert shop.tea.calls.count("brew") == 1
+
+
+@pytest.mark.parametrize("since", ["z", "2026-11-25", "2026-11-25T03:41:30"])
+def test_money_that_was_set_aside_since_no_moment_is_damage(since):
+    reserved = MoneyReserved(step="brew", action="brew", account="tea", usd=1.0, since=since)
+    with pytest.raises(LedgerDamaged, match="is no moment"):
+        accounts_of([new_event(reserved)])

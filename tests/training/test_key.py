@@ -181,6 +181,18 @@ def test_a_comment_changes_the_key_exactly_where_it_is_learned_from(tmp_path: Pa
     assert source_digest(tmp_path / "training") == before
 
 
+def test_what_an_editor_leaves_beside_the_source_is_no_part_of_it(tmp_path: Path) -> None:
+    copy = tmp_path / "training"
+    shutil.copytree(ROOT / "training", copy)
+    learn = copy / "learn"
+    (learn / ".flow.py").write_text("half of it", encoding="utf-8")
+    (learn / ".#flow.py").symlink_to("somebody@somewhere.1234")  # a lock; it points nowhere
+    (learn / ".ipynb_checkpoints").mkdir()
+    (learn / ".ipynb_checkpoints" / "flow-checkpoint.py").write_text("", encoding="utf-8")
+    (learn / "flow.py.orig").write_text("", encoding="utf-8")
+    assert source_digest(copy) == source_digest()
+
+
 def test_a_renamed_file_is_another_source_and_a_newer_one_is_not(tmp_path: Path) -> None:
     copy = shutil.copytree(ROOT / "training", tmp_path / "training")
     before = source_digest(copy)
