@@ -11,10 +11,10 @@ from agents.cli.output import emit, json_option, paint
 from agents.cli.words import catalogue_of
 from agents.command import NAMES, command
 from agents.declare.contributions import Contributions, Program
-from agents.declare.triggers import EVENTS
 from agents.documents import Project, Report, check_pages, find_pages
 from agents.documents.programs import Make
 from agents.errors import UsageError
+from agents.ledger.payloads import MODELS
 
 __all__ = ["docs_command", "programs_of", "project_of"]
 
@@ -53,7 +53,7 @@ def project_of(path: Path, added: Contributions) -> Project:
             break
     else:
         folder = start if start.is_dir() else start.parent
-    return Project(folder, added.quoted, added.familiar, EVENTS)
+    return Project(folder, added.quoted, added.familiar, frozenset(MODELS))
 
 
 def programs_of(context: click.Context, project: Project) -> dict[str, Program]:

@@ -21,19 +21,11 @@ from functools import cache
 from agents.declare.schedule import Schedule, cron, daily, every
 from agents.errors import UsageError
 from agents.ledger.events import Event
-from agents.ledger.payloads import (
-    FileChanged,
-    GitCommit,
-    RunFinished,
-    ScheduleDue,
-    WatchStarted,
-    WebhookReceived,
-)
+from agents.ledger.payloads import FileChanged, GitCommit, ScheduleDue
 
 __all__ = [
     "COMMIT",
     "DUE",
-    "EVENTS",
     "FILE",
     "Trigger",
     "fits",
@@ -44,12 +36,6 @@ __all__ = [
 COMMIT = GitCommit.kind
 FILE = FileChanged.kind
 DUE = ScheduleDue.kind
-WEBHOOK = WebhookReceived.kind
-FINISHED = RunFinished.kind
-STARTED = WatchStarted.kind
-
-EVENTS = frozenset((COMMIT, FILE, DUE, WEBHOOK, FINISHED, STARTED))
-"""What is written without anybody emitting it."""
 
 DEBOUNCE_SECONDS = 2.0
 

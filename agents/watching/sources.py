@@ -4,8 +4,7 @@ A new source is a module with a class like those here, and one line in `SOURCES`
 be `Foreign`: a type and a mapping, which any trigger can name and any reader gets as a mapping.
 
 Where readers should get fields with types, it has a payload in `agents/ledger/payloads/watching.py`
-and a line in `_SOURCES` of that package. Its type in `EVENTS` of `agents/declare/triggers.py` lets
-pages quote it.
+and a line in `_SOURCES` of that package; pages may quote its type then, too.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
