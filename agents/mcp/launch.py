@@ -1,21 +1,18 @@
 """Starting a run that outlives the server."""
 
-import json
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-from pydantic import JsonValue
 
 from agents.command import command
 from agents.errors import ActionFailed, GoapError, Locked, NotApproved, StalePlan, UsageError
 from agents.run.lock import holder, written_owner
 from goap_start import PROGRAM
 
-__all__ = ["OUTPUT_NAME", "Launched", "launch", "words_of"]
+__all__ = ["OUTPUT_NAME", "Launched", "launch"]
 
 OUTPUT_NAME = "run.out"
 """What the newest launched run printed, in the state directory."""
@@ -32,20 +29,6 @@ class Launched(NamedTuple):
     run: str | None
     pid: int
     output: str
-
-
-def words_of(goal: str, values: Mapping[str, JsonValue]) -> list[str]:
-    """``key=value`` words of a goal and its values.
-
-    What could be read in another way than it was meant is another request: the digest of the plan
-    that was seen refuses it.
-    """
-    said = {key: each for key, each in values.items() if each is not None}
-    return [f"goal={goal}", *(f"{key}={_written(each)}" for key, each in said.items())]
-
-
-def _written(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def launch(

@@ -12,8 +12,8 @@ from agents.declare.catalogue import Catalogue
 from agents.errors import GoapError, NotApproved, StalePlan, Unreachable, UsageError
 from agents.ledger.chain import json_values
 from agents.ledger.redaction import redacted
-from agents.mcp.launch import Launched, launch, words_of
-from agents.run.asking import SHORTEST_DIGEST, question_of_json
+from agents.mcp.launch import Launched, launch
+from agents.run.asking import SHORTEST_DIGEST, question_of_json, words_of
 from agents.run.question import Question
 from agents.schemas.models import PlanData
 

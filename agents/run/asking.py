@@ -14,7 +14,14 @@ from agents.declare.catalogue import Catalogue
 from agents.errors import UsageError
 from agents.run.question import Question
 
-__all__ = ["ENGINE_KEYS", "SHORTEST_DIGEST", "dollars", "question_of_json", "question_of_words"]
+__all__ = [
+    "ENGINE_KEYS",
+    "SHORTEST_DIGEST",
+    "dollars",
+    "question_of_json",
+    "question_of_words",
+    "words_of",
+]
 
 ENGINE_KEYS = ("goal", "state", "max_cost", "plan_digest", "wait")
 """What any goal takes beside its parameters."""
@@ -91,6 +98,20 @@ def question_of_json(
         first = error.errors()[0]
         raise UsageError(f"{first['loc'][0]}={first['input']!r}: {first['msg']}") from error
     return Question(catalogue, declared, params, state, **dict[str, Any](said))
+
+
+def words_of(goal: str, values: Mapping[str, JsonValue]) -> list[str]:
+    """``key=value`` words of a goal and its values.
+
+    What could be read in another way than it was meant is another request: the digest of the plan
+    that was seen refuses it.
+    """
+    said = {key: each for key, each in values.items() if each is not None}
+    return [f"goal={goal}", *(f"{key}={_written(each)}" for key, each in said.items())]
+
+
+def _written(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _goal(catalogue: Catalogue, name: str) -> Goal:

@@ -5,6 +5,7 @@ and the next plan is made from that: planning again *is* the recovery.
 """
 
 import os
+import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from agents.ledger.payloads import (
 from agents.ledger.store import Ledger
 from agents.run import tell
 from agents.run.approval import Approvals
+from agents.run.asking import words_of
 from agents.run.decide import Deliberation, continued, deliberate
 from agents.run.execute import Executor, doings
 from agents.run.failures import FailureMemory, StepFailure
@@ -220,10 +222,11 @@ class Pursuit:
         """Whether the plan is the one that was shown, approved, and within what may be spent."""
         digest, wanted = deliberation.digest, self.question.plan_digest
         if self._plans == 1 and wanted and not digest.startswith(wanted):
+            said = self.question.params.model_dump(mode="json", exclude_unset=True)
             raise StalePlan(
                 f"the plan is now {digest[:12]}, not {wanted[:12]}: the world, or a value that it "
                 "was shown for, is another one",
-                fix=command(f"plan goal={self._goal}"),
+                fix=command(shlex.join(["plan", *words_of(self._goal, said)])),
             )
         self._purse.cap = self._approvals.check(digest, self._asking(deliberation), self._purse.cap)
         self._purse.check(deliberation.actions())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -110,6 +111,16 @@ def test_the_digest_of_a_plan_that_was_seen_for_other_values_is_refused(shop, ca
         assert json.loads(refused.out)["error"]["code"] == "stale_plan"
     assert shop.tea.calls == []
     call("run", "goal=served", f"plan_digest={seen}")
+
+
+@pytest.mark.parametrize("words", [("sugar=3",), ("target=my shop", "burners=2")])
+def test_what_a_refusal_says_to_look_at_is_the_plan_that_runs_next(shop, call, words):
+    seen = plan(call, "goal=served")["digest"]
+    refused = call("run", "goal=served", *words, f"plan_digest={seen}", "--json", code=6)
+    fix = shlex.split(json.loads(refused.out)["error"]["fix"])
+    shown = plan(call, *fix[fix.index("plan") + 1 :])["digest"]
+    call("run", "goal=served", *words, f"plan_digest={shown}")
+    assert shop.tea.calls != []
 
 
 @pytest.mark.parametrize("digest", ["", "a", "0123456", "not-a-digest", "A" * 64, "0" * 65])

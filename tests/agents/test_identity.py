@@ -18,7 +18,7 @@ from agents.declare.actions import Goal
 from agents.declare.catalogue import Catalogue
 from agents.declare.parameters import Parameters, how, role_of, what
 from agents.errors import UsageError
-from agents.mcp.launch import words_of
+from agents.run.asking import words_of
 from agents.run.identity import request_of
 from training.learn.config import TrainingConfig
 from training.learn.presets import PRESETS
