@@ -8,6 +8,7 @@ import argparse
 import ctypes
 import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def play(number: int, seed: int, options: argparse.Namespace) -> Result:
     words += ["--dist", "loadgroup", "--random-order-bucket=module"]
     words += [f"--random-order-seed={seed}", f"--junitxml={report}", *options.tests]
     began = time.monotonic()
-    with base.with_suffix(".log").open("wb") as log, busy(BUSY):
+    with base.with_suffix(".log").open("wb") as log, busy(options.busy):
         hook = {"preexec_fn": die_with_the_driver}  # safe: there is one thread
         suite = subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log, **hook)
         try:
@@ -90,6 +91,7 @@ def play(number: int, seed: int, options: argparse.Namespace) -> Result:
         "commit": commit(),
         "code": code,
         "seconds": round(time.monotonic() - began, 1),
+        "load": round(os.getloadavg()[2], 1),
         "failures": failures(report) if report.exists() else ["no report: see the log"],
     }
 
@@ -103,10 +105,10 @@ def keep(directory: Path, result: Result) -> None:
 
 def table(results: list[Result]) -> str:
     """One line per round, and what failed below it."""
-    lines = ["round   seed  commit             code  seconds"]
+    lines = ["round   seed  commit             code  seconds  load"]
     for each in results:
         line = f"{each['round']:>5}  {each['seed']:>5}  {each['commit']!s:<17}"
-        lines.append(f"{line}  {each['code']:>4}  {each['seconds']:>7}")
+        lines.append(f"{line}  {each['code']:>4}  {each['seconds']:>7}  {each.get('load', ''):>4}")
         lines += [f"         {name}" for name in each["failures"]]
     return "\n".join(lines)
 
@@ -117,6 +119,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1, help="order of the first round")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--busy", type=int, default=BUSY, help="busy loops; 0 where the machine is busy already"
+    )
     parser.add_argument("--directory", type=Path, default=ROOT / ".steady")
     parser.add_argument("tests", nargs="*", help="files; all when none is given")
     return parser.parse_args()
