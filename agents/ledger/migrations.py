@@ -41,8 +41,8 @@ def _append_only(connection: sqlite3.Connection) -> None:
 
 def _chained(connection: sqlite3.Connection) -> None:
     """Bring every payload to its shape of now, and link each event to the one before."""
-    connection.execute("DROP TRIGGER events_no_update")
-    connection.execute("DROP TRIGGER events_no_delete")
+    connection.execute("DROP TRIGGER IF EXISTS events_no_update")
+    connection.execute("DROP TRIGGER IF EXISTS events_no_delete")
     connection.execute("ALTER TABLE events ADD COLUMN hash TEXT NOT NULL DEFAULT ''")
     failpoint("ledger.migrating:column")
     last, previous = 0, FIRST

@@ -225,3 +225,15 @@ def test_an_earlier_ledger_with_a_line_that_cannot_be_read_is_left_as_it_is(kitc
         with pytest.raises(LedgerDamaged, match="event 55"):
             told(kitchen, readonly=readonly)
     assert kitchen.read_bytes() == before
+
+
+def test_an_earlier_ledger_without_its_triggers_is_migrated_and_has_them_again(kitchen):
+    before = told(kitchen)
+    connection = sqlite3.connect(kitchen)
+    connection.executescript("DROP TRIGGER events_no_update; DROP TRIGGER events_no_delete")
+    connection.close()
+    assert said(told(kitchen, readonly=False)) == said(before)
+    connection = sqlite3.connect(kitchen)
+    with pytest.raises(sqlite3.IntegrityError):
+        connection.execute("DELETE FROM events")
+    connection.close()
