@@ -3,6 +3,7 @@
 Tests marked ``cloud`` use neither: they go to Modal, when GOAP_TEST_CLOUD=1 and there is a token.
 """
 
+import inspect
 import os
 import subprocess
 import sys
@@ -126,12 +127,14 @@ def trained(client: Client, finished: dict[str, str]) -> str:
 
 
 def until(true: Callable[[], Any], seconds: float = 300) -> Any:
-    """Ask until the answer is yes; the answer."""
+    """Ask until the answer is yes; the answer. Who waits in vain is told for what."""
     end = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < end, "it did not happen"
+    while not (answer := true()):
+        if time.monotonic() > end:
+            asked = inspect.getsource(true).strip()
+            pytest.fail(f"still {answer!r} after {seconds:.0f} seconds: {asked}")
         time.sleep(0.1)
-    return found
+    return answer
 
 
 Python = Callable[..., "subprocess.Popen[str]"]

@@ -39,7 +39,8 @@ def events(desk: Path, *types: str) -> list[dict[str, Any]]:
 
 def launches(desk: Path) -> list[str]:
     """What the last run noted of its launch."""
-    return [each["launch"] for each in events(desk, "step.noted") if "launch" in each]
+    abouts = [each["about"] for each in events(desk, "step.noted")]
+    return [about["launch"] for about in abouts if "launch" in about]
 
 
 def start(processes: Any, desk: Path, *words: str, **given: str) -> "subprocess.Popen[str]":
@@ -96,7 +97,7 @@ def test_a_rehearsal_with_faults_on_request_ends_done_with_one_call(
     assert process.wait(300) == 0, process.communicate()[0]
     assert len(calls(desk)) == 2
     process.communicate()
-    noted = "\n".join(each["log"] for each in events(desk, "step.noted") if "log" in each)
+    noted = "\n".join(each["log"] for each in events(desk, "step.noted") if each["log"])
     assert noted.count("Starting at step 0") == 1  # the log is followed, each line once
     assert "Training completed at step 600/600" in noted
     again = goap(None, desk, "run", *SMOKE, "seed=1", "steps=600", "save_every=50")

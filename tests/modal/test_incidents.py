@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import modal
@@ -21,15 +22,20 @@ from watching import LONG, checkpoints, kill, log, newest_call, result, starts
 
 from training.compute.modal.app import MOST_STARTS
 from training.errors import TrainingError, Unreachable
+from training.key import source_digest, training_key
 from training.learn.config import Execution, TrainingConfig
 from training.store.durable import sha256_of
+from training.store.spec import Spec
 
 pytestmark = pytest.mark.xdist_group("modal")
 
 
-def named(client: Client, key: str, config: TrainingConfig) -> str:
-    """A training under a key of the test's, as a launcher is told it."""
-    return client.spec(config).model_copy(update={"key": key}).model_dump_json()
+def spec_by(where: Path, client: Client, config: TrainingConfig) -> Spec:
+    """What is trained by a changed copy of the source, which is another training."""
+    spec = client.spec(config)
+    assert spec.parts is not None
+    parts = replace(spec.parts, source=source_digest(where / "training"))
+    return spec.model_copy(update={"parts": parts, "key": training_key(parts)})
 
 
 def test_01_loss_0_for_hours_stops_by_step_50_and_is_not_retried(
@@ -41,11 +47,11 @@ def test_01_loss_0_for_hours_stops_by_step_50_and_is_not_retried(
     assert "BatchLoss(found.per_image," in text
     nothing = text.replace("BatchLoss(found.per_image,", "BatchLoss(found.per_image * 0,")
     broken.write_text(nothing, encoding="utf-8")
-    config = client.config(2, steps=400)
-    out, err = run(client, where, LAUNCH, named(client, "zero", config))
+    spec = spec_by(where, client, client.config(2, steps=400))
+    out, err = run(client, where, LAUNCH, spec.model_dump_json())
     assert out, err
-    assert client.follow("zero") == "failed"
-    found = result(client, "zero")
+    assert client.follow(spec.key) == "failed"
+    found = result(client, spec.key)
     assert found.failure is not None
     assert found.failure.name == "loss_collapsed"
     assert found.step <= 50
@@ -75,13 +81,13 @@ def test_02_slow_steps_are_told_by_the_wall_clock(client: Client, tmp_path: Path
     text = text.replace("BatchLoss(found.per_image,", "BatchLoss(_late(found.per_image),")
     late = "\n\ndef _late(loss):\n    import time\n    time.sleep(0.1)\n    return loss\n"
     slowed.write_text(text + late, encoding="utf-8")
-    config = client.config(30, steps=400, log_every=5)
-    out, err = run(client, where, LAUNCH, named(client, "late", config))
+    spec = spec_by(where, client, client.config(30, steps=400, log_every=5))
+    out, err = run(client, where, LAUNCH, spec.model_dump_json())
     assert out, err
-    status = until(lambda: (s := client.compute.status("late")).steps_per_second and s)
+    status = until(lambda: (s := client.compute.status(spec.key)).steps_per_second and s)
     assert status.steps_per_second < 10  # and so is the estimated time: 42 days are 42 days
-    client.compute.stop("late")
-    client.follow("late")
+    client.compute.stop(spec.key)
+    client.follow(spec.key)
 
 
 @pytest.mark.slow
