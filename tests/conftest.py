@@ -6,6 +6,7 @@ forgotten pipe or connection while another test runs, and the warning would be t
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -33,6 +34,10 @@ os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
 for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GOAP_FAILPOINT", "GOAP_STATE"):
     os.environ.pop(name, None)
 
+# A shell starts what it puts into the background with Ctrl-C ignored, and processes inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 FAILURES = pytest.StashKey[list[BaseException]]()
 
 
@@ -49,8 +54,11 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Let go of everything a failed test held before the next one begins."""
+    """Let go of what a test set or held before the next one begins."""
     done = yield
+    if "torch" in sys.modules:
+        # choosing a device lets the processor flush what is denormal, in all that this process does
+        sys.modules["torch"].set_flush_denormal(False)
     failures = item.stash.get(FAILURES, [])
     if failures:
         release(failures)

@@ -73,7 +73,7 @@ class Place:
             env=self.environment(**variables),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert done.returncode == code, done.stderr
@@ -229,7 +229,7 @@ def test_a_signal_ends_the_loop_after_a_saved_step_and_the_next_attempt_ends_as_
     )
     assert process.stdout.readline() == "here\n"
     process.send_signal(number)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=300)
     last = int(said.split()[0])
     assert (process.returncode, said.strip()) == (0, f"{last} {number.name}")
     assert place.checkpoints()[-1:] == names([last])
@@ -351,8 +351,7 @@ class Scalar:
         (True, "1"),
         (10**400, "1" + "0" * 400),
         (-0.0, "-0.0"),
-        # a smaller one would be nought where a library lets the processor flush what is denormal
-        (2.2250738585072014e-308, "2.2250738585072014e-308"),
+        (5e-324, "5e-324"),
         (Decimal("0.5"), "0.5"),
         (Fraction(1, 4), "0.25"),
         (np.float32(0.5), "0.5"),
@@ -621,7 +620,7 @@ def start_rank(processes, place, text, rank, **variables):
 
 
 def ends(process, code=0):
-    said, wrong = process.communicate(timeout=60)
+    said, wrong = process.communicate(timeout=300)
     assert process.returncode == code, wrong
     return said.strip() if code == 0 else wrong.strip()
 
@@ -714,7 +713,7 @@ def bash(place, text, **variables):
         env=place.environment(**variables),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

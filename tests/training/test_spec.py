@@ -7,8 +7,8 @@ import pytest
 
 from training.data.shard import read_manifest
 from training.errors import CheckpointError
+from training.key_parts import spec_of
 from training.learn.config import resolve
-from training.own import spec_of
 from training.store.directory import TrainingDirectory
 
 
