@@ -33,7 +33,7 @@ from training.errors import INSTALL, TrainingError
 from training.store.migrate import migrate
 from training.store.volume import LocalVolume, Volume
 
-__all__ = ["Ports", "connect", "ports_of", "translated"]
+__all__ = ["Ports", "connect", "is_accepted", "ports_of", "translated"]
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,19 @@ def ports_of(context: Context) -> Ports:
     if not isinstance(ports, Ports):
         raise TypeError(f"this catalogue needs Ports, not {type(ports).__name__}")
     return ports
+
+
+def is_accepted(context: Context) -> bool:
+    """Whether the compute is known to accept us; nobody is asked.
+
+    Before that nothing of the volume is read: a plan needs no network, and where a platform does
+    not answer, each file that is asked for takes a minute.
+    """
+    try:
+        seen = ports_of(context).compute.auth_seen()
+    except training_errors.AuthenticationError:
+        return False
+    return seen is not None and seen.valid
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import math
 from pydantic import ValidationError
 
 from actions.job import Job, job_with, result_of
-from actions.ports import ports_of, translated
+from actions.ports import is_accepted, ports_of, translated
 from actions.train import train_job
 from actions.training_cost import basis, price, training_seconds
 from actions.training_outcome import gates_of, outcome_of
@@ -73,7 +73,7 @@ def _train_candidate(number: int) -> Action:
     run.__doc__ = f"Train configuration {number} of the sweep to the end, whatever comes of it."
 
     def account(context: Context[SweepParameters]) -> str:
-        job = _job(context, number)
+        job = _job(context, number) if is_accepted(context) else None
         return "" if job is None else job.key
 
     def cost(params: SweepParameters) -> Cost:

@@ -5,7 +5,7 @@ import re
 
 from actions.following import LOG_LINE, launch_and_follow
 from actions.job import Job, TrainingContext, job_of
-from actions.ports import ports_of
+from actions.ports import is_accepted, ports_of
 from actions.training_cost import basis, disk_mb, price, training_seconds
 from actions.training_outcome import outcome_of
 from agents.declare.actions import Cost, action
@@ -50,7 +50,7 @@ def _recall(context: TrainingContext) -> Outcome | None:
 
 def _account(context: TrainingContext) -> str:
     """The training's key: whoever trains the same again finds what was spent on it."""
-    job = job_of(context)
+    job = job_of(context) if is_accepted(context) else None
     return "" if job is None else job.key
 
 
