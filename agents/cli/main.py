@@ -142,10 +142,8 @@ def invoke(root: "Composition | Callable[[], Catalogue]", argv: Sequence[str] | 
         return 0
     except ImportError as error:
         return _incomplete(error, words)
-    except FileNotFoundError as error:
-        return _missing(error, words)
     except Exception as error:  # noqa: BLE001 - nothing may print a traceback with secrets in it
-        return _bug(error, words)
+        return _missing(error, words)
     return code if isinstance(code, int) else 0
 
 
@@ -161,14 +159,15 @@ def _incomplete(error: ImportError, words: Sequence[str]) -> int:
     return _fail(UsageError(missing, fix=COMPLETE), words)
 
 
-def _missing(error: FileNotFoundError, words: Sequence[str]) -> int:
+def _missing(error: Exception, words: Sequence[str]) -> int:
     """What every command stands on is not there: the working directory, or git."""
+    # a package may meet the missing directory first, and each says it in another way
     try:
         os.getcwd()  # noqa: PTH109 - only whether there is one
     except FileNotFoundError:
         removed = "the directory that this was started in was removed"
         return _fail(UsageError(removed, fix="cd to another one"), words)
-    if error.filename == "git":
+    if isinstance(error, FileNotFoundError) and error.filename == "git":
         return _fail(UsageError("git is not installed", fix="install git"), words)
     return _bug(error, words)
 
