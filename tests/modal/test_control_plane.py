@@ -215,5 +215,5 @@ def test_the_control_plane_comes_back_with_what_it_had(
         "print(modal.Dict.from_name('d')['k'])\n"
         "print(b''.join(modal.Volume.from_name('v').read_file('f')))"
     )
-    assert python(second, code).communicate()[0] == "1\nb'kept'\n"
+    assert python(second, code).communicate() == ("1\nb'kept'\n", "")
     second.do("stop")
