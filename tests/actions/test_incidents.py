@@ -112,7 +112,8 @@ def test_five_failures_in_one_run_are_recovered_from_without_a_person(
     assert story.index("out_of_memory") < story.index("✓ halve_micro_batch")
 
 
-def test_a_training_that_ended_while_nobody_followed_it_is_recorded_by_the_next_run(kit, catalogue):
+def ends_alone(kit, catalogue):
+    """A run that stops following; its training goes on and ends while nobody looks."""
     stop = threading.Event()
 
     def goes_on_alone(machine, _key):
@@ -123,6 +124,10 @@ def test_a_training_that_ended_while_nobody_followed_it_is_recorded_by_the_next_
     with pytest.raises(Interrupted):
         pursue(kit, catalogue, stop=stop)
     kit.ends.completes(kit.machine, kit.machine.launches[0][0])
+
+
+def test_a_training_that_ended_while_nobody_followed_it_is_recorded_by_the_next_run(kit, catalogue):
+    ends_alone(kit, catalogue)
     assert pursue(kit, catalogue).status == "done"
     assert len(kit.machine.launches) == 1
     (finished,) = [
@@ -147,16 +152,7 @@ SAME_TRAINING = [
 def test_a_training_that_ended_alone_is_recorded_however_the_next_run_goes_about_it(
     kit, catalogue, words
 ):
-    stop = threading.Event()
-
-    def goes_on_alone(machine, _key):
-        machine.state = "running"
-        stop.set()
-
-    kit.machine.ends += [goes_on_alone]
-    with pytest.raises(Interrupted):
-        pursue(kit, catalogue, stop=stop)
-    kit.ends.completes(kit.machine, kit.machine.launches[0][0])
+    ends_alone(kit, catalogue)
     assert pursue(kit, catalogue, words=words).status == "done"
     assert len(kit.machine.launches) == 1
     recalled = [each.data for each in kit.events if each.type == "step.started"]
