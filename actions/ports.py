@@ -30,7 +30,7 @@ from training.compute.modal.token import require_token
 from training.compute.port import Auth, Compute
 from training.data.origin import origin_of
 from training.errors import INSTALL, TrainingError
-from training.store.migrate import migrate
+from training.store.migrate import check_directory
 from training.store.volume import LocalVolume, Volume
 
 __all__ = ["Ports", "connect", "is_accepted", "ports_of", "translated"]
@@ -54,7 +54,8 @@ def connect(params: BaseModel, state: Path) -> Ports:
     """The ports that ``compute=`` and ``volume=`` ask for.
 
     Raises:
-        UsageError: There are no photos where ``dataset=`` says; nothing was done yet.
+        UsageError: There are no photos where ``dataset=`` says, or the volume is of an earlier
+            layout; nothing was done yet.
     """
     if not isinstance(params, TrainingParameters):
         return _local(default_volume("local", state))
@@ -69,8 +70,10 @@ def connect(params: BaseModel, state: Path) -> Ports:
 
 def _local(volume: str) -> Ports:
     root = Path(volume).absolute()
-    with translated():
-        migrate(root)
+    try:
+        check_directory(root)
+    except training_errors.ConfigError as error:
+        raise UsageError(error.message, fix=error.fix) from error
     return Ports(LocalCompute(root), LocalVolume(root), root)
 
 

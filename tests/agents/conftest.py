@@ -13,7 +13,9 @@ from agents.declare.catalogue import Catalogue
 from agents.declare.facts import Fact, Reading, facts
 from agents.declare.outcome import Outcome
 from agents.ledger.events import Event
+from agents.ledger.payloads.base import Payload
 from agents.ledger.store import Ledger
+from agents.run.identity import close_lost_runs
 from agents.run.pursuit import Pursuit
 from agents.run.question import Question
 
@@ -86,6 +88,27 @@ class Kit:
             pursuit = self.pursuit(ledger, **options)
             pursuit.run()
             return ledger.events(run=pursuit.run_id)
+
+    def killed_while(self, name: str, params: BaseModel | None = None, **options: object) -> None:
+        """A run whose process dies while it does a step."""
+
+        class Killed(BaseException):
+            pass
+
+        with Ledger(self.state / "ledger.db") as ledger:
+            pursuit = self.pursuit(ledger, params, **options)
+            record = pursuit._record
+
+            def until(subject: str, payload: Payload) -> Event:
+                event = record(subject, payload)
+                if (event.type, subject) == ("step.started", name):
+                    raise Killed
+                return event
+
+            pursuit._record = until
+            with pytest.raises(Killed):
+                pursuit.run()
+            close_lost_runs(ledger, pursuit.clock)
 
     def events(self) -> list[Event]:
         with Ledger(self.state / "ledger.db", readonly=True) as ledger:

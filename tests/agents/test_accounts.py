@@ -17,7 +17,6 @@ from agents.ledger.events import new_event
 from agents.ledger.payloads import MoneyReserved, RunStarted
 from agents.ledger.store import Ledger
 from agents.money.accounts import accounts_of
-from agents.run.identity import close_lost_runs
 
 
 class Order(Parameters):
@@ -168,7 +167,7 @@ def test_another_thing_has_an_account_of_its_own(shop, call):
 def test_without_an_account_only_who_goes_on_with_a_run_counts_what_it_spent(shop, call):
     change(shop, "brew", account=None)
     fixed_price(shop, "brew", 3.0)
-    killed_while(shop, "brew", max_cost=3.0)
+    shop.killed_while("brew", max_cost=3.0)
     # the same thing in another way goes on with it
     assert plan(call, "goal=served", "burners=2", "max_cost=5", code=5)["status"] == "over_budget"
     # another thing does not
@@ -181,37 +180,15 @@ def test_without_an_account_only_who_goes_on_with_a_run_counts_what_it_spent(sho
 
 def test_a_follower_has_the_cap_of_its_own_call(shop, call):
     fixed_price(shop, "brew", 1.0)
-    killed_while(shop, "brew", max_cost=100.0)
+    shop.killed_while("brew", max_cost=100.0)
     for cap, code in ((1.5, 5), (2.0, 0)):
         call("run", "goal=served", f"max_cost={cap}", code=code)
 
 
-def killed_while(shop, name, params=None, **options):
-    """A run whose process dies while it does a step."""
-
-    class Killed(BaseException):
-        pass
-
-    with Ledger(shop.state / "ledger.db") as ledger:
-        pursuit = shop.pursuit(ledger, params, **options)
-        record = pursuit._record
-
-        def until(subject, payload):
-            event = record(subject, payload)
-            if (event.type, subject) == ("step.started", name):
-                raise Killed
-            return event
-
-        pursuit._record = until
-        with pytest.raises(Killed):
-            pursuit.run()
-        close_lost_runs(ledger, pursuit.clock)
-
-
 def test_what_was_killed_twice_is_counted_twice(shop, call):
     fixed_price(shop, "brew", 1.0)
-    killed_while(shop, "brew", max_cost=9.0)
-    killed_while(shop, "brew", Order(burners=2), max_cost=9.0)
+    shop.killed_while("brew", max_cost=9.0)
+    shop.killed_while("brew", Order(burners=2), max_cost=9.0)
     call("run", "goal=served", "max_cost=2.5", code=5)
     call("run", "goal=served", "max_cost=3")
 
@@ -220,7 +197,7 @@ def test_what_is_paid_by_time_goes_on_under_the_name_of_another_action(shop):
     """The run that was killed brewed; another one does the same by other means, without a gap."""
     two_dollars_an_hour(shop, "brew", seconds=1800)
     clock = Clock()
-    killed_while(shop, "brew", max_cost=9.0, clock=clock)
+    shop.killed_while("brew", max_cost=9.0, clock=clock)
     brew = shop.catalogue.actions["brew"]
     shop.catalogue.actions["steep"] = dataclasses.replace(brew, name="steep")
     change(shop, "brew", when=lambda _: False)
@@ -236,7 +213,7 @@ def test_what_is_paid_by_time_goes_on_under_the_name_of_another_action(shop):
 def test_what_was_reserved_for_a_step_that_was_done_while_nobody_looked_is_settled(shop, call):
     two_dollars_an_hour(shop, "brew", seconds=1800)
     clock = Clock()
-    killed_while(shop, "brew", max_cost=9.0, clock=clock)
+    shop.killed_while("brew", max_cost=9.0, clock=clock)
     clock.now += timedelta(hours=10)
     # it took a quarter of an hour, and ended nine hours ago
     took = Outcome(summary="", measurements=(Measurement(name="seconds", value=900, unit="s"),))
@@ -257,7 +234,7 @@ def test_what_was_reserved_for_a_step_that_was_done_while_nobody_looked_is_settl
 def test_a_step_that_was_left_unfinished_is_found_again_however_it_is_gone_on_with(
     shop, call, words
 ):
-    killed_while(shop, "brew")
+    shop.killed_while("brew")
     change(shop, "brew", recall=lambda _: Outcome(summary="brewed by itself"))
     shop.tea.make("tea")
     found = json.loads(call("run", "goal=served", *words, "--json").out)["data"]
@@ -266,7 +243,7 @@ def test_a_step_that_was_left_unfinished_is_found_again_however_it_is_gone_on_wi
 
 @pytest.mark.parametrize("words", [("sugar=1",), ("target=production",), ("goal=warm",)])
 def test_a_step_of_another_thing_is_not_taken_for_it(shop, call, words):
-    killed_while(shop, "brew")
+    shop.killed_while("brew")
     change(shop, "brew", recall=lambda _: Outcome(summary="brewed by itself"))
     shop.tea.make("tea", "hot")
     goal = () if any(word.startswith("goal=") for word in words) else ("goal=served",)

@@ -11,8 +11,6 @@ from agents.declare.actions import Cost
 from agents.declare.outcome import Measurement, Outcome
 from agents.declare.rates import read_rates
 from agents.errors import Interrupted, NotApproved, Transient, UsageError
-from agents.ledger.store import Ledger
-from agents.run.identity import close_lost_runs
 
 BASIS = "oven"
 
@@ -207,31 +205,9 @@ def test_rates_that_make_no_sense_are_refused(tmp_path, text):
         read_rates(tmp_path)
 
 
-def killed_while(kit, name, **options):
-    """A run whose process dies while it does a step."""
-
-    class Killed(BaseException):
-        pass
-
-    with Ledger(kit.state / "ledger.db") as ledger:
-        pursuit = kit.pursuit(ledger, **options)
-        record = pursuit._record
-
-        def until(subject, payload):
-            event = record(subject, payload)
-            if (event.type, subject) == ("step.started", name):
-                raise Killed
-            return event
-
-        pursuit._record = until
-        with pytest.raises(Killed):
-            pursuit.run()
-        close_lost_runs(ledger, pursuit.clock)
-
-
 def test_a_killed_run_that_may_have_paid_counts_against_the_cap_of_the_run_that_continues(kit):
     fixed_price(kit, "brew", 3.0)
-    killed_while(kit, "brew", max_cost=5.0)
+    kit.killed_while("brew", max_cost=5.0)
     with pytest.raises(NotApproved):
         kit.run(max_cost=5.0)
     assert "brew" not in kit.tea.calls
@@ -242,7 +218,7 @@ def test_a_step_that_is_paid_by_time_and_goes_on_is_not_reserved_twice(kit):
     write_rates(kit)
     by_the_hour(kit, "brew", seconds=1800)
     clock = Clock()
-    killed_while(kit, "brew", max_cost=5.0, clock=clock)
+    kit.killed_while("brew", max_cost=5.0, clock=clock)
     clock.now += timedelta(seconds=3600)
     kit.run(max_cost=5.0, clock=clock)
     # it is settled from when it began, in the run that was killed
@@ -322,10 +298,10 @@ def test_an_approval_outlives_a_kill_but_not_the_step_it_was_for(kit, call):
     change(kit, "brew", approval=True)
     call("run", "goal=served", "max_cost=3", code=5)
     call("approve", "last")
-    killed_while(kit, "boil", max_cost=3.0)
+    kit.killed_while("boil", max_cost=3.0)
     # the plan is another one by now, and nobody is asked again
     kit.tea.make("hot")
-    killed_while(kit, "brew", max_cost=3.0)
+    kit.killed_while("brew", max_cost=3.0)
     call("run", "goal=served", "max_cost=3")
     assert len(of_type(kit, "approval.used")) == 1
     (kit.tea.root / "tea").unlink()

@@ -309,3 +309,18 @@ def test_a_volume_elsewhere_is_refused_with_one_clear_line(old: Path) -> None:
     assert "modal volume get" in caught.value.fix
     migrate(old)
     check_layout(Elsewhere(old))
+
+
+@pytest.mark.parametrize("look", ["plan", "status", "explain", "run"])
+def test_a_command_of_the_engine_leaves_an_old_volume_as_it_is_and_says_how_to_migrate_it(
+    look: str, old: Path, tmp_path: Path
+) -> None:
+    before = everything(old)
+    goal = "trained_dit" if look == "explain" else "goal=trained_dit"
+    words = [look, goal, f"volume={old}", f"state={tmp_path / 'state'}", f"repo={tmp_path}"]
+    engine = [sys.executable, "-m", "agents", *words]
+    asked = subprocess.run(engine, capture_output=True, text=True, check=False)
+    assert asked.returncode == 2, asked.stderr
+    assert f"{old} is of an earlier layout" in asked.stderr
+    assert f"python -m training list --volume {old}" in asked.stderr
+    assert everything(old) == before

@@ -40,7 +40,7 @@ from training.store.saved import add_saved, saved_manifests
 from training.store.spec import Spec
 from training.store.volume import LocalVolume, Volume
 
-__all__ = ["check_layout", "migrate"]
+__all__ = ["check_directory", "check_layout", "migrate"]
 
 _CHECKPOINTS, _COMMITS, _TRAININGS, _DATASETS = "checkpoints", "commits", "trainings", "datasets"
 _CONFIG, _RESULT = "config.json", "result.json"
@@ -58,6 +58,23 @@ def check_layout(volume: Volume) -> None:
             f"volume {volume.name} is of an earlier layout: {', '.join(old)} lie beside trainings",
             fix=f"use another volume, or fetch this one (modal volume get {volume.name} / DIR) and "
             "migrate it: python -m training list --volume DIR",
+            code="volume_of_earlier_layout",
+        )
+
+
+def check_directory(root: Path) -> None:
+    """Return when a volume that is a directory here is not of the earlier layout.
+
+    Whoever only looks changes nothing, so it is left to a person to have it migrated.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if _is_old(root):
+        raise ConfigError(
+            f"volume {root} is of an earlier layout",
+            fix=f"python -m training list --volume {root} migrates it and loses nothing; then run "
+            "the same command again",
             code="volume_of_earlier_layout",
         )
 
