@@ -34,7 +34,7 @@ from training.learn.learner import Learner
 from training.learn.parallel import Group
 from training.learn.photos import Photos
 from training.learn.task import Draws
-from training.runner.saver import Saver
+from training.script.saver import Saver
 from training.store.checkpoints import CheckpointStore, Entry
 
 HERE = Path(__file__).resolve().parent

@@ -48,7 +48,7 @@ from training.learn.flow import draw_time, flow_loss
 from training.learn.learner import Learner
 from training.learn.parallel import Group
 from training.learn.randomness import generator
-from training.runner.train import train
+from training.script.train import train
 from training.store.directory import TrainingDirectory
 
 HERE = Path(__file__).resolve().parent

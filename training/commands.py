@@ -57,7 +57,7 @@ def train_command(options: Namespace) -> int:
     # Only the first of several processes (torchrun) holds the lock.
     first = _rank() == 0
     with holding(directory, options.lock_fd) if first else nullcontext():
-        from training.runner.train import train  # noqa: PLC0415 - imports torch
+        from training.script.train import train  # noqa: PLC0415 - imports torch
 
         asked = {"deadline_seconds": options.deadline, "track": options.track}
         execution = adjustments_of(read_adjustments(directory)).model_copy(

@@ -17,7 +17,7 @@ from training.data.shard import (
 )
 from training.data.synthetic import portraits
 from training.learn.config import Execution, TrainingConfig, resolve
-from training.runner.train import train
+from training.script.train import train
 from training.store.directory import TrainingDirectory, dataset_name
 from training.store.durable import sha256_of
 from training.store.result import Result

@@ -13,7 +13,7 @@ from training.data.prepare import prepare
 from training.data.shard import DatasetManifest, dataset_digest, load, read_manifest
 from training.data.sources import fault_of, is_current, prepared_of
 from training.errors import DatasetError
-from training.runner.train import train
+from training.script.train import train
 from training.store.directory import TrainingDirectory, dataset_digests, trainings
 from training.store.volume import LocalVolume
 

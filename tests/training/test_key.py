@@ -203,7 +203,7 @@ def test_a_renamed_file_is_another_source_and_a_newer_one_is_not(tmp_path: Path)
 
 
 def test_what_is_learned_by_knows_neither_where_it_runs_nor_who_carries_it() -> None:
-    rooms = ("training.compute", "training.runner", "training.judge", "training.track")
+    rooms = ("training.compute", "training.script", "training.judge", "training.track")
     for path in sorted((ROOT / "training" / "learn").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         assert not [room for room in rooms if f"from {room}" in text or f"import {room}" in text]

@@ -16,7 +16,7 @@ from training.learn.config import Execution
 from training.learn.diffusion import DiffusionTask
 from training.learn.parallel import Group, joined
 from training.learn.task import Draws
-from training.runner.train import train
+from training.script.train import train
 from training.store.directory import TrainingDirectory
 
 TOLERANCE = 1e-5

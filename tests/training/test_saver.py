@@ -16,7 +16,7 @@ from training.learn.device import choose_device
 from training.learn.diffusion import DiffusionTask
 from training.learn.learner import Learner
 from training.learn.parallel import Group
-from training.runner.saver import Saver
+from training.script.saver import Saver
 from training.store.checkpoints import CheckpointStore, Entry
 
 

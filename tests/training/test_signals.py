@@ -3,7 +3,7 @@
 import signal
 import threading
 
-from training.runner.signals import STOP_SIGNALS, StopFlag
+from training.script.signals import STOP_SIGNALS, StopFlag
 
 
 def test_the_deadline_raises_the_flag_when_its_time_has_come() -> None:

@@ -13,8 +13,8 @@ from training.judge.held import Held
 from training.learn.config import Execution
 from training.learn.diffusion import DiffusionTask
 from training.learn.task import BatchLoss
-from training.runner.signals import StopFlag
-from training.runner.train import train
+from training.script.signals import StopFlag
+from training.script.train import train
 from training.store.directory import TrainingDirectory
 from training.store.result import Result
 

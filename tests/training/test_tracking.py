@@ -10,8 +10,8 @@ import pytest
 
 from training.errors import ConfigError
 from training.learn.config import Execution
-from training.runner.signals import StopFlag
-from training.runner.train import train
+from training.script.signals import StopFlag
+from training.script.train import train
 from training.store.adjustments import adjust, adjustments_of, read_adjustments
 from training.store.directory import TrainingDirectory
 from training.store.result import Result

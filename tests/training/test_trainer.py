@@ -27,8 +27,8 @@ from training.learn.config import Execution, TrainingConfig
 from training.learn.diffusion import DiffusionTask
 from training.learn.dit import TinyDiT
 from training.learn.task import BatchLoss, Draws
-from training.runner.signals import StopFlag
-from training.runner.train import train
+from training.script.signals import StopFlag
+from training.script.train import train
 from training.store.directory import TrainingDirectory
 from training.store.result import Result
 

@@ -21,7 +21,7 @@ def two_steps(volume: str) -> dict[str, float]:
     Raises:
         RuntimeError: The steps were not taken.
     """
-    from training.runner.train import train  # noqa: PLC0415 - torch is imported where it is used
+    from training.script.train import train  # noqa: PLC0415 - torch is imported where it is used
 
     root = Path(volume)
     config = resolve("dit", "smoke", steps=STEPS, batch=4, sample_steps=1, warmup_steps=0)

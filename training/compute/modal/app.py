@@ -228,8 +228,8 @@ app = declare()
 
 
 def _slice(root: Path, key: str) -> dict[str, Any]:
-    from training.runner.signals import StopFlag  # noqa: PLC0415
-    from training.runner.train import train as train_key  # noqa: PLC0415
+    from training.script.signals import StopFlag  # noqa: PLC0415
+    from training.script.train import train as train_key  # noqa: PLC0415
     from training.store.adjustments import adjustments_of, read_adjustments  # noqa: PLC0415
 
     execution = adjustments_of(read_adjustments(_directory(root, key)))

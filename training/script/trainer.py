@@ -21,10 +21,10 @@ from training.judge.held import measured_on
 from training.judge.sampling import grid_png
 from training.learn.learner import StepReport
 from training.learn.loop import Loop
-from training.runner.attempt import Attempt, Reached
-from training.runner.progress import Window
-from training.runner.saver import Saver
-from training.runner.signals import StopFlag
+from training.script.attempt import Attempt, Reached
+from training.script.progress import Window
+from training.script.saver import Saver
+from training.script.signals import StopFlag
 from training.store.checkpoints import Restored
 from training.store.durable import write_whole
 from training.store.result import FileRef

@@ -17,10 +17,10 @@ from training.learn.device import choose_device
 from training.learn.learner import is_out_of_memory, out_of_memory
 from training.learn.loop import TASKS, MakeTask
 from training.learn.parallel import joined
-from training.runner.attempt import Attempt, Reached
-from training.runner.journal import Journal
-from training.runner.signals import StopFlag
-from training.runner.trainer import Trainer
+from training.script.attempt import Attempt, Reached
+from training.script.journal import Journal
+from training.script.signals import StopFlag
+from training.script.trainer import Trainer
 from training.store.adjustments import adjustments_of, read_adjustments
 from training.store.directory import TrainingDirectory
 from training.store.result import CheckpointRef, DatasetRef, Failure, Result

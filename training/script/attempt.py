@@ -10,7 +10,7 @@ from training.learn.config import Execution, TrainingConfig
 from training.learn.device import Device
 from training.learn.parallel import Group
 from training.learn.task import Task
-from training.runner.journal import Journal
+from training.script.journal import Journal
 from training.store.checkpoints import Entry
 from training.store.directory import TrainingDirectory
 from training.store.result import FileRef, Verdict

@@ -1,1 +1,0 @@
-"""Carries one training: restores, steps, saves, says how it ended."""
