@@ -90,7 +90,7 @@ def test_a_changed_file_is_noticed_by_its_size_and_date(tmp_path: Path) -> None:
         "errors",
         "key",
         "learn.config",
-        "runner.journal",
+        "script.journal",
         "store.adjustments",
         "store.checkpoints",
         "store.result",
