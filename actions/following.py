@@ -7,16 +7,17 @@ what it writes to the volume; being interrupted means letting it go on.
 import re
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from actions.job import Job, TrainingContext
 from actions.notes import TrainingNote, notes_of
 from actions.ports import Ports, ports_of, translated
-from agents.declare.actions import Progress
+from agents.declare.actions import Context, Progress
 from agents.errors import Interrupted
-from training.compute.port import TrainingStatus
-from training.store.adjustments import adjustments_of, read_adjustments
+from goals.parameters import PlacedParameters
+from training.compute.port import Compute, Launch, TrainingStatus
+from training.store.volume import Volume
 
-__all__ = ["LOG_LINE", "launch_and_follow"]
+__all__ = ["LOG_LINE", "Followed", "launch_and_follow", "shortest"]
 
 POLL_SECONDS = {"modal": 5.0}
 """How often the status is asked for, where asking takes requests; elsewhere every half second."""
@@ -30,7 +31,31 @@ LOG_LINE = " | "
 _STEP = re.compile(r"\| Step \d+")
 
 
-def launch_and_follow(context: TrainingContext, job: Job) -> TrainingStatus:
+class Followed(Protocol):
+    """A training, as far as following it goes."""
+
+    @property
+    def key(self) -> str:
+        """The training key."""
+
+    @property
+    def volume(self) -> Volume:
+        """Where it writes."""
+
+    @property
+    def log_name(self) -> str:
+        """Its log, below the volume."""
+
+    def launch(self, compute: Compute, paid_seconds: float | None) -> Launch:
+        """Start it, or attach to it.
+
+        Args:
+            compute: Where it is to run.
+            paid_seconds: How long the money lasts; None: no limit.
+        """
+
+
+def launch_and_follow(context: Context[PlacedParameters], job: Followed) -> TrainingStatus:
     """Launch a training, or attach to it, and follow it until it ends.
 
     Raises:
@@ -58,26 +83,21 @@ def launch_and_follow(context: TrainingContext, job: Job) -> TrainingStatus:
             )
 
 
-def stop_command(context: TrainingContext, key: str) -> str:
+def stop_command(context: Context[PlacedParameters], key: str) -> str:
     """The command that asks a training to save and end."""
     params, state = context.params, context.state
     if params.compute == "local":
-        return f"python -m training stop --key {key} --volume {params.volume or state / 'volume'}"
+        return f"python -m training stop --key {key} --volume {params.place(state)}"
     where = f" --state {state / 'loopback'}" if params.compute == "loopback" else ""
     return f"python -m training stop --key {key} --compute {params.compute}{where}"
 
 
-def _launch(context: TrainingContext, ports: Ports, job: Job) -> None:
+def _launch(context: Context[PlacedParameters], ports: Ports, job: Followed) -> None:
     # the intent is durable before the launch: a crash between the two is seen by the next run
     context.note(about=TrainingNote(training=job.key, launch="intended").about())
-    execution = context.params.execution()
-    adjusted = adjustments_of(read_adjustments(job.directory), execution)
-    # it ends by itself before the cap is passed, also when nobody is left to stop it; after a
-    # preemption its time begins anew, so that it is we who stop it then
-    limits = [s for s in (adjusted.deadline_seconds, context.paid_seconds) if s is not None]
-    adjusted = adjusted.model_copy(update={"deadline_seconds": min(limits, default=None)})
     with translated():
-        launch = ports.compute.launch(job.spec, adjusted)
+        # it ends by itself before the cap is passed, also when nobody is left to stop it
+        launch = job.launch(ports.compute, context.paid_seconds)
     word = "re-attached to" if launch.attached else "launched"
     note = TrainingNote(
         training=job.key,
@@ -88,7 +108,12 @@ def _launch(context: TrainingContext, ports: Ports, job: Job) -> None:
     context.note(f"{word} training {job.key} ({launch.owner})", about=note.about())
 
 
-def _stop(ports: Ports, job: Job) -> None:
+def shortest(*limits: float | None) -> float | None:
+    """The least of some limits; None where there is none."""
+    return min((each for each in limits if each is not None), default=None)
+
+
+def _stop(ports: Ports, job: Followed) -> None:
     """End the training: it saves, and whoever has more money resumes it."""
     with translated():
         ports.compute.stop(job.key)
@@ -98,7 +123,7 @@ def _stop(ports: Ports, job: Job) -> None:
     )
 
 
-def _tell(context: TrainingContext, status: TrainingStatus) -> None:
+def _tell(context: Context[PlacedParameters], status: TrainingStatus) -> None:
     if status.step is None or not status.target:
         return
     parts = []
@@ -112,7 +137,7 @@ def _tell(context: TrainingContext, status: TrainingStatus) -> None:
     context.progress(Progress(status.step, status.target, " · ".join(parts), eta))
 
 
-def _read_before(context: TrainingContext, job: Job) -> int:
+def _read_before(context: Context[PlacedParameters], job: Followed) -> int:
     """How many bytes of the log are in the ledger."""
     newest_first = notes_of(reversed(context.history()), job.key)
     return next((note.log_at for note in newest_first if note.log_at is not None), 0)
@@ -122,8 +147,8 @@ def _read_before(context: TrainingContext, job: Job) -> int:
 class _Log:
     """What a training's log says, noted once; the lines of its steps are progress, not notes."""
 
-    context: TrainingContext
-    job: Job
+    context: Context[PlacedParameters]
+    job: Followed
     every: float
     at: int
     _next: float = field(default=0.0)
@@ -134,7 +159,7 @@ class _Log:
         if now < self._next and not last:
             return
         self._next = now + self.every
-        volume, path = self.job.volume, self.job.directory.log_name
+        volume, path = self.job.volume, self.job.log_name
         size = volume.size(path)
         if size is None or size == self.at:
             return

@@ -7,11 +7,11 @@ from actions.job import TrainingContext
 from actions.ports import ports_of
 from actions.prune_checkpoints import prune_stores
 from actions.training_cost import disk_mb
-from agents.declare.actions import action, sensor
+from agents.declare.actions import Context, action, sensor
 from agents.declare.facts import UNKNOWN, Reading
 from agents.declare.outcome import Measurement, Outcome
 from agents.errors import ActionFailed, FailureClass
-from goals.parameters import TrainingParameters
+from goals.parameters import PlacedParameters, TrainingParameters
 from goals.world import F
 from training.store.directory import trainings
 from training.store.retention import AnyOf, KeepBest, KeepLast
@@ -21,8 +21,8 @@ __all__ = ["free_mb", "free_space"]
 BYTES_PER_MB = 1e6
 
 
-@sensor(F.free_mb, parameters=TrainingParameters)
-def free_mb(context: TrainingContext) -> Reading:
+@sensor(F.free_mb, parameters=PlacedParameters)
+def free_mb(context: Context[PlacedParameters]) -> Reading:
     """Free space of the disk the volume is on."""
     root = ports_of(context).volume.local_root
     if root is None:

@@ -23,7 +23,7 @@ from agents.errors import (
     Unauthenticated,
     UsageError,
 )
-from goals.parameters import TrainingParameters, default_volume
+from goals.parameters import PlacedParameters, TrainingParameters, default_volume
 from training import errors as training_errors
 from training.compute.local import LocalCompute
 from training.compute.modal.token import require_token
@@ -57,10 +57,11 @@ def connect(params: BaseModel, state: Path) -> Ports:
         UsageError: There are no photos where ``dataset=`` says, or the volume is of an earlier
             layout; nothing was done yet.
     """
-    if not isinstance(params, TrainingParameters):
+    if not isinstance(params, PlacedParameters):
         return _local(default_volume("local", state))
-    _find_photos(params.dataset)
-    volume = params.volume or default_volume(params.compute, state)
+    if isinstance(params, TrainingParameters):
+        _find_photos(params.dataset)
+    volume = params.place(state)
     if params.compute == "modal":
         return _modal(volume, state, "modal", _is_there_already)
     if params.compute == "loopback":

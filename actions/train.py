@@ -2,8 +2,9 @@
 
 import itertools
 import re
+from dataclasses import dataclass
 
-from actions.following import LOG_LINE, launch_and_follow
+from actions.following import LOG_LINE, launch_and_follow, shortest
 from actions.job import Job, TrainingContext, job_of
 from actions.ports import is_accepted, ports_of
 from actions.training_cost import basis, disk_mb, price, training_seconds
@@ -14,8 +15,11 @@ from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
 from goals.parameters import TrainingParameters
 from goals.world import F
-from training.compute.port import TrainingStatus
+from training.compute.port import Compute, Launch, TrainingStatus
+from training.learn.config import Execution
+from training.store.adjustments import adjustments_of, read_adjustments
 from training.store.result import Result
+from training.store.volume import Volume
 
 __all__ = ["train", "train_job"]
 
@@ -68,6 +72,34 @@ def train(context: TrainingContext) -> Outcome:
     return train_job(context, _job(context))
 
 
+@dataclass(frozen=True)
+class _Launched:
+    """A training, and how its attempt runs where no recovery changed that."""
+
+    job: Job
+    execution: Execution
+
+    @property
+    def key(self) -> str:
+        return self.job.key
+
+    @property
+    def volume(self) -> Volume:
+        return self.job.volume
+
+    @property
+    def log_name(self) -> str:
+        return self.job.directory.log_name
+
+    def launch(self, compute: Compute, paid_seconds: float | None) -> Launch:
+        adjusted = adjustments_of(read_adjustments(self.job.directory), self.execution)
+        # after a preemption its time begins anew, so that it is we who stop it then
+        limit = shortest(adjusted.deadline_seconds, paid_seconds)
+        return compute.launch(
+            self.job.spec, adjusted.model_copy(update={"deadline_seconds": limit})
+        )
+
+
 def train_job(context: TrainingContext, job: Job) -> Outcome:
     """Bring one training to its end, whoever began it; what it was, measured.
 
@@ -85,7 +117,7 @@ def train_job(context: TrainingContext, job: Job) -> Outcome:
     elif result is not None and result.status == "completed":
         context.note(f"training {job.key} is finished already; nothing is launched")
         return outcome_of(job, result, compute)
-    status = launch_and_follow(context, job)
+    status = launch_and_follow(context, _Launched(job, context.params.execution()))
     result = job.result() if status.result is None else job.judged(status.result)
     if result is not None and status.state == "completed":
         return outcome_of(job, result, compute)

@@ -1,21 +1,23 @@
 """validate-auth: does the compute accept our credentials?"""
 
-from actions.job import TrainingContext
+from collections.abc import Callable
+
 from actions.ports import ports_of, translated
 from actions.rates import note_rate
 from actions.training_cost import training_seconds
-from agents.declare.actions import action, sensor
+from agents.declare.actions import Action, Context, action, sensor
+from agents.declare.context import P
 from agents.declare.facts import UNKNOWN, Reading
 from agents.declare.outcome import Outcome
-from goals.parameters import TrainingParameters
+from goals.parameters import PlacedParameters, TrainingParameters
 from goals.world import F
 from training.errors import AuthenticationError
 
-__all__ = ["auth_valid", "validate_auth"]
+__all__ = ["auth_valid", "validate_auth", "validating"]
 
 
-@sensor(F.auth_valid, parameters=TrainingParameters, timeout=5)
-def auth_valid(context: TrainingContext) -> Reading:
+@sensor(F.auth_valid, parameters=PlacedParameters, timeout=5)
+def auth_valid(context: Context[PlacedParameters]) -> Reading:
     """Valid without asking when nothing is needed; otherwise known once it was asked."""
     compute = ports_of(context).compute
     try:
@@ -27,13 +29,26 @@ def auth_valid(context: TrainingContext) -> Reading:
     return Reading(seen.valid, seen.evidence)
 
 
-# one attempt: whoever cannot be reached now is reached by running again, and that is said at once
-@action(effect=F.auth_valid, parameters=TrainingParameters, seconds=2, timeout=30, attempts=1)
-def validate_auth(context: TrainingContext) -> Outcome:
-    """Ask the compute whether it accepts our credentials, and on Modal what an hour costs."""
-    compute = ports_of(context).compute
-    with translated():
-        auth = compute.check_auth(training_seconds(context.params))
-    if compute.name == "modal" and (text := note_rate(context.state, compute)):
-        context.note(text)
-    return Outcome(summary=auth.evidence)
+def validating(parameters: type[P], seconds: Callable[[P], float]) -> Action:
+    """The action for goals of these parameters.
+
+    Args:
+        parameters: Their type.
+        seconds: How long the credentials have to be accepted.
+    """
+
+    # one attempt: whoever cannot be reached now is reached by running again, which is said at once
+    @action(effect=F.auth_valid, parameters=parameters, seconds=2, timeout=30, attempts=1)
+    def validate_auth(context: Context[P]) -> Outcome:
+        """Ask the compute whether it accepts our credentials, and on Modal what an hour costs."""
+        compute = ports_of(context).compute
+        with translated():
+            auth = compute.check_auth(seconds(context.params))
+        if compute.name == "modal" and (text := note_rate(context.state, compute)):
+            context.note(text)
+        return Outcome(summary=auth.evidence)
+
+    return validate_auth
+
+
+validate_auth = validating(TrainingParameters, training_seconds)

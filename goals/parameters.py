@@ -23,7 +23,13 @@ from training.learn.config import Execution, TrainingConfig, resolve
 from training.learn.presets import PRESETS
 from training.track.tracking import require
 
-__all__ = ["DocumentParameters", "TrainingParameters", "default_volume", "training_parameters"]
+__all__ = [
+    "DocumentParameters",
+    "PlacedParameters",
+    "TrainingParameters",
+    "default_volume",
+    "training_parameters",
+]
 
 _FIXED = ("model", "preset")
 _SETTINGS = frozenset(TrainingConfig.model_fields) - set(_FIXED)
@@ -47,12 +53,9 @@ class DocumentParameters(Parameters):
         return self.repo
 
 
-class TrainingParameters(DocumentParameters):
-    """What to train, on which photos, where."""
+class PlacedParameters(DocumentParameters):
+    """Where something runs, and where it writes."""
 
-    model_config = ConfigDict(allow_inf_nan=False)
-
-    model: str = what("")
     compute: Literal["local", "modal", "loopback"] = what(
         "local",
         headline=True,
@@ -61,6 +64,31 @@ class TrainingParameters(DocumentParameters):
     volume: str | None = what(
         None, description="directory (local) or Modal Volume name; default <state>/volume"
     )
+
+    @field_validator("volume")
+    @classmethod
+    def _is_somewhere(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise ValueError("name a directory or a Modal Volume, or leave volume= out")
+        return value
+
+    def place(self, state: Path) -> str:
+        """The volume: a directory, or the name of a Modal Volume."""
+        return self.volume or default_volume(self.compute, state)
+
+    def canonical(self, state: Path) -> dict[str, JsonValue]:
+        """The volume as the one it is, whether or not it was said."""
+        place = self.place(state)
+        where = absolute(place) if self.compute == "local" else place
+        return {**super().canonical(state), "volume": where}
+
+
+class TrainingParameters(PlacedParameters):
+    """What to train, on which photos, where."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    model: str = what("")
     dataset: str = what(
         "synthetic",
         headline=True,
@@ -86,13 +114,6 @@ class TrainingParameters(DocumentParameters):
     def _not_empty(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("name a folder, or leave dataset= out for synthetic cats")
-        return value
-
-    @field_validator("volume")
-    @classmethod
-    def _is_somewhere(cls, value: str | None) -> str | None:
-        if value is not None and not value.strip():
-            raise ValueError("name a directory or a Modal Volume, or leave volume= out")
         return value
 
     @model_validator(mode="after")
@@ -143,9 +164,7 @@ class TrainingParameters(DocumentParameters):
         del values["preset"]
         values |= {name: canonical_value(each) for name, each in self.config() if name != "preset"}
         origin = origin_of(self.dataset)
-        volume = self.volume or default_volume(self.compute, state)
         values["dataset"] = origin.name if origin.folder is None else absolute(origin.folder)
-        values["volume"] = absolute(volume) if self.compute == "local" else volume
         return values
 
 
