@@ -12,7 +12,8 @@ from training.store.volume import LocalVolume
 ROOT = Path(__file__).parents[2]
 NAMES = ("datasets", "trainings", "checkpoints", "commits", "sweeps")
 KNOWS = {
-    "training/store/directory.py": "it is the one",
+    "training/store/layout.py": "what is of one training, for the runner too",
+    "training/store/directory.py": "what is beside trainings",
     "training/store/migrate.py": "what it knows is the layout of before",
     "training/contract.py": "one file for scripts, which imports nothing: it knows its own folder",
 }

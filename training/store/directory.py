@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from training.errors import CheckpointError
 from training.store.checkpoints import CheckpointStore
+from training.store.layout import DATASETS, TRAININGS, Layout
 from training.store.metrics import rows_of
 from training.store.names import MANIFEST_FILE, step_name, step_of
 from training.store.result import CheckpointRef, Result
@@ -41,25 +42,25 @@ __all__ = [
     "trainings",
 ]
 
-_DATASETS, _SOURCES, _TRAININGS, _CHECKPOINTS = "datasets", "sources", "trainings", "checkpoints"
-_ATTEMPTS, _LEASE, _STARTS = "attempts.json", "lease", "starts.json"
+_SOURCES = "sources"
+_LEASE, _STARTS = "lease", "starts.json"
 _TAIL = 1 << 16
 """Bytes of the end of metrics.jsonl in which the newest line with a loss is looked for."""
 
 
 def dataset_name(digest: str) -> str:
     """The directory of a dataset."""
-    return f"{_DATASETS}/{digest}"
+    return f"{DATASETS}/{digest}"
 
 
 def source_name(identity: str) -> str:
     """The file that says what a source was last prepared as."""
-    return f"{_DATASETS}/{_SOURCES}/{identity}.json"
+    return f"{DATASETS}/{_SOURCES}/{identity}.json"
 
 
 def dataset_digests(volume: Volume) -> list[str]:
     """The datasets of a volume."""
-    names = volume.listdir(_DATASETS)
+    names = volume.listdir(DATASETS)
     return [name for name in names if name != _SOURCES and not name.startswith(".")]
 
 
@@ -80,11 +81,11 @@ def ranking_name(digest: str) -> str:
 
 def trainings(volume: Volume) -> "list[TrainingDirectory]":
     """Every training of a volume, by key."""
-    return [TrainingDirectory(volume, key) for key in volume.listdir(_TRAININGS)]
+    return [TrainingDirectory(volume, key) for key in volume.listdir(TRAININGS)]
 
 
 @dataclass(frozen=True)
-class TrainingDirectory:
+class TrainingDirectory(Layout):
     """Everything that one training has on a volume."""
 
     volume: Volume
@@ -95,52 +96,8 @@ class TrainingDirectory:
         """That of a training on a volume that is a directory of this machine."""
         return cls(LocalVolume(root), key)
 
-    @property
-    def name(self) -> str:
-        """Where everything of this training is, below the volume."""
-        return f"{_TRAININGS}/{self.key}"
-
-    @property
-    def spec_name(self) -> str:
-        """What is trained."""
-        return f"{self.name}/spec.json"
-
-    @property
-    def adjustments_name(self) -> str:
-        """What a recovery changed for the next attempt."""
-        return f"{self.name}/adjustments.json"
-
-    @property
-    def metrics_name(self) -> str:
-        """One JSON object per line."""
-        return f"{self.name}/metrics.jsonl"
-
-    @property
-    def log_name(self) -> str:
-        """The log in words."""
-        return f"{self.name}/training.log"
-
-    @property
-    def result_name(self) -> str:
-        """How the last attempt ended."""
-        return f"{self.name}/verdict.json"
-
-    @property
-    def commit_name(self) -> str:
-        """Every file with the hash it had when it was read again."""
-        return f"{self.name}/commit.json"
-
-    @property
-    def checkpoints_name(self) -> str:
-        """The directory of checkpoints."""
-        return f"{self.name}/{_CHECKPOINTS}"
-
     def _own(self, name: str) -> str:
         return f"{self.name}/{name}"
-
-    def checkpoint_name(self, step: int) -> str:
-        """The directory of the checkpoint of a step."""
-        return f"{self.checkpoints_name}/{step_name(step)}"
 
     def checkpoint_steps(self) -> list[int]:
         """The steps with a directory of a checkpoint, whether or not it is valid."""
@@ -273,7 +230,7 @@ class TrainingDirectory:
     @property
     def attempts(self) -> int:
         """How often a training process began work on this key."""
-        stored = self._object(self._own(_ATTEMPTS))
+        stored = self._object(self.attempts_name)
         return 0 if stored is None else int(stored["count"])
 
     def begin_attempt(self) -> int:
@@ -284,7 +241,7 @@ class TrainingDirectory:
         """
         number = self.attempts + 1
         content = json.dumps({"count": number}) + "\n"
-        self.volume.write_bytes(self._own(_ATTEMPTS), content.encode())
+        self.volume.write_bytes(self.attempts_name, content.encode())
         return number
 
     @property

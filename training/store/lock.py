@@ -8,19 +8,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from training.errors import TrainingError
-from training.store.directory import TrainingDirectory
 from training.store.durable import write_whole
 
-__all__ = ["acquire", "holding", "is_held", "write_owner"]
+__all__ = ["Lockable", "acquire", "holding", "is_held", "write_owner"]
 
 LOOKS, LOOK_SECONDS = 10, 0.02
 """Whoever looks whether a training runs holds its lock for an instant; a training holds on."""
 
 
+class Lockable(Protocol):
+    """A training on a volume that is a directory of this machine."""
+
+    @property
+    def key(self) -> str:
+        """The training key."""
+
+    @property
+    def root(self) -> Path:
+        """The volume's directory."""
+
+    @property
+    def path(self) -> Path:
+        """Where everything of the training is."""
+
+    @property
+    def lock_path(self) -> Path:
+        """What is locked."""
+
+    @property
+    def owner_path(self) -> Path:
+        """Who holds, or last held, the lock."""
+
+
 @contextmanager
-def holding(directory: TrainingDirectory, descriptor: int | None = None) -> Iterator[None]:
+def holding(directory: Lockable, descriptor: int | None = None) -> Iterator[None]:
     """Hold the lock of a training inside the block.
 
     Args:
@@ -78,7 +102,7 @@ def is_held(lock: Path) -> bool:
         os.close(descriptor)
 
 
-def write_owner(directory: TrainingDirectory, pid: int) -> None:
+def write_owner(directory: Lockable, pid: int) -> None:
     """Keep who holds the lock, for people and for `stop`."""
     owner = {"pid": pid, "started": datetime.now(UTC).isoformat(timespec="seconds")}
     write_whole(directory.owner_path, json.dumps(owner) + "\n")
