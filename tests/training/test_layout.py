@@ -15,6 +15,7 @@ KNOWS = {
     "training/store/layout.py": "what is of one training, for the runner too",
     "training/store/directory.py": "what is beside trainings",
     "training/store/migrate.py": "what it knows is the layout of before",
+    "training/runner/order.py": "a field of an order is called so",
     "training/contract.py": "one file for scripts, which imports nothing: it knows its own folder",
 }
 AMONG_CHECKPOINTS = ("step-", "state.json", "saved.jsonl", "pinned.json")
