@@ -12,7 +12,7 @@ from agents.cli.main import Composition, invoke
 if TYPE_CHECKING:
     from agents.declare.catalogue import Catalogue
 
-__all__ = ["ROOT", "load_catalogue", "load_secret_files", "main"]
+__all__ = ["COMMANDS", "ROOT", "load_catalogue", "load_secret_files", "main"]
 
 
 def load_catalogue() -> "Catalogue":
@@ -43,7 +43,13 @@ def load_secret_files() -> "Iterable[Path]":
     return (configuration(),)
 
 
-ROOT = Composition(load_catalogue, load_secret_files)
+COMMANDS = {
+    "logs": ("actions.commands.logs:LOGS", "The log of a training; -f follows it."),
+    "stop": ("actions.commands.stop:STOP", "Ask a training to save and end."),
+}
+"""What the program offers besides the engine's commands; imported when one is used."""
+
+ROOT = Composition(load_catalogue, load_secret_files, COMMANDS)
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from agents.cli.options import takes, word
+from agents.cli.options import takes
 from agents.cli.output import emit, json_option
 from agents.cli.records import (
     RecordsOptions,
@@ -16,6 +16,7 @@ from agents.cli.records import (
     verify,
 )
 from agents.command import command
+from agents.declare.words import word
 from agents.errors import UsageError
 from agents.records import outdated, write_records
 from agents.records.adr.by_hand import (

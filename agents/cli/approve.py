@@ -6,10 +6,12 @@ import click
 from pydantic import BeforeValidator
 
 from agents import api
-from agents.cli.options import RunOptions, takes, word
+from agents.cli.options import takes
 from agents.cli.output import emit, json_option, money
+from agents.declare.words import word
 from agents.errors import UsageError
 from agents.run.asking import dollars
+from agents.run.options import RunOptions
 
 __all__ = ["approve_command"]
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 
-from agents.cli.options import StateOptions, takes
+from agents.cli.options import takes
 from agents.cli.output import emit, json_option, paint
-from agents.cli.words import LEDGER_NAME, catalogue_of
+from agents.cli.words import catalogue_of
 from agents.declare.contributions import Check, Contributions
 from agents.errors import GoapError, LedgerDamaged
 from agents.ledger.store import Ledger
+from agents.run.options import StateOptions
+from agents.run.question import LEDGER_NAME
 from goap_start import intrusion
 
 __all__ = ["doctor_command"]

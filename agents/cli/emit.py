@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import click
 from pydantic import AfterValidator, BeforeValidator
 
-from agents.cli.options import StateOptions, takes, word
+from agents.cli.options import takes
 from agents.cli.output import emit, json_option
+from agents.declare.words import word
 from agents.ledger.events import new_event, new_id
 from agents.ledger.payloads import Foreign
 from agents.ledger.store import Ledger
+from agents.run.options import StateOptions
 
 __all__ = ["emit_command"]
 

@@ -7,14 +7,16 @@ import click
 from agents import api
 from agents.cli.diff_view import diff_text
 from agents.cli.live import describe
-from agents.cli.options import RunOptions, StateOptions, takes, word
+from agents.cli.options import takes
 from agents.cli.output import duration, emit, json_option, money, paint
 from agents.cli.report import report_html
 from agents.command import command
+from agents.declare.words import word
 from agents.errors import UsageError
 from agents.ledger.comparison import compare_runs
 from agents.ledger.events import Event
 from agents.ledger.history import RunHistory, find_run
+from agents.run.options import RunOptions, StateOptions
 from agents.schemas.models import RunRow
 
 __all__ = ["report_command", "runs_command", "show_command"]

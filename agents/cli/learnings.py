@@ -6,9 +6,10 @@ from typing import Annotated
 import click
 from pydantic import BeforeValidator
 
-from agents.cli.options import takes, word
+from agents.cli.options import takes
 from agents.cli.output import emit, json_option
 from agents.cli.records import RecordsOptions, VerifyOptions, verify
+from agents.declare.words import word
 from agents.records.learnings.entries import (
     ARCHIVE_PATH,
     LEARNINGS_PATH,

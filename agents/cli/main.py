@@ -8,9 +8,9 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agents.declare.catalogue import Catalogue
+    from agents.declare.commands import Command
 
 __all__ = ["COMMANDS", "Composition", "cli", "error_document", "invoke"]
 
@@ -61,11 +62,14 @@ class Composition:
 
     Attributes:
         catalogue: Loads the declarations.
+        commands: The program's commands that are not the engine's, as in `COMMANDS`: where each is,
+            as ``module:NAME``, and its one-line help.
         secret_files: Names configuration files that hold secrets, which are never printed.
     """
 
     catalogue: "Callable[[], Catalogue]"
     secret_files: "Callable[[], Iterable[Path]]" = tuple
+    commands: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def __call__(self) -> "Catalogue":
         """The declarations."""
@@ -75,12 +79,13 @@ class Composition:
 class _LazyGroup(click.Group):
     """A group that knows its commands by name and imports one when it is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(COMMANDS)
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *_besides(ctx)]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            declared = _declared(ctx, cmd_name)
+            return None if declared is None else _added(declared)
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command = getattr(module, f"{cmd_name}_command")
         assert isinstance(command, click.Command)  # noqa: S101 - the table is ours
@@ -89,18 +94,58 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            import difflib  # noqa: PLC0415 - only when a word is wrong
-
-            close = difflib.get_close_matches(name, COMMANDS, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise UsageError(f"there is no command {name!r}{hint}", fix=command("--help"))
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-"):
+            added = _of_the_catalogue(ctx)
+            if name in added:
+                return name, _added(added[name]), args[1:]
+            raise _unknown(name, known, list(added))
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = {**COMMANDS, **_besides(ctx)}
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in rows.items()])
+
+
+def _besides(context: click.Context) -> Mapping[str, tuple[str, str]]:
+    """The program's commands that are not the engine's, as the composition root lists them."""
+    root = context.find_root().obj
+    return root.commands if isinstance(root, Composition) else {}
+
+
+def _declared(context: click.Context, name: str) -> "Command | None":
+    """A command of the program that is not the engine's; imported when it is used."""
+    listed = _besides(context)
+    if name not in listed:
+        return None
+    module, _, attribute = listed[name][0].partition(":")
+    declared: Command = getattr(importlib.import_module(module), attribute)
+    return declared
+
+
+def _of_the_catalogue(context: click.Context) -> "Mapping[str, Command]":
+    """Those that the catalogue in use adds; none where it cannot be loaded."""
+    root = context.find_root().obj
+    try:
+        return {each.name: each for each in root().contributions.commands()} if root else {}
+    except GoapError:
+        return {}
+
+
+def _added(declared: "Command") -> click.Command:
+    from agents.cli.added import click_command  # noqa: PLC0415 - imports what reads words
+
+    return click_command(declared)
+
+
+def _unknown(name: str, known: Sequence[str], added: Sequence[str]) -> UsageError:
+    import difflib  # noqa: PLC0415 - only when a word is wrong
+
+    close = difflib.get_close_matches(name, [*known, *added], n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    more = f"; this catalogue adds {', '.join(added)}" if added and not close else ""
+    return UsageError(f"there is no command {name!r}{hint}{more}", fix=command("--help"))
 
 
 @click.group(

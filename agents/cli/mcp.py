@@ -2,8 +2,9 @@
 
 import click
 
-from agents.cli.options import StateOptions, takes
+from agents.cli.options import takes
 from agents.errors import UsageError
+from agents.run.options import StateOptions
 
 __all__ = ["mcp_command"]
 

@@ -1,135 +1,21 @@
-"""The ``key=value`` words of a command, declared once: names, types, defaults and what is wrong.
+"""Options of a command as click takes them: the rest of a command line, read as declared words."""
 
-A command subclasses `Options` and takes it with `takes`:
-
-```
-class ServeOptions(Options):
-    port: int = word("N", 8765, ge=1, example="8765")
-
-@click.command("serve")
-@takes(ServeOptions)
-def serve_command(options: ServeOptions) -> None:
-```
-"""
-
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
-from agents.cli.words import LEDGER_NAME, parse_words, state_directory
 from agents.command import PROGRAM
-from agents.errors import UsageError, nearest
-from agents.ledger.events import Event
-from agents.ledger.store import Ledger
+from agents.declare.words import Options
 
-__all__ = ["Options", "RunOptions", "StateOptions", "Words", "takes", "word"]
+__all__ = ["Unread", "Words", "called", "takes"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def word(metavar: str, default: Any = ..., *, example: str = "", **bounds: Any) -> Any:
-    """One word of a command.
-
-    Args:
-        metavar: What stands after ``=`` in the usage.
-        default: Its value where it is not given; without one it has to be given.
-        example: A value that is right; the fix when one is wrong.
-        bounds: As pydantic's ``Field`` takes them.
-    """
-    return Field(default, title=metavar, examples=[example] if example else None, **bounds)
-
-
-class Options(BaseModel):
-    """The words of one command; a subclass declares them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-    bare: ClassVar[str] = ""
-    """The word that may be given without its name: ``show last`` is ``show run=last``."""
-
-    @classmethod
-    def read(cls, words: Iterable[str], command: str) -> Self:
-        """The words of a command, checked.
-
-        Args:
-            words: As they were typed.
-            command: Whose they are, for messages.
-
-        Raises:
-            UsageError: A word that is none, is unknown, missing, given twice or of another type.
-        """
-        parsed = parse_words(f"{cls.bare}={word}" if cls.is_bare(word) else word for word in words)
-        for key in parsed:
-            if key not in cls.model_fields:
-                near = nearest(key, cls.model_fields)
-                raise UsageError(f"{command} takes {', '.join(cls.names())}, not {key}={near}")
-        try:
-            return cls.model_validate(parsed)
-        except ValidationError as error:
-            raise cls._wrong(error.errors()[0], command) from error
-
-    @classmethod
-    def is_bare(cls, word: str) -> bool:
-        """Whether a word is the one that is given without its name."""
-        return bool(cls.bare) and "=" not in word
-
-    @classmethod
-    def _wrong(cls, problem: ErrorDetails, command: str) -> UsageError:
-        key = str(problem["loc"][0]) if problem["loc"] else ""
-        examples = cls.model_fields[key].examples if key else None
-        fix = f"{key}={examples[0]}" if examples else ""
-        if problem["type"] == "missing":
-            return UsageError(f"no {key} given: {command} needs {key}=", fix=fix)
-        if problem["type"] == "value_error":
-            return UsageError(str(problem["ctx"]["error"]), fix=fix)
-        told = problem["msg"][:1].lower() + problem["msg"][1:]
-        return UsageError(f"{key}={problem['input']}: {told}", fix=fix)
-
-    @classmethod
-    def names(cls) -> list[str]:
-        """Its own words, then those that other commands take, too."""
-        own = [name for name in cls.model_fields if name in cls.__annotations__]
-        return [*own, *(name for name in cls.model_fields if name not in own)]
-
-    @classmethod
-    def usage(cls) -> str:
-        """The words as the usage shows them."""
-        shown = []
-        for name in cls.names():
-            declared = cls.model_fields[name]
-            text = str(declared.title) if name == cls.bare else f"{name}={declared.title}"
-            shown.append(text if declared.is_required() else f"[{text}]")
-        return " ".join(shown)
-
-
-StateDirectory = Annotated[Path, BeforeValidator(lambda text: state_directory(text or None))]
-
-
-class StateOptions(Options):
-    """The words of a command that reads a state directory."""
-
-    state: StateDirectory = word("DIR", "")
-
-    @property
-    def ledger(self) -> Path:
-        """The ledger of the state directory."""
-        return self.state / LEDGER_NAME
-
-    def events(self) -> Sequence[Event]:
-        """Everything that is in the ledger."""
-        with Ledger(self.ledger, readonly=True) as ledger:
-            return ledger.events()
-
-
-class RunOptions(StateOptions):
-    """The words of a command about one run: an id, a unique beginning of one, or last."""
-
-    bare = "run"
-    run: str = word("RUN", "last")
+def called(context: click.Context) -> str:
+    """What a command is called, without the program."""
+    return context.command_path.removeprefix(PROGRAM).strip()
 
 
 class Words(click.Argument):
@@ -144,8 +30,15 @@ class Words(click.Argument):
         super().__init__(declarations, nargs=-1, metavar=options.usage(), callback=self._read)
         self.options = options
 
-    def _read(self, context: click.Context, _: click.Parameter, words: tuple[str, ...]) -> Options:
-        return self.options.read(words, context.command_path.removeprefix(PROGRAM).strip())
+    def _read(self, context: click.Context, _: click.Parameter, words: tuple[str, ...]) -> object:
+        return self.options.read(words, called(context))
+
+
+class Unread(Words):
+    """Words that are read later, together with the flags of the command."""
+
+    def _read(self, context: click.Context, _: click.Parameter, words: tuple[str, ...]) -> object:  # noqa: ARG002
+        return words
 
 
 def takes(options: type[Options]) -> Callable[[Command], Command]:

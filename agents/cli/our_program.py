@@ -5,14 +5,16 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import click
 
-from agents.cli.options import Options, Words
-from agents.cli.words import ENGINE_KEYS, parse_words, question
+from agents.cli.options import Words
+from agents.cli.words import question
 from agents.command import PROGRAM
 from agents.declare.catalogue import Catalogue
+from agents.declare.words import Options, parse_words
 from agents.documents.click_tree import Leaf, check_click, walk_click
 from agents.documents.findings import nearest_word
 from agents.documents.shell import PLACEHOLDER, is_placeholder
 from agents.errors import GoapError, UsageError
+from agents.run.asking import ENGINE_KEYS
 from agents.schemas import schemas
 
 __all__ = ["OurProgram"]
@@ -36,7 +38,7 @@ class OurProgram:
 
     def check(self, words: Sequence[str], *, complete: bool) -> Iterator[str]:
         """What is wrong with the words after ``python -m agents``."""
-        leaf = walk_click(self.tree, PROGRAM, words)
+        leaf = walk_click(self.tree, PROGRAM, words, self.catalogue)
         if isinstance(leaf, str):
             yield leaf
             return

@@ -43,8 +43,8 @@ def _plain(data: Any) -> Any:
     return [_plain(each) for each in data] if isinstance(data, list) else data
 
 
-def write(text: str) -> None:
-    """The answer of a command, on stdout.
+def write(text: str, *, end: str = "\n") -> None:
+    """The answer of a command, or a piece of it, on stdout.
 
     Raises:
         GoapError: It cannot be written, because the disk is full for example.
@@ -52,7 +52,7 @@ def write(text: str) -> None:
     # bytes of a file that are no UTF-8 were read as surrogates, which cannot be printed
     printable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     try:
-        click.echo(printable)
+        click.echo(printable + end, nl=False)
     except BrokenPipeError:
         raise  # whoever read it has seen enough
     except OSError as error:

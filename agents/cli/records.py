@@ -7,14 +7,15 @@ from typing import Annotated, Any
 import click
 from pydantic import AfterValidator
 
-from agents.cli.options import StateOptions, word
 from agents.cli.output import emit, paint
 from agents.cli.words import catalogue_of
 from agents.declare.contributions import Subject
+from agents.declare.words import word
 from agents.errors import Permanent
 from agents.records.adr.consistency import Discrepancy
 from agents.records.verify import Verification, verify_records
 from agents.records.write import Change
+from agents.run.options import StateOptions
 
 __all__ = [
     "RecordsOptions",

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from agents.cli.options import Options, takes, word
+from agents.cli.options import takes
 from agents.cli.output import emit, json_option
 from agents.cli.words import catalogue_of
 from agents.command import command
+from agents.declare.words import Options, word
 from agents.errors import UsageError, nearest
 from agents.schemas import schemas, write_schemas
 from agents.schemas.export import schema_text

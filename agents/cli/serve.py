@@ -7,11 +7,13 @@ from typing import Annotated
 import click
 from pydantic import AfterValidator, BeforeValidator
 
-from agents.cli.options import Options, StateOptions, takes, word
+from agents.cli.options import takes
 from agents.cli.output import emit, json_option, say
 from agents.cli.run import stopping
+from agents.declare.words import Options, word
 from agents.ledger.events import Event
 from agents.ledger.store import Ledger
+from agents.run.options import StateOptions
 from agents.watching.webhook import (
     DEFAULT_HOST,
     DEFAULT_PORT,

@@ -15,9 +15,10 @@ from agents.declare.actions import Action, Goal, Grounded, Sensor
 from agents.declare.contributions import Contributions
 from agents.declare.facts import Condition, Facts
 from agents.declare.rates import Rate, read_rates
+from agents.declare.words import require_text
 from agents.errors import UsageError, nearest
 
-__all__ = ["Catalogue", "require_text"]
+__all__ = ["Catalogue"]
 
 Declared = TypeVar("Declared")
 
@@ -171,23 +172,6 @@ def _told(goal: Goal) -> Iterator[None]:
     except ValidationError as error:
         problems = "; ".join(_problem(each) for each in error.errors())
         raise UsageError(problems, fix=command(f"explain {goal.name}")) from error
-
-
-def require_text(key: str, value: str) -> None:
-    """What is no UTF-8 arrives as half characters, which neither ledger nor manifest can hold.
-
-    Raises:
-        UsageError: The value is such, or holds the character that no path may hold.
-    """
-    if "\0" in value:
-        raise UsageError(f"{key}={value!a} holds a null character", fix="leave it out")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise UsageError(
-            f"{key}={value!a} is not text in UTF-8",
-            fix="rename the file, or set a UTF-8 locale: export LC_ALL=C.UTF-8",
-        ) from None
 
 
 def _problem(error: ErrorDetails) -> str:

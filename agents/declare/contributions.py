@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from agents.declare.commands import Command
+
 __all__ = ["NOTHING", "Check", "Contributions", "Program", "Subject"]
 
 
@@ -105,4 +107,13 @@ class Contributions:
 
     def checks(self) -> Iterable[Check]:
         """What ``doctor`` looks at besides."""
+        return ()
+
+    def commands(self) -> Iterable[Command]:
+        """Commands besides those of the program.
+
+        ``--help`` lists those of the program alone: to list these it would have to import the
+        job, and wait for what that imports. A word that is no command of the program is looked
+        for here, and when there is none, the error lists these.
+        """
         return ()

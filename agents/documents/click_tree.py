@@ -23,9 +23,19 @@ class Leaf(NamedTuple):
     rest: tuple[str, ...]
 
 
-def walk_click(root: click.Command, name: str, words: Iterable[str]) -> Leaf | str:
-    """Follow ``words`` to the command they name, or say which word is wrong."""
-    command, rest, context = root, list(words), click.Context(root, info_name=name)
+def walk_click(
+    root: click.Command, name: str, words: Iterable[str], handed: object = None
+) -> Leaf | str:
+    """Follow ``words`` to the command they name, or say which word is wrong.
+
+    Args:
+        root: The tree.
+        name: What the program is called.
+        words: Those after its name.
+        handed: What the program hands to its commands; some trees are made of it.
+    """
+    command, rest = root, list(words)
+    context = click.Context(root, info_name=name, obj=handed)
     while isinstance(command, click.Group):
         path = context.command_path
         try:

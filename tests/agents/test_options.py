@@ -6,8 +6,10 @@ from typing import ClassVar
 import click
 import pytest
 
-from agents.cli.options import Options, RunOptions, StateOptions, takes, word
+from agents.cli.options import takes
+from agents.declare.words import Options, flag, word
 from agents.errors import UsageError
+from agents.run.options import RunOptions, StateOptions
 
 
 class OvenOptions(StateOptions):
@@ -64,6 +66,25 @@ def test_a_word_that_is_wrong_is_named_with_what_would_be_right(words, message, 
 def test_the_usage_is_made_of_the_words_its_own_first():
     assert OvenOptions.usage() == "DISH [degrees=N] [fan=YES] [tray=DIR] [state=DIR]"
     assert RunOptions.usage() == "[RUN] [state=DIR]"
+
+    class CoalOptions(OvenOptions):
+        """With coal."""
+
+        coal: int = word("KG", 1)
+        smoke: bool = flag("--smoke", about="Let it smoke.")
+
+    assert CoalOptions.usage() == f"[coal=KG] {OvenOptions.usage()}"
+
+
+def test_a_flag_is_no_word():
+    class LoudOptions(Options):
+        """How loud."""
+
+        loud: bool = flag("--loud", about="Ring the bell.")
+
+    assert LoudOptions.read([], "ring", {"loud": True}).loud
+    with pytest.raises(UsageError, match="not loud="):
+        LoudOptions.read(["loud=true"], "ring")
 
 
 def test_a_command_without_a_word_of_its_own_takes_no_bare_word():

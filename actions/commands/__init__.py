@@ -1,0 +1,1 @@
+"""Commands about trainings: what the program offers besides those of the engine."""

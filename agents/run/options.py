@@ -1,0 +1,46 @@
+"""The words of commands that read a state directory, or one run in it."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from agents.declare.words import Options, word
+from agents.ledger.events import Event
+from agents.run.question import LEDGER_NAME, read_ledger
+
+__all__ = ["RunOptions", "StateOptions", "state_directory"]
+
+STATE_VARIABLE = "AGENTS_STATE"
+
+
+def state_directory(text: str | None) -> Path:
+    """The state directory: ``state=``, else ``$AGENTS_STATE``, else ``.goap`` here."""
+    return Path(text or os.environ.get(STATE_VARIABLE) or ".goap")
+
+
+StateDirectory = Annotated[Path, BeforeValidator(lambda text: state_directory(text or None))]
+
+
+class StateOptions(Options):
+    """The words of a command that reads a state directory."""
+
+    state: StateDirectory = word("DIR", "")
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger of the state directory."""
+        return self.state / LEDGER_NAME
+
+    def events(self) -> Sequence[Event]:
+        """Everything that is in the ledger."""
+        return read_ledger(self.state)
+
+
+class RunOptions(StateOptions):
+    """The words of a command about one run: an id, a unique beginning of one, or last."""
+
+    bare = "run"
+    run: str = word("RUN", "last")
