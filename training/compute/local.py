@@ -6,12 +6,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from training.compute import image
-from training.compute.port import Auth, Launch, TrainingStatus, status_of
+from training.compute import image, proof
+from training.compute.interpreter import interpreter_for
+from training.compute.port import Auth, Launch, Shipped, TrainingStatus, status_of
+from training.compute.recipe import Hardware, Recipe
+from training.compute.starting import script_environment, stage, words_of_runner
 from training.learn.config import Execution
+from training.runner.order import Order
 from training.store.adjustments import write_adjustments
 from training.store.directory import TrainingDirectory
 from training.store.durable import disk_errors
@@ -75,39 +80,81 @@ class LocalCompute:
             DiskFull: There is no room for the training's directory.
         """
         directory = self._directory(spec.key)
-        with disk_errors(directory.path):
-            directory.path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(directory.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        if not acquire(lock):
-            os.close(lock)
-            return Launch(owner=_owner(directory), attached=True)
-        try:
-            # whoever is named there is gone, and its number may be somebody else's by now
-            directory.owner_path.unlink(missing_ok=True)
+        with _taken(directory) as lock:
+            if lock is None:
+                return Launch(owner=_owner(directory), attached=True)
             directory.write_spec(spec)
             write_adjustments(directory, execution)
-            process = self._start(directory, lock)
-        finally:
-            os.close(lock)
-        write_owner(directory, process.pid)
-        # a child that ended is a zombie until somebody waits for it
-        threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
-        return Launch(owner=f"pid {process.pid}", attached=False)
+            # -P: the directory it stands in may have a `training/` too, which is not meant
+            words = [self._python, "-P", "-m", "training", "train"]
+            words += ["--volume", str(self._root), "--key", spec.key, "--lock-fd", str(lock)]
+            package = str(Path(__file__).resolve().parents[2])
+            path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
+            environment = {**os.environ, "PYTHONPATH": path}
+            return self._begun(directory, lock, words, environment)
+
+    def start(
+        self,
+        order: Order,
+        source: Shipped,
+        hardware: Hardware,  # noqa: ARG002 - this machine is what it is
+        deadline_seconds: float | None,
+    ) -> Launch:
+        """Start the runner of a declared training, or attach to the one that runs.
+
+        Raises:
+            DiskFull: There is no room for the training's directory.
+            ImageError: No interpreter here holds what the training requires.
+        """
+        directory = self._directory(order.key)
+        with _taken(directory) as lock:
+            if lock is None:
+                return Launch(owner=_owner(directory), attached=True)
+            interpreter = interpreter_for(order.parts.requirements)
+            with disk_errors(directory.path):
+                stage(source, self._root / directory.source_name)
+                environment = script_environment(self._root, interpreter)
+            directory.write_order(order)
+            deadline = () if deadline_seconds is None else ("--deadline", str(deadline_seconds))
+            words = words_of_runner(self._root, order.key, "--lock-fd", str(lock), *deadline)
+            return self._begun(directory, lock, words, environment)
+
+    def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
+        """The proof on the volume, where the interpreter that it names is still there."""
+        return proof.proof_of(self._root, recipe, smoke)
+
+    def prove(
+        self,
+        recipe: Recipe,
+        smoke: Order | None,
+        source: Shipped,
+        log: Callable[[str], None],
+        cancelled: threading.Event,
+    ) -> str:
+        """Find an interpreter that holds the requirements, and carry the smoke training under it.
+
+        Raises:
+            ImageError: None does, or the smoke training failed; with its words.
+            Interrupted: ``cancelled`` was set.
+        """
+        return proof.prove(self._root, recipe, smoke, source, log, cancelled)
 
     def _directory(self, key: str) -> TrainingDirectory:
         return TrainingDirectory.local(self._root, key)
 
-    def _start(self, directory: TrainingDirectory, lock: int) -> "subprocess.Popen[bytes]":
-        # -P: the directory it stands in may have a `training/` too, which is not meant
-        command = [self._python, "-P", "-m", "training", "train"]
-        command += ["--volume", str(self._root), "--key", directory.key, "--lock-fd", str(lock)]
-        package = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
+    def _begun(
+        self,
+        directory: TrainingDirectory,
+        lock: int,
+        words: list[str],
+        environment: dict[str, str],
+    ) -> Launch:
+        """A process of its own that was given the lock."""
         with disk_errors(directory.log_path), directory.log_path.open("ab") as log:
-            return subprocess.Popen(
-                command,
+            process = subprocess.Popen(
+                words,
                 cwd=self._root,
-                env={**os.environ, "PYTHONPATH": path},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -115,6 +162,10 @@ class LocalCompute:
                 start_new_session=True,
                 pass_fds=(lock,),
             )
+        write_owner(directory, process.pid)
+        # a child that ended is a zombie until somebody waits for it
+        threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
+        return Launch(owner=f"pid {process.pid}", attached=False)
 
     def status(self, key: str) -> TrainingStatus:
         """How far a training is; running means that its lock is held."""
@@ -134,6 +185,27 @@ class LocalCompute:
             return False  # it is being started this moment
         os.kill(int(owner["pid"]), signal.SIGTERM)
         return True
+
+
+@contextmanager
+def _taken(directory: TrainingDirectory) -> Iterator[int | None]:
+    """The lock of a training, taken for whoever is started inside the block; None: it runs.
+
+    Raises:
+        DiskFull: There is no room for the training's directory.
+    """
+    with disk_errors(directory.path):
+        directory.path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(directory.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if not acquire(lock):
+            yield None
+            return
+        # whoever is named there is gone, and its number may be somebody else's by now
+        directory.owner_path.unlink(missing_ok=True)
+        yield lock
+    finally:
+        os.close(lock)
 
 
 def _owner(directory: TrainingDirectory) -> str:

@@ -3,14 +3,29 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from training.compute.recipe import Hardware, Recipe
 from training.learn.config import Execution
+from training.runner.ending import Ending
+from training.runner.order import Order
 from training.store.directory import TrainingDirectory
 from training.store.result import Result
 from training.store.spec import Spec
 
-__all__ = ["Auth", "Compute", "HourlyRate", "Launch", "State", "TrainingStatus", "status_of"]
+__all__ = [
+    "Auth",
+    "Compute",
+    "Hardware",
+    "HourlyRate",
+    "Launch",
+    "Recipe",
+    "Shipped",
+    "State",
+    "TrainingStatus",
+    "status_of",
+]
 
 State = Literal["absent", "running", "completed", "interrupted", "failed"]
 
@@ -56,6 +71,7 @@ class TrainingStatus:
     Attributes:
         said: The error it ended with, where the platform tells one that the volume does not.
         result: How the last attempt ended, where that was read for this status.
+        ending: The same of a declared training.
     """
 
     state: State
@@ -67,6 +83,18 @@ class TrainingStatus:
     steps_per_second: float | None = None
     said: str = ""
     result: Result | None = None
+    ending: Ending | None = None
+
+
+class Shipped(Protocol):
+    """The files that a declared training is started from."""
+
+    @property
+    def digest(self) -> str:
+        """Of names and bytes: the part ``source`` of its key."""
+
+    def stage(self, directory: Path) -> None:
+        """Copy them to a new directory, with their names below it."""
 
 
 class Compute(Protocol):
@@ -111,8 +139,57 @@ class Compute(Protocol):
     def launch(self, spec: Spec, execution: Execution) -> Launch:
         """Start a training, or attach to it when it runs; never two for one key."""
 
+    def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
+        """The proof that a declared training can run, in words; None without one.
+
+        Reads one file of the volume, kept under `recipe.proof_digest`, and asks nobody else.
+
+        Args:
+            recipe: What the image is made of.
+            smoke: The training that was carried for the proof; None: none was.
+        """
+
+    def prove(
+        self,
+        recipe: Recipe,
+        smoke: Order | None,
+        source: Shipped,
+        log: Callable[[str], None],
+        cancelled: threading.Event,
+    ) -> str:
+        """Build the image of a recipe and prove it; returns the proof in words.
+
+        The smoke training is carried by the runner like any other, on a volume of its own that is
+        thrown away: what it reads of data and first weights is there under the same names. It
+        proves the image when it reaches its end, or comes further. Without one, it is proven that
+        the requirements are installed and that the source compiles.
+
+        Raises:
+            ImageError: A requirement is missing, or the smoke training failed; with its words.
+            Interrupted: ``cancelled`` was set.
+        """
+
+    def start(
+        self, order: Order, source: Shipped, hardware: Hardware, deadline_seconds: float | None
+    ) -> Launch:
+        """Start a declared training, or attach to it when it runs; never two for one key.
+
+        The order is written anew, as what it is judged by and what is kept may have changed. The
+        source is staged when the volume does not hold it yet.
+
+        Args:
+            order: What is trained.
+            source: What it is started from.
+            hardware: What it runs on.
+            deadline_seconds: After how long it saves and ends; None: when the call has to.
+
+        Raises:
+            DiskFull: There is no room for the training's directory.
+            Unreachable: Nobody answers, or another launcher is just starting it.
+        """
+
     def status(self, key: str) -> TrainingStatus:
-        """How far a training is."""
+        """How far a training is, of whatever kind."""
 
     def stop(self, key: str) -> bool:
         """Ask a training to save and end; False when none runs."""
@@ -125,6 +202,9 @@ def status_of(directory: TrainingDirectory, *, owner: str | None) -> TrainingSta
         directory: The training.
         owner: Who works on it now, as its compute knows; None: nobody does.
     """
+    order = directory.read_order()
+    if order is not None:
+        return _status_of_order(directory, order, owner)
     result = None if owner is not None else directory.read_result()
     spec, row = directory.read_spec(), directory.last_metrics() or {}
     step = _number(row, "step")
@@ -140,7 +220,24 @@ def status_of(directory: TrainingDirectory, *, owner: str | None) -> TrainingSta
     )
 
 
-def _ended(directory: TrainingDirectory, result: Result | None, *, began: bool) -> State:
+def _status_of_order(
+    directory: TrainingDirectory, order: Order, owner: str | None
+) -> TrainingStatus:
+    ending = None if owner is not None else directory.read_ending()
+    row = directory.last_metrics("step") or {}
+    step = _number(row, "step")
+    return TrainingStatus(
+        state="running" if owner is not None else _ended(directory, ending, began=bool(row)),
+        owner=owner or "",
+        step=ending.step if ending else None if step is None else int(step),
+        target=order.target_step,
+        loss=_number(row, "loss"),
+        steps_per_second=_number(row, "steps_per_second"),
+        ending=ending,
+    )
+
+
+def _ended(directory: TrainingDirectory, result: Result | Ending | None, *, began: bool) -> State:
     if result is None:
         return "interrupted" if began or directory.attempts or directory.lease else "absent"
     # a result older than the newest attempt is of another attempt: the newest one was killed

@@ -23,6 +23,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from training.errors import CheckpointError
+from training.runner.ending import Ending, Reference
+from training.runner.order import Order
 from training.store.checkpoints import CheckpointStore
 from training.store.layout import DATASETS, TRAININGS, Layout
 from training.store.metrics import rows_of
@@ -196,6 +198,33 @@ class TrainingDirectory(Layout):
         text = json.dumps(spec.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
         self.volume.write_bytes(self.spec_name, text.encode())
 
+    def read_order(self) -> Order | None:
+        """What a declared training is; None where none was launched, or it is one of our models.
+
+        Raises:
+            ConfigError: The file is there and cannot be understood.
+        """
+        stored = self.read(self.spec_name)
+        if stored is None or (self._object(self.spec_name) or {}).get("format") == 1:
+            return None
+        return Order.from_json(stored, self._where(self.spec_name))
+
+    def write_order(self, order: Order) -> None:
+        """Keep what is trained, and by what it is judged now, before it is launched."""
+        self.volume.write_bytes(self.spec_name, order.to_json().encode())
+
+    def read_ending(self, content: bytes | None = None) -> Ending | None:
+        """How the last attempt of a declared training ended, or None before the first end.
+
+        Args:
+            content: Of the file, where that was read already.
+
+        Raises:
+            CheckpointError: The file is there and cannot be understood.
+        """
+        stored = content or self.read(self.result_name)
+        return None if stored is None else Ending.from_json(stored, self._where(self.result_name))
+
     def read_result(self, content: bytes | None = None) -> Result | None:
         """How the last attempt ended, or None before the first end.
 
@@ -223,7 +252,7 @@ class TrainingDirectory(Layout):
         """
         self.volume.remove(self.result_name)
 
-    def holds(self, checkpoint: CheckpointRef | None) -> bool:
+    def holds(self, checkpoint: CheckpointRef | Reference | None) -> bool:
         """Whether a checkpoint that a result names is there."""
         return checkpoint is not None and self.volume.exists(f"{checkpoint.path}/{MANIFEST_FILE}")
 
@@ -272,13 +301,13 @@ class TrainingDirectory(Layout):
         """Every whole line of metrics.jsonl, oldest first; a torn last line is passed over."""
         yield from rows_of(self.read(self.metrics_name) or b"")
 
-    def last_metrics(self) -> dict[str, Any] | None:
-        """The newest whole line that holds a loss, of the last 64 KiB; None without one."""
+    def last_metrics(self, name: str = "loss") -> dict[str, Any] | None:
+        """The newest whole line that holds a number, of the last 64 KiB; None without one."""
         try:
             tail = self.volume.read_range(self.metrics_name, -_TAIL)
         except FileNotFoundError:
             return None
-        rows = [row for row in rows_of(tail) if "loss" in row]
+        rows = [row for row in rows_of(tail) if name in row]
         return rows[-1] if rows else None
 
     def _object(self, name: str) -> dict[str, Any] | None:
@@ -293,9 +322,12 @@ class TrainingDirectory(Layout):
             raise self._damaged(name, "not an object")
         return stored
 
-    def _damaged(self, name: str, why: str) -> CheckpointError:
+    def _where(self, name: str) -> str:
         root = self.volume.local_root
-        where = name if root is None else f"{root / name}"
+        return name if root is None else f"{root / name}"
+
+    def _damaged(self, name: str, why: str) -> CheckpointError:
+        root, where = self.volume.local_root, self._where(name)
         remove = f"modal volume rm {self.volume.name}" if root is None else "rm"
         return CheckpointError(
             f"{where} cannot be read: {why.removeprefix('Value error, ')}",

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - what declared trainings need is not here yet
 """Training in a container of Modal, behind the `Compute` port.
 
 A training is launched once: a claim in a `modal.Dict` comes before the call, the call's id is kept
@@ -25,9 +26,11 @@ from training.compute.modal.calls import at_work, said
 from training.compute.modal.claims import Claims, being_launched
 from training.compute.modal.rates import hourly_rate, listed_rates
 from training.compute.modal.volume import ModalVolume, modal_errors
-from training.compute.port import Auth, HourlyRate, Launch, TrainingStatus, status_of
+from training.compute.port import Auth, HourlyRate, Launch, Shipped, TrainingStatus, status_of
+from training.compute.recipe import Hardware, Recipe
 from training.errors import ConfigError, ImageError, Interrupted, TrainingError, Unreachable
 from training.learn.config import Execution
+from training.runner.order import Order
 from training.store.adjustments import write_adjustments
 from training.store.directory import TrainingDirectory, proof_name
 from training.store.migrate import check_layout
@@ -199,6 +202,35 @@ class ModalCompute:
             claims.tell(key, mine, spawned)
         return Launch(spawned, attached=False, call_id=spawned)
 
+    def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
+        """None: a declared training does not run here yet."""
+        return None
+
+    def prove(
+        self,
+        recipe: Recipe,
+        smoke: Order | None,
+        source: Shipped,
+        log: Callable[[str], None],
+        cancelled: threading.Event,
+    ) -> str:
+        """Not yet.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise _not_yet()
+
+    def start(
+        self, order: Order, source: Shipped, hardware: Hardware, deadline_seconds: float | None
+    ) -> Launch:
+        """Not yet.
+
+        Raises:
+            ConfigError: Always.
+        """
+        raise _not_yet()
+
     def status(self, key: str) -> TrainingStatus:
         """How far a training is, by the volume; whether it runs, by its call.
 
@@ -255,3 +287,7 @@ class ModalCompute:
 
     def _proof_path(self) -> str:
         return proof_name(self.image_fingerprint())
+
+
+def _not_yet() -> ConfigError:
+    return ConfigError("a declared training does not run on Modal yet", fix="compute=local")
