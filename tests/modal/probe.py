@@ -95,3 +95,27 @@ def reload_open(name: str) -> str:
         except RuntimeError as error:
             return str(error)
     return "reloaded"
+
+
+def listed() -> None:
+    """Nothing."""
+
+
+def holds(names: list[str]) -> dict[str, Any]:
+    """Which modules an image and the interpreter on its path have, and one of its programs."""
+    import importlib.util
+    import json
+    import shutil
+    import subprocess
+
+    code = (
+        "import importlib.util, json, sys\n"
+        "print(json.dumps([n for n in sys.argv[1:] if importlib.util.find_spec(n)]))"
+    )
+    child = subprocess.run(["python", "-c", code, *names], check=True, capture_output=True)
+    program = shutil.which("hypothesis") or ""
+    return {
+        "modules": [name for name in names if importlib.util.find_spec(name)],
+        "in a child": json.loads(child.stdout),
+        "program": Path(program).name,
+    }

@@ -5,8 +5,9 @@ keeps the definition it was made with.
 """
 
 import base64
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 from modal_proto import api_pb2
@@ -19,6 +20,7 @@ __all__ = ["MAX_RETRIES", "MAX_TIMEOUT_SECONDS", "App", "Apps"]
 
 MAX_TIMEOUT_SECONDS = 24 * 60 * 60
 MAX_RETRIES = 10
+MAX_GPUS = 8
 _GPUS = (
     *("T4", "L4", "A10", "A10G", "A100", "A100-40GB", "A100-80GB"),
     *("L40S", "H100", "H200", "B200", "B300", "ANY"),
@@ -98,26 +100,73 @@ class Apps:
             if app.state == api_pb2.APP_STATE_EPHEMERAL and app.beat < before
         ]
 
-    def define(self, app: str, definition: api_pb2.Function, identity: str) -> str:
+    def define(
+        self,
+        app: str,
+        definition: api_pb2.Function,
+        identity: str,
+        others: Sequence[api_pb2.Function] = (),
+    ) -> str:
         """Keep a function's definition under its id, or a new one.
+
+        Args:
+            app: What it is in.
+            definition: Of the hardware that is most wanted.
+            identity: Its id; empty: it gets one.
+            others: The same for hardware that would do too, in the order it is wanted.
 
         Raises:
             GRPCError: It asks for more than the platform gives.
         """
-        _check(definition)
+        for each in (definition, *others):
+            _check(each)
         identity = identity or new_id("fu")
         text = base64.b64encode(definition.SerializeToString()).decode()
-        self._store.put("function", identity, {"app": app, "definition": text})
+        record = {"app": app, "definition": text}
+        if others:
+            each_gpu = [_named(each.resources.gpu_config) for each in (definition, *others)]
+            record["gpus"] = ",".join(each_gpu)
+        self._store.put("function", identity, record)
         return identity
 
+    def bind(self, function: str, options: api_pb2.FunctionOptions) -> str:
+        """The variant of a function that has other options; the same options are the same variant.
+
+        Raises:
+            GRPCError: There is no such function, or it asks for more than the platform gives.
+        """
+        _check(_varied(self.definition(function), options))
+        content = options.SerializeToString(deterministic=True)
+        digest = hashlib.sha256(f"{function}\n".encode() + content).hexdigest()
+        identity = f"fu-{digest[:22]}"
+        text = base64.b64encode(content).decode()
+        record = {"app": self._function(function)["app"], "base": function, "options": text}
+        self._store.put("function", identity, record)
+        return identity
+
+    def base(self, function: str) -> str:
+        """The function of a variant; itself where it is none."""
+        return self._function(function).get("base", function)
+
     def definition(self, function: str) -> api_pb2.Function:
-        """A function's definition of now.
+        """A function's definition of now; a variant follows the function it is one of.
 
         Raises:
             GRPCError: There is none.
         """
-        text = self._function(function)["definition"]
-        return parse(api_pb2.Function, base64.b64decode(text))
+        record = self._function(function)
+        if "base" in record:
+            options = parse(api_pb2.FunctionOptions, base64.b64decode(record["options"]))
+            return _varied(self.definition(record["base"]), options)
+        return parse(api_pb2.Function, base64.b64decode(record["definition"]))
+
+    def gpus(self, function: str) -> list[str]:
+        """The GPUs that are asked for, the most wanted one first."""
+        config = self.definition(function).resources.gpu_config
+        listed = self._function(self.base(function)).get("gpus", "")
+        if not config.gpu_type or (listed and listed.split(",")[0] == _named(config)):
+            return listed.split(",") if listed else []
+        return [_named(config)]
 
     def app_of(self, function: str) -> App:
         """The app a function is in."""
@@ -149,6 +198,7 @@ class Apps:
             supported_input_formats=list(definition.supported_input_formats),
             supported_output_formats=list(definition.supported_output_formats),
             app_id=self._function(function)["app"],
+            base_function_id=self._function(function).get("base"),
         )
 
     def _function(self, identity: str) -> dict[str, str]:
@@ -167,6 +217,34 @@ def _check(definition: api_pb2.Function) -> None:
         raise invalid(f"timeout of {definition.timeout_secs} s: at most {MAX_TIMEOUT_SECONDS}")
     if definition.retry_policy.retries > MAX_RETRIES:
         raise invalid(f"{definition.retry_policy.retries} retries: at most {MAX_RETRIES}")
+    if not 0 <= definition.resources.gpu_config.count <= MAX_GPUS:
+        raise invalid(f"{definition.resources.gpu_config.count} GPUs: at most {MAX_GPUS}")
     gpu = definition.resources.gpu_config.gpu_type.rstrip("!")
     if gpu and gpu.upper() not in _GPUS:
         raise invalid(f"unknown GPU {gpu}")
+
+
+def _named(config: api_pb2.GPUConfig) -> str:
+    """A GPU as people write it."""
+    return config.gpu_type if config.count == 1 else f"{config.gpu_type}:{config.count}"
+
+
+def _varied(definition: api_pb2.Function, options: api_pb2.FunctionOptions) -> api_pb2.Function:
+    """A definition with other options; what the options do not say stays."""
+    varied = api_pb2.Function()
+    varied.CopyFrom(definition)
+    if options.HasField("resources"):
+        varied.resources.MergeFrom(options.resources)
+    if options.HasField("retry_policy"):
+        varied.retry_policy.CopyFrom(options.retry_policy)
+    if options.HasField("scheduler_placement"):
+        varied.scheduler_placement.CopyFrom(options.scheduler_placement)
+    if options.timeout_secs:
+        varied.timeout_secs = options.timeout_secs
+    if options.replace_secret_ids:
+        del varied.secret_ids[:]
+    varied.secret_ids.extend(options.secret_ids)
+    if options.replace_volume_mounts:
+        del varied.volume_mounts[:]
+    varied.volume_mounts.extend(options.volume_mounts)
+    return varied

@@ -9,7 +9,6 @@ import base64
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +23,7 @@ from training.compute.loopback.images import Images
 from training.compute.loopback.messages import make, new_id, parse
 from training.compute.loopback.mounted import MountedVolume
 from training.compute.loopback.mounts import Mounts
+from training.compute.loopback.secrets import Secrets
 from training.compute.loopback.store import Store
 from training.compute.loopback.volumes import Volumes
 
@@ -85,6 +85,7 @@ class Sources:
     images: Images
     mounts: Mounts
     volumes: Volumes
+    secrets: Secrets
     store: Store
 
 
@@ -188,15 +189,17 @@ class Containers:
 
     async def _run(self, container: Container) -> None:
         await asyncio.to_thread(self._prepare, container)
+        image = self._sources.images.get(container.definition.image_id)
+        python = await asyncio.to_thread(self._sources.images.interpreter, image)
         port, close = await self._listen(container)
         log = self._log(container)
         log.parent.mkdir(parents=True, exist_ok=True)
         try:
             with log.open("ab") as output:
                 container.process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-S", "-m", "modal._container_entrypoint"),
+                    *(python, "-m", "modal._container_entrypoint"),
                     cwd=container.root / "root",
-                    env=self._environment(container, port),
+                    env=self._environment(container, port, python.parent),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -257,18 +260,18 @@ class Containers:
         )
         (container.root / "arguments").write_bytes(arguments.SerializeToString())
 
-    def _environment(self, container: Container, port: int) -> dict[str, str]:
+    def _environment(self, container: Container, port: int, programs: Path) -> dict[str, str]:
         image = self._sources.images.get(container.definition.image_id)
-        site = self._sources.images.site(image)
         return {
-            "PATH": os.environ.get("PATH", os.defpath),
+            "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)]),
             "LANG": "C.UTF-8",
             "HOME": str(container.root / "root"),
             "TMPDIR": str(container.root / "tmp"),
             "NO_PROXY": "127.0.0.1",
             "PYTHONDONTWRITEBYTECODE": "1",
             **image.environment,
-            "PYTHONPATH": os.pathsep.join([str(container.root / "root"), str(site)]),
+            **self._secret(container),
+            "PYTHONPATH": str(container.root / "root"),
             "MODAL_CONFIG_PATH": str(container.root / "none.toml"),
             "MODAL_CONTAINER_ARGUMENTS_PATH": str(container.root / "arguments"),
             "MODAL_IMAGE_ID": image.identity,
@@ -277,6 +280,13 @@ class Containers:
             "MODAL_TASK_ID": container.task,
             "GOAP_CONTAINER_ROOT": str(container.root),
         }
+
+    def _secret(self, container: Container) -> dict[str, str]:
+        """What the secrets of the function put into the environment; of two, the later wins."""
+        values: dict[str, str] = {}
+        for identity in container.definition.secret_ids:
+            values |= self._sources.secrets.values(identity)
+        return values
 
     def _watch(self, container: Container) -> None:
         """End the call when the function's time is over."""

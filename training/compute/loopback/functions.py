@@ -96,16 +96,29 @@ class Functions:
         self, request: pb.FunctionCreateRequest, _: Peer
     ) -> pb.FunctionCreateResponse:
         """Define a function."""
+        # a list of GPUs comes as one definition for each, the most wanted one first
+        ranked = sorted(request.function_data.ranked_functions, key=_rank)
+        definition, *others = [each.function for each in ranked] or [request.function]
         identity = self._world.apps.define(
-            request.app_id, request.function, request.existing_function_id
+            request.app_id, definition, request.existing_function_id, others
         )
         metadata = self._world.apps.metadata(identity)
         return make(
             pb.FunctionCreateResponse,
             function_id=identity,
-            function=request.function,
+            function=definition,
             handle_metadata=metadata,
-            function_data=_data(request.function),
+            function_data=_data(definition),
+        )
+
+    async def function_bind_params(
+        self, request: pb.FunctionBindParamsRequest, _: Peer
+    ) -> pb.FunctionBindParamsResponse:
+        """A variant of a function with other hardware, time, secrets or volumes."""
+        identity = self._world.apps.bind(request.function_id, request.function_options)
+        metadata = self._world.apps.metadata(identity)
+        return make(
+            pb.FunctionBindParamsResponse, bound_function_id=identity, handle_metadata=metadata
         )
 
     async def function_get(self, request: pb.FunctionGetRequest, _: Peer) -> pb.FunctionGetResponse:
@@ -187,7 +200,13 @@ class Functions:
         self, request: pb.FunctionCallFetchRequest, _: Peer
     ) -> pb.FunctionCallFetchResponse:
         """The newest calls of a function."""
-        calls = [c for c in self._world.calls.all.values() if c.function == request.function_id]
+        apps, asked = self._world.apps, request.function_id
+        variants = getattr(request, "all_variants", False)  # a word of newer clients
+        calls = [
+            call
+            for call in self._world.calls.all.values()
+            if call.function == asked or (variants and apps.base(call.function) == asked)
+        ]
         newest = sorted(calls, key=lambda call: -call.created)
         infos = [
             make(
@@ -211,6 +230,10 @@ class Functions:
     async def auth_token_get(self, _: pb.AuthTokenGetRequest, __: Peer) -> pb.AuthTokenGetResponse:
         """A token for the input plane, which does not exist here."""
         return make(pb.AuthTokenGetResponse, token="loopback.e30.none")  # noqa: S106 - no secret
+
+
+def _rank(ranked: pb.FunctionData.RankedFunction) -> int:
+    return ranked.rank
 
 
 def _data(definition: pb.Function) -> pb.FunctionData:

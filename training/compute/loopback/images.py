@@ -1,15 +1,18 @@
 """Images: named by what they are made of, built once, with only what their recipe names in them.
 
-There is no container runtime here. An image is a directory of links to the distributions that its
-recipe pins and to what the modal client itself needs, all taken from the interpreter that runs the
-control plane. A pin that this interpreter does not have in that version fails the build, as a
-resolver that cannot find it would.
+There is no container runtime here. An image is a virtual environment whose packages are links to
+the distributions that its recipe asks for, those they need, and what the modal client itself needs,
+all taken from the interpreter that runs the control plane. What this interpreter does not have in
+that version fails the build, as a resolver that cannot find it would.
 """
 
 import hashlib
 import importlib.metadata
 import re
 import shlex
+import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +24,17 @@ from training.compute.loopback.store import Store
 __all__ = ["Image", "Images"]
 
 _CLIENT = ("modal", "pip", "setuptools")
-_PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)$")
+_TOOLS = ("pip", "uv", "wheel")
+"""What the platform's own layers install for themselves."""
+
+_ASKED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?(?:(==|>=|<=|~=|!=|<|>)([^\s;]+))?$")
+_START = """#!{python}
+import sys
+from {module} import {first}
+sys.argv[0] = {name!r}
+sys.exit({attribute}())
+"""
+"""A program that a distribution installs beside the interpreter, such as ``torchrun``."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,8 @@ class Images:
         self._store = store
         self._root = root
         self._fail = ""
+        self._making = threading.Lock()
+        self._made: set[str] = set()
         self.builds = 0
 
     def fail_next(self, why: str) -> None:
@@ -94,16 +109,14 @@ class Images:
         """The names that were published."""
         return [name for name, _ in self._store.items("image name")]
 
-    def site(self, image: Image) -> Path:
-        """A directory to import from: the image's distributions and nothing else."""
+    def interpreter(self, image: Image) -> Path:
+        """The interpreter of an image, which finds the image's distributions and no others."""
         target = self._root / image.identity
-        wanted = _links(image.distributions)
-        target.mkdir(parents=True, exist_ok=True)
-        for name, source in wanted.items():
-            link = target / name
-            if not link.is_symlink():
-                link.symlink_to(source)
-        return target
+        with self._making:
+            if image.identity not in self._made:
+                _make_environment(target, image.distributions)
+                self._made.add(image.identity)
+        return target / "bin" / "python"
 
     def _build(self, identity: str, recipe: api_pb2.Image) -> Image:
         if self._fail:
@@ -119,7 +132,7 @@ class Images:
             word, _, rest = command.strip().partition(" ")
             if word == "ENV":
                 environment |= _environment(rest)
-            if word == "RUN" and " install" in rest:
+            if word == "RUN" and "pip install " in rest:
                 wrong = _install(rest, distributions)
                 if wrong:
                     return Image(identity, error=wrong)
@@ -127,19 +140,24 @@ class Images:
 
 
 def _install(command: str, distributions: dict[str, str]) -> str:
-    """Add what a command pins; what is wrong with it, or nothing."""
-    for word in shlex.split(command):
-        match = _PINNED.match(word)
-        if match is None:
+    """Add what a command asks for; what is wrong with it, or nothing."""
+    words = iter(shlex.split(command.partition("pip install ")[2]))
+    for word in words:
+        if word.startswith("-") and "=" not in word and word != "--compile-bytecode":
+            next(words, None)  # what the option says
+        match = _ASKED.match(word)
+        if word.startswith("-") or match is None:
             continue
-        name, version = match.groups()
+        name, sign, version = match.groups()
         try:
             here = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            here = "not installed"
-        if here.partition("+")[0] != version.partition("+")[0]:
+            if name in _TOOLS:
+                continue
+            return f"no matching distribution for {word}: this interpreter has not installed it"
+        if sign == "==" and here.partition("+")[0] != version.partition("+")[0]:
             return f"no matching distribution for {word}: this interpreter has {here}"
-        distributions[name] = version
+        distributions[name] = here
     return ""
 
 
@@ -149,10 +167,31 @@ def _environment(text: str) -> dict[str, str]:
     return {name: value for name, sign, value in pairs if sign}
 
 
+def _make_environment(target: Path, distributions: dict[str, str]) -> None:
+    """Make a virtual environment of links, or what is missing of it."""
+    binaries = target / "bin"
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = target / "lib" / version / "site-packages"
+    for directory in (binaries, packages):
+        directory.mkdir(parents=True, exist_ok=True)
+    real = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    settings = f"home = {real.parent}\ninclude-system-site-packages = false\n"
+    (target / "pyvenv.cfg").write_text(settings, encoding="utf-8")
+    links = {packages / name: source for name, source in _links(distributions).items()}
+    links |= {binaries / name: str(real) for name in ("python", "python3", version)}
+    for link, source in links.items():
+        if not link.is_symlink():
+            link.symlink_to(source)
+    for name, text in _programs(distributions, binaries / "python"):
+        program = binaries / name
+        program.write_text(text, encoding="utf-8")
+        program.chmod(0o755)
+
+
 def _links(distributions: dict[str, str]) -> dict[str, str]:
     """Name in the image → where it lies here, for distributions and what the client needs."""
     found: dict[str, str] = {}
-    for name in sorted({*distributions, *_needs(_CLIENT)}):
+    for name in sorted(_needs((*_CLIENT, *distributions))):
         try:
             distribution = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
@@ -162,6 +201,27 @@ def _links(distributions: dict[str, str]) -> dict[str, str]:
             if top not in ("..", "__pycache__") and not top.endswith(".pth"):
                 found[top] = str(distribution.locate_file(top))
     return found
+
+
+def _programs(distributions: dict[str, str], python: Path) -> Iterator[tuple[str, str]]:
+    """Name and text of each program that the distributions install."""
+    for name in sorted(_needs(tuple(distributions))):
+        try:
+            entries = importlib.metadata.distribution(name).entry_points
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for entry in entries.select(group="console_scripts"):
+            first = entry.attr.partition(".")[0]
+            yield (
+                entry.name,
+                _START.format(
+                    python=python,
+                    module=entry.module,
+                    first=first,
+                    name=entry.name,
+                    attribute=entry.attr,
+                ),
+            )
 
 
 def _needs(roots: tuple[str, ...]) -> set[str]:

@@ -3,12 +3,17 @@
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
-__all__ = ["invalid", "not_found", "precondition", "unauthenticated"]
+__all__ = ["exists", "invalid", "not_found", "precondition", "unauthenticated"]
 
 
 def not_found(what: str) -> GRPCError:
     """The client raises `modal.exception.NotFoundError`."""
     return GRPCError(Status.NOT_FOUND, what)
+
+
+def exists(what: str) -> GRPCError:
+    """The client raises `modal.exception.AlreadyExistsError`."""
+    return GRPCError(Status.ALREADY_EXISTS, what)
 
 
 def invalid(what: str) -> GRPCError:

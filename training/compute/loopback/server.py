@@ -19,6 +19,7 @@ from training.compute.loopback.containers import Container, Limits
 from training.compute.loopback.functions import Functions
 from training.compute.loopback.objects import Objects
 from training.compute.loopback.rpc import Service
+from training.compute.loopback.secret_rpcs import SecretAnswers
 from training.compute.loopback.web import application
 from training.compute.loopback.worker import Worker
 from training.compute.loopback.world import Peer, World, make_world
@@ -47,7 +48,10 @@ class _ControlPlane:
         self.ended = asyncio.Event()
         self.world: World = make_world(root, self._listen, limits, retry_scale)
         self._functions = Functions(self.world)
-        self._answers = (Objects(self.world), self._functions, Worker(self.world))
+        self._answers = (
+            *(Objects(self.world), SecretAnswers(self.world)),
+            *(self._functions, Worker(self.world)),
+        )
         self._last_count = 0
         self._busy = time.monotonic()
 

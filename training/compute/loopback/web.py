@@ -100,11 +100,25 @@ class _Web:
     async def do_stop(self) -> None:
         self._ended.set()
 
+    def _hardware(self, function: str) -> dict[str, Any]:
+        """What a function asks for; nothing of it is there."""
+        definition = self._world.apps.definition(function)
+        return {
+            "gpu": self._world.apps.gpus(function),
+            "cpu": definition.resources.milli_cpu / 1000,
+            "memory": definition.resources.memory_mb,
+            "timeout": definition.timeout_secs,
+            "region": list(definition.scheduler_placement.regions),
+            "secrets": len(definition.secret_ids),
+        }
+
     def _state(self) -> dict[str, Any]:
         calls = [
             {
                 "call": call.identity,
                 "function": self._world.apps.definition(call.function).function_name,
+                "app": self._world.apps.app_of(call.function).name,
+                "hardware": self._hardware(call.function),
                 "state": call.state,
                 "spawned": call.spawned,
                 "starts": call.starts,

@@ -12,6 +12,7 @@ from training.compute.loopback.dicts import Dicts
 from training.compute.loopback.faults import Faults
 from training.compute.loopback.images import Images
 from training.compute.loopback.mounts import Mounts
+from training.compute.loopback.secrets import Secrets
 from training.compute.loopback.store import Store
 from training.compute.loopback.tokens import Token, Tokens
 from training.compute.loopback.volumes import Volumes
@@ -42,6 +43,7 @@ class World:
     faults: Faults
     dicts: Dicts
     mounts: Mounts
+    secrets: Secrets
     volumes: Volumes
     images: Images
     apps: Apps
@@ -62,7 +64,8 @@ def make_world(
     store, blobs = Store(root / "state.sqlite"), Blobs(root / "blobs")
     apps, mounts = Apps(store), Mounts(store, blobs)
     volumes, images = Volumes(store, blobs), Images(store, root / "images")
-    sources = Sources(apps, images, mounts, volumes, store)
+    secrets = Secrets(store)
+    sources = Sources(apps, images, mounts, volumes, secrets, store)
     containers = Containers(sources, root / "containers", limits, listen)
     containers.clean()
     calls = Calls(store, apps, containers.schedule, retry_scale)
@@ -74,6 +77,7 @@ def make_world(
         faults=Faults(),
         dicts=Dicts(store),
         mounts=mounts,
+        secrets=secrets,
         volumes=volumes,
         images=images,
         apps=apps,
