@@ -1,0 +1,28 @@
+"""Data that a command makes: declared beside the training that uses it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepare:
+    """A command that makes the data of a training.
+
+    It is started in a copy of `source`, with ``{out}`` and ``$GOAP_DATA_OUT``: the directory to
+    write into. It is made once: its identity is that of command, source and inputs, and what it
+    wrote is known by its content.
+
+    Attributes:
+        command: Words as of `Training.command`; the one placeholder is ``{out}``.
+        source: Files, folders and globs that it is made of, relative to the file that declares.
+        inputs: Files and folders that it reads where they are: absolute, or relative to that file.
+            Their content is part of its identity. ``{inputs}`` is the folder of that file.
+        shell: Whether the command is read by a shell.
+    """
+
+    command: str | Sequence[str]
+    source: Sequence[str] = ()
+    inputs: Sequence[str] = ()
+    shell: bool = False
