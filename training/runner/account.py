@@ -1,0 +1,132 @@
+"""What a training cost so far, written on the volume by whoever used the hardware.
+
+A line is durable before the script starts, at least every minute while it runs, and at its end. So
+a kill loses one heartbeat at most, and nobody has to ask a clock of somebody else.
+"""
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from training.store.durable import disk_errors
+
+__all__ = ["HEARTBEAT_SECONDS", "Account", "Use", "total_seconds", "uses_of"]
+
+HEARTBEAT_SECONDS: Final = 30.0
+
+State: TypeAlias = Literal["started", "running", "ended"]
+
+
+@dataclass(frozen=True)
+class Use:
+    """One line: hardware that an attempt used until then.
+
+    Attributes:
+        attempt: Its number, from 1.
+        call: The platform's name of the call; empty where there is no platform.
+        gpu: What was asked for; `device`, what was there.
+        began: When the hardware began to be ours, seconds since 1970.
+        seconds: Since then.
+    """
+
+    attempt: int
+    call: str
+    state: State
+    gpu: str
+    device: str
+    began: float
+    seconds: float
+
+
+class Account:
+    """Writes the lines of one attempt.
+
+    Args:
+        path: The account of the training.
+        attempt: The number of the attempt.
+        call: The platform's name of the call.
+        gpu: What was asked for.
+        device: What is there.
+        began: When the hardware began to be ours, seconds since 1970; by default now.
+        heartbeat: Seconds between two lines.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        attempt: int,
+        *,
+        call: str = "",
+        gpu: str = "",
+        device: str = "",
+        began: float | None = None,
+        heartbeat: float = HEARTBEAT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        now = time.time()
+        self._path, self._heartbeat, self._clock = path, heartbeat, clock
+        self._began = now if began is None else began
+        self._zero = clock() - max(0.0, now - self._began)
+        self._use = Use(attempt, call, "started", gpu, device, round(self._began, 3), 0.0)
+        self._last = clock()
+        self._write("started")
+
+    @property
+    def seconds(self) -> float:
+        """Of this attempt until now."""
+        return self._clock() - self._zero
+
+    def beat(self) -> bool:
+        """Write a line when it is time; whether one was written."""
+        if self._clock() - self._last < self._heartbeat:
+            return False
+        self._write("running")
+        return True
+
+    def end(self) -> None:
+        """Write the last line."""
+        self._write("ended")
+
+    def _write(self, state: State) -> None:
+        self._last = self._clock()
+        use = dataclasses.replace(self._use, state=state, seconds=round(self.seconds, 3))
+        line = json.dumps(dataclasses.asdict(use)).encode() + b"\n"
+        with disk_errors(self._path), self._path.open("a+b") as file:
+            if (end := file.seek(0, os.SEEK_END)) and file.seek(end - 1) and file.read(1) != b"\n":
+                line = b"\n" + line  # whoever was killed in the middle of a line
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def uses_of(content: bytes) -> list[Use]:
+    """Every whole line of an account, oldest first; a torn one is passed over."""
+    uses = []
+    for line in content.splitlines(keepends=True):
+        try:
+            stored = json.loads(line) if line.endswith(b"\n") else None
+            uses.append(Use(**stored)) if isinstance(stored, Mapping) else None
+        except (ValueError, TypeError):
+            continue
+    return uses
+
+
+def total_seconds(uses: Iterable[Use]) -> float:
+    """Seconds of hardware of all attempts together.
+
+    >>> use = Use(1, "", "running", "", "", 0.0, 30.0)
+    >>> total_seconds([use, dataclasses.replace(use, seconds=60.0),
+    ...                dataclasses.replace(use, attempt=2, seconds=5.0)])
+    65.0
+    """
+    longest: dict[tuple[int, str, float], float] = {}
+    for use in uses:
+        name = (use.attempt, use.call, use.began)
+        longest[name] = max(longest.get(name, 0.0), use.seconds)
+    return sum(longest.values())

@@ -1,0 +1,56 @@
+"""Where and how one attempt runs, as whoever starts it knows."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.runner.account import HEARTBEAT_SECONDS
+from training.runner.process import GRACE_SECONDS
+
+__all__ = ["Call", "script_base"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """Where and how an attempt runs.
+
+    Attributes:
+        call: The platform's name of the call; empty where there is no platform.
+        gpu: What was asked for.
+        began: When the hardware began to be ours, seconds since 1970; None: now.
+        programs: Directories that come first on the script's PATH.
+        contract: A directory put on the script's PYTHONPATH, last, that holds the contract.
+        environment: What the script's environment starts from.
+        heartbeat: Seconds between two lines of the account.
+        grace: Seconds from SIGTERM until the script is killed.
+        scratch: Where the work directory is made; None: where the system keeps such.
+        after_save: Called when checkpoints are sealed and when the attempt ended: a container
+            commits its volume here.
+        console: Gets the runner's lines of the log as well.
+    """
+
+    call: str = ""
+    gpu: str = ""
+    began: float | None = None
+    programs: tuple[str, ...] = ()
+    contract: str = ""
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    heartbeat: float = HEARTBEAT_SECONDS
+    grace: float = GRACE_SECONDS
+    scratch: Path | None = None
+    after_save: Callable[[], None] = lambda: None
+    console: Callable[[str], object] | None = None
+
+
+def script_base(call: Call) -> dict[str, str]:
+    """What the environment of a script starts from: nothing of ours that was meant for us."""
+    base = {name: value for name, value in call.environment.items() if name[:5] != "GOAP_"}
+    path = os.pathsep.join([*call.programs, base.get("PATH", os.defpath)])
+    python = os.pathsep.join(filter(None, [base.get("PYTHONPATH", ""), call.contract]))
+    return {
+        **base,
+        "PATH": path,
+        **({"PYTHONPATH": python} if python else {}),
+        "PYTHONUNBUFFERED": "1",
+    }

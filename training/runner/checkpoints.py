@@ -1,0 +1,276 @@
+"""The checkpoints of a script: sealed when they are whole, believed when every byte is as sealed.
+
+A script writes one elsewhere and renames it, or says by a file in it that it is whole. The runner
+then writes a ``manifest.json`` into it: key, step, data, the sha256 of each file. The sha256 of
+that manifest is in ``saved.jsonl`` before: so a directory that was copied here from another
+training, or was changed since, is not believed. One without a manifest is what a kill left between
+the two, and is sealed by the next attempt.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from training.errors import CheckpointError
+from training.runner.keep import Keep
+from training.runner.order import Order
+from training.store.durable import TEMPORARY, sha256_of, sync_directory, write_whole
+from training.store.layout import LocalLayout
+from training.store.names import MANIFEST_FILE
+from training.store.saved import add_saved, saved_manifests
+
+__all__ = ["FORMAT", "Checkpoint", "Store", "pinned_steps"]
+
+FORMAT: Final = 3
+_STEP: Final = re.compile(r"\d+(?=\D*$)")
+Report = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A sealed checkpoint.
+
+    Attributes:
+        step: How many steps it holds.
+        path: Its directory.
+        sha256: Of its manifest.
+        metrics: What was measured last when it was sealed.
+        files: Name below the directory to its sha256 and bytes.
+    """
+
+    step: int
+    path: Path
+    sha256: str
+    metrics: Mapping[str, float]
+    files: Mapping[str, tuple[str, int]]
+
+    @property
+    def bytes(self) -> int:
+        """Room that its files take."""
+        return sum(size for _, size in self.files.values())
+
+
+def pinned_steps(path: Path) -> frozenset[int]:
+    """The steps that somebody wants kept.
+
+    Raises:
+        CheckpointError: The file that holds them cannot be read, so nothing may go.
+    """
+    try:
+        return frozenset(int(step) for step in json.loads(path.read_bytes())["steps"])
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read: {error}",
+            fix=f"rm {path}, then pin again what must stay",
+            code="damaged_record",
+        ) from error
+
+
+class Store:
+    """The checkpoints of one training.
+
+    Args:
+        order: Says where a script writes them, and when one is whole.
+        layout: Where the training is.
+    """
+
+    def __init__(self, order: Order, layout: LocalLayout) -> None:
+        self._order, self._layout = order, layout
+        self._root = layout.saved_path.parent
+
+    def seal_new(
+        self, metrics: Callable[[int], Mapping[str, float]], report: Report
+    ) -> list[Checkpoint]:
+        """Seal every whole checkpoint that has no manifest yet; those that were, by step.
+
+        Args:
+            metrics: What was measured up to a step.
+            report: Told of one that cannot be sealed, and why.
+
+        Raises:
+            OSError: There is no room.
+        """
+        sealed = []
+        for step, path in self._whole():
+            if (path / MANIFEST_FILE).exists():
+                continue
+            try:
+                sealed.append(self._seal(step, path, metrics(step)))
+            except CheckpointError as error:
+                report(path.name, error.message)
+            except FileNotFoundError as error:
+                report(path.name, f"it changed while it was read: {error.filename}")
+        return sealed
+
+    def entries(self, report: Report | None = None) -> list[Checkpoint]:
+        """Every checkpoint whose manifest is ours and holds together, by step."""
+        saved, entries = saved_manifests(self._root), []
+        for step, path in self._whole():
+            try:
+                entries.append(self._read(step, path, saved))
+            except CheckpointError as error:
+                if report is not None:
+                    report(path.name, error.message)
+        return entries
+
+    def newest_valid(self, report: Report | None = None) -> Checkpoint | None:
+        """The newest checkpoint whose every byte is as sealed; None without one."""
+        for entry in reversed(self.entries(report)):
+            try:
+                verify(entry)
+            except CheckpointError as error:
+                if report is not None:
+                    report(entry.path.name, error.message)
+                continue
+            return entry
+        return None
+
+    def prune(self, keep: Keep) -> list[Checkpoint]:
+        """Delete what is not kept; those that were deleted.
+
+        The newest stays whatever the policy says, and what is pinned. One is renamed before it is
+        emptied, so that nobody meets half of it.
+
+        Raises:
+            CheckpointError: What is pinned cannot be read, so nothing may go.
+        """
+        entries = self.entries()
+        kept = keep.kept({entry.step: entry.metrics for entry in entries})
+        kept |= pinned_steps(self._layout.pins_path) | {entry.step for entry in entries[-1:]}
+        gone = [entry for entry in entries if entry.step not in kept]
+        for entry in gone:
+            discard(entry.path)
+        return gone
+
+    def clear(self) -> None:
+        """Remove what a kill left half deleted or half written under a temporary name."""
+        for path in self._layout.path.glob(f"{TEMPORARY}*"):
+            _remove(path)
+        for path in self._root.glob(f"{TEMPORARY}*"):
+            _remove(path)
+
+    def _whole(self) -> list[tuple[int, Path]]:
+        """Directories that a script called a checkpoint, by step."""
+        declared, found = self._order.checkpoints, []
+        for path in self._layout.path.glob(declared.pattern):
+            number = _STEP.search(path.name)
+            hidden = path.name.startswith(".") or path.is_symlink() or not path.is_dir()
+            if number is None or hidden:
+                continue
+            if declared.complete and not (path / declared.complete).is_file():
+                continue
+            found.append((int(number[0]), path))
+        return sorted(found)
+
+    def _seal(self, step: int, path: Path, metrics: Mapping[str, float]) -> Checkpoint:
+        files = {}
+        for each in _files(path):
+            with each.open("rb") as file:
+                os.fsync(file.fileno())
+            name = each.relative_to(path).as_posix()
+            files[name] = {"sha256": sha256_of(each), "bytes": each.stat().st_size}
+        if not files:
+            raise CheckpointError("there is nothing in it")
+        for directory in {each.parent for each in _files(path)}:
+            sync_directory(directory)
+        content: dict[str, Any] = {
+            "format": FORMAT,
+            "training_key": self._order.key,
+            "data": self._order.data,
+            "step": step,
+            "metrics": dict(metrics),
+            "files": files,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        text = json.dumps({**content, "seal": _seal_of(content)}, indent=2, sort_keys=True) + "\n"
+        self._root.mkdir(parents=True, exist_ok=True)
+        add_saved(self._root, step, hashlib.sha256(text.encode()).hexdigest())
+        write_whole(path / MANIFEST_FILE, text)
+        return self._read(step, path, saved_manifests(self._root))
+
+    def _read(self, step: int, path: Path, saved: frozenset[str]) -> Checkpoint:
+        try:
+            stored = (path / MANIFEST_FILE).read_bytes()
+            content = json.loads(stored)
+            seal = content.pop("seal")
+            files = {n: (str(f["sha256"]), int(f["bytes"])) for n, f in content["files"].items()}
+            entry = Checkpoint(
+                int(content["step"]),
+                path,
+                hashlib.sha256(stored).hexdigest(),
+                {name: float(value) for name, value in content["metrics"].items()},
+                files,
+            )
+        except OSError as error:
+            raise CheckpointError(f"no {MANIFEST_FILE}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{MANIFEST_FILE} is no manifest: {error}") from error
+        if content.get("training_key") != self._order.key:
+            raise CheckpointError(f"it is of training {content.get('training_key') or 'unknown'}")
+        if content.get("data") != self._order.data:
+            raise CheckpointError(f"it learned from data {str(content.get('data'))[:12]}, not ours")
+        if seal != _seal_of(content):
+            raise CheckpointError(f"{MANIFEST_FILE} was changed after it was sealed")
+        if entry.step != step:
+            raise CheckpointError(f"it is a copy of step {entry.step} under another name")
+        if entry.sha256 not in saved:
+            raise CheckpointError(f"this training never sealed its {MANIFEST_FILE}")
+        return entry
+
+
+def verify(entry: Checkpoint) -> None:
+    """Return when every file of a checkpoint is as it was sealed, byte for byte.
+
+    Raises:
+        CheckpointError: One is missing, has another length or another checksum.
+    """
+    for name, (sha256, size) in sorted(entry.files.items()):
+        path = entry.path / name
+        try:
+            if (length := path.lstat().st_size) != size:
+                raise CheckpointError(f"{name} has {length:,} bytes, not {size:,}")
+            if (digest := sha256_of(path)) != sha256:
+                raise CheckpointError(f"{name} has sha256 {digest[:12]}, sealed was {sha256[:12]}")
+        except OSError as error:
+            raise CheckpointError(f"{name}: {error.strerror}") from error
+
+
+def discard(path: Path) -> None:
+    """Delete a checkpoint so that nobody meets half of it."""
+    doomed = path.with_name(f"{TEMPORARY}pruned-{path.name}-{os.getpid()}")
+    with suppress(FileNotFoundError):
+        path.rename(doomed)
+        sync_directory(path.parent)
+    _remove(doomed)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _files(path: Path) -> Iterable[Path]:
+    """Every file of a checkpoint but its manifest; links are followed by nobody."""
+    for each in sorted(path.rglob("*")):
+        if each.is_symlink():
+            raise CheckpointError(f"{each.relative_to(path)} is a link")
+        if each.is_file() and each != path / MANIFEST_FILE and not each.name.startswith(TEMPORARY):
+            yield each
+
+
+def _seal_of(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
