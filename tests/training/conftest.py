@@ -1,12 +1,18 @@
 """A volume with synthetic cats, and trainings of seconds on it."""
 
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from training.contract import Run
 from training.data.shard import (
     IMAGES_FILE,
     LABELS_FILE,
@@ -17,11 +23,91 @@ from training.data.shard import (
 )
 from training.data.synthetic import portraits
 from training.learn.config import Execution, TrainingConfig, resolve
+from training.script.script import run_script
 from training.script.train import train
 from training.store.directory import TrainingDirectory, dataset_name
 from training.store.durable import sha256_of
 from training.store.result import Result
 from training.store.spec import Spec
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one attempt of a script ended: its exit code and what it wrote."""
+
+    code: int
+    result: dict[str, Any] | None
+    failure: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """A run directory, and attempts in it.
+
+    Attributes:
+        volume: Holds the dataset.
+        dataset: Its digest.
+        path: The run directory.
+        config: What is trained.
+    """
+
+    volume: Path
+    dataset: str
+    path: Path
+    config: TrainingConfig
+
+    def run(self, resume: Path | None = None, deadline: float | None = None, **more: Any) -> Ran:
+        """One attempt from the newest checkpoint, or from `resume`.
+
+        Args:
+            resume: The checkpoint to go on from.
+            deadline: Seconds since 1970.
+            more: Settings that say how, and what `run_script` takes.
+        """
+        takes = {name: more.pop(name) for name in ("stop", "tasks", "judges") if name in more}
+        for name in ("result.json", "failure.json"):
+            (self.path / name).unlink(missing_ok=True)
+        settings = self.path / "settings.json"
+        settings.write_text(
+            json.dumps({**self.config.model_dump(mode="json"), "threads": 1, **more}),
+            encoding="utf-8",
+        )
+        newest = resume or max(self.checkpoints(), default=None)
+        given = {
+            "GOAP_RUN_DIR": str(self.path),
+            "GOAP_RESUME": "" if newest is None else str(newest),
+            "GOAP_DATA_DIR": str(self.volume / "datasets" / self.dataset),
+            "GOAP_SETTINGS": str(settings),
+            "GOAP_KEY": self.path.name,
+            "GOAP_DEADLINE": "" if deadline is None else str(deadline),
+        }
+        with _environment(given):
+            code = run_script(Run(), **takes)
+        return Ran(code, self._object("result.json"), self._object("failure.json"))
+
+    def checkpoints(self) -> list[Path]:
+        """Those that are whole, by step."""
+        return sorted((self.path / "checkpoints").glob("step-*"))
+
+    def rows(self, name: str = "loss") -> list[dict[str, Any]]:
+        """The rows of metrics that hold a number of this name."""
+        lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return [row for line in lines if name in (row := json.loads(line))]
+
+    def _object(self, name: str) -> dict[str, Any] | None:
+        path = self.path / name
+        return json.loads(path.read_bytes()) if path.exists() else None
+
+
+@contextmanager
+def _environment(given: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @dataclass(frozen=True)
@@ -52,6 +138,12 @@ class Bench:
         """Return the result of one attempt, in this process and with one thread."""
         how = Execution.model_validate({"threads": 1, **execution})
         return train(self.volume, directory.key, execution=how)
+
+    def scripted(self, key: str, model: str = "dit", **settings: object) -> "Scripted":
+        """Return a run directory for a training of the `smoke` preset with these settings."""
+        path = self.volume / "trainings" / key
+        path.mkdir(parents=True)
+        return Scripted(self.volume, self.dataset, path, resolve(model, "smoke", settings))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,7 +5,7 @@ import torch
 
 from training.learn.config import resolve
 from training.learn.device import choose_device, has_fast_bf16, plain_attention_is_faster
-from training.script.train import suited_threads
+from training.script.threads import suited_threads
 
 CPU = torch.device("cpu")
 

@@ -16,8 +16,11 @@ from training.learn.device import choose_device
 from training.learn.diffusion import DiffusionTask
 from training.learn.learner import Learner
 from training.learn.parallel import Group
+from training.script.points import Point
 from training.script.saver import Saver
+from training.script.volume_points import VolumePoints
 from training.store.checkpoints import CheckpointStore, Entry
+from training.store.manifest import Arithmetic
 
 
 class SlowDisk(CheckpointStore):
@@ -30,6 +33,11 @@ class SlowDisk(CheckpointStore):
     def write(self, *arguments: Any, **more: Any) -> Entry:
         assert self.go.wait(300)
         return super().write(*arguments, **more)
+
+
+def point(learner: Learner) -> Point:
+    """What is saved of a learner."""
+    return Point(learner.step, learner.tensors(), None, 0.0, {}, Arithmetic())
 
 
 def interrupt_when_it_waits(thread: int) -> None:
@@ -51,7 +59,7 @@ def test_thrown_out_of_waiting_for_one_checkpoint_the_next_does_not_write_into_i
     device = choose_device("fp32", threads=1, device="cpu")
     learner = Learner(DiffusionTask(config, 1), config, Execution(), device, Group())
     store = SlowDisk(tmp_path)
-    saver = Saver(store, config, None, background=True)
+    saver = Saver(VolumePoints(store, config), background=True)
 
     def step() -> dict[str, torch.Tensor]:
         images = torch.full((config.batch, 16, 16, 3), 0.5)
@@ -62,22 +70,22 @@ def test_thrown_out_of_waiting_for_one_checkpoint_the_next_does_not_write_into_i
         raise KeyboardInterrupt
 
     first = step()
-    saver.save(learner, {}, {})
+    saver.save(point(learner))
     second = step()
     before = signal.signal(signal.SIGALRM, preempt)
     sender = threading.Thread(target=interrupt_when_it_waits, args=(threading.get_ident(),))
     try:
         sender.start()
         with pytest.raises(KeyboardInterrupt):
-            saver.save(learner, {}, {})
+            saver.save(point(learner))
         sender.join()
     finally:
         signal.signal(signal.SIGALRM, before)
     store.go.set()
-    saver.save(learner, {}, {})
+    saver.save(point(learner))
     newest = saver.wait()
     saver.close()
-    assert newest is not None
+    assert newest == 2
     assert [entry.step for entry in store.entries()] == [1, 2]
     for entry, weights in zip(store.entries(), (first, second), strict=True):
         written = store.read(entry)[0]["model"]

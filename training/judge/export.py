@@ -81,7 +81,7 @@ def weights_of(
     for entry in reversed(entries):
         try:
             tensors, _ = store.read(entry, only=[average])
-            check_fit(entry, tensors, {average: dict(model.named_parameters())})
+            check_fit(entry.path, tensors, {average: dict(model.named_parameters())})
         except CheckpointError as error:
             refused.add(entry.path, error.message)
             continue

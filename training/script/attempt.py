@@ -1,8 +1,10 @@
 """What one attempt at a training is made of, and how far it has come."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from training.data.shard import Dataset
 from training.judge.judge import Judge
@@ -10,11 +12,29 @@ from training.learn.config import Execution, TrainingConfig
 from training.learn.device import Device
 from training.learn.parallel import Group
 from training.learn.task import Task
-from training.script.journal import Journal
-from training.store.checkpoints import Entry
-from training.store.directory import TrainingDirectory
-from training.store.result import FileRef, Verdict
-from training.store.spec import Spec
+from training.script.points import Points
+
+
+class Log(Protocol):
+    """What is said while a model learns: lines for people, rows of numbers."""
+
+    def info(self, text: str) -> None:
+        """Say a line."""
+
+    def warning(self, text: str) -> None:
+        """Say a line about something that a person may want to look at."""
+
+    def progress(self, row: Mapping[str, float], target: int) -> None:
+        """Give the line and the row of a window of steps."""
+
+    def measured(self, step: int, found: Mapping[str, float]) -> None:
+        """Give the line and the row of what was measured on the model at a step."""
+
+    def sampled(self, step: int, path: Path) -> None:
+        """Tell of a sample grid."""
+
+    def start_over(self, step: int) -> None:
+        """Forget rows after `step`: those steps are about to be done again."""
 
 
 @dataclass(frozen=True)
@@ -22,35 +42,32 @@ class Attempt:
     """Everything one attempt at a training is made of.
 
     Attributes:
-        directory: Where its records go.
-        spec: What to train.
+        key: The training key.
+        config: What to train.
         dataset: What to learn from.
         task: The model and its loss.
         judge: Measures the model.
         execution: How to run this attempt.
         device: Where it computes.
         group: The processes that train together.
+        points: Where checkpoints are kept.
+        samples: The directory of sample grids.
         log: Lines for people and rows of metrics.
-        after_save: Called when a checkpoint is durable, before older ones go.
         clock: Monotonic seconds.
     """
 
-    directory: TrainingDirectory
-    spec: Spec
+    key: str
+    config: TrainingConfig
     dataset: Dataset
     task: Task
     judge: Judge
     execution: Execution
     device: Device
     group: Group
-    log: Journal
-    after_save: Callable[[], None] | None = None
+    points: Points
+    samples: Path
+    log: Log
     clock: Callable[[], float] = time.monotonic
-
-    @property
-    def config(self) -> TrainingConfig:
-        """All settings."""
-        return self.spec.settings
 
 
 @dataclass
@@ -63,10 +80,8 @@ class Reached:
         images: Images learned from in this attempt.
         loop_seconds: Seconds of this attempt.
         metrics: Newest value of everything measured.
-        gates: Decided at the end.
         stopped: Why it was interrupted; None if it was not.
-        sample: The newest grid.
-        checkpoint: The newest checkpoint known to be whole.
+        sample: The newest grid, with the sha256 of its bytes.
     """
 
     step: int = 0
@@ -74,7 +89,5 @@ class Reached:
     images: int = 0
     loop_seconds: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
-    gates: list[Verdict] = field(default_factory=list)
     stopped: str | None = None
-    sample: FileRef | None = None
-    checkpoint: Entry | None = None
+    sample: tuple[Path, str] | None = None

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from training.script.lines import measured_line, progress_line, stamped
 from training.store.directory import TrainingDirectory
 from training.store.durable import disk_errors, write_whole
 from training.store.result import Result
@@ -67,21 +68,12 @@ class Journal:
     def progress(self, row: Mapping[str, float], target: int) -> None:
         """Write the line and the row of a window of steps."""
         self._row(row)
-        parts = [
-            f"Step {row['step']}/{target}",
-            f"Loss: {row['loss']:.4f}",
-            f"LR: {row['lr']:.2e}",
-            f"Speed: {row['steps_per_second']:.1f} steps/s",
-        ]
-        if self._memory is not None:
-            parts.append(f"GPU Mem: {self._memory():.1f} GB")
-        self.info(" | ".join(parts))
+        self.info(progress_line(row, target, self._memory))
 
     def measured(self, step: int, found: Mapping[str, float]) -> None:
         """Write the line and the row of what was measured on the model at a step."""
         self._row({"step": step, **found})
-        text = " | ".join(f"{name}: {value:.4f}" for name, value in found.items())
-        self.info(f"Step {step} | {text}")
+        self.info(measured_line(step, found))
 
     def sampled(self, step: int, path: Path) -> None:
         """Tell the tracker of a sample grid."""
@@ -120,7 +112,7 @@ class Journal:
     def _line(self, level: str, text: str) -> None:
         if self._quiet:
             return
-        line = f"{self._now():%Y-%m-%d %H:%M:%S} | {level:<7} | {text}\n"
+        line = stamped(self._now(), level, text)
         shown = False
         # A full disk must not keep a failing training from saying on the console why it fails.
         with suppress(OSError), self._directory.log_path.open("a", encoding="utf-8") as file:

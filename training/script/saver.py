@@ -1,116 +1,89 @@
-"""Writing and finding checkpoints from the loop's point of view.
+"""Saving from the loop's point of view: one point at a time, and the loop goes on.
 
 ::
 
-    save --> snapshot --> write, commit, prune
+    save --> snapshot --> keep
               |            in a thread (background) or before `save` returns: the same code
               the loop may change the weights again as soon as `save` returns
 """
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from dataclasses import replace
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
-from training.learn.config import TrainingConfig
-from training.learn.learner import Learner
-from training.store.checkpoints import CheckpointStore, Entry, Restored
+from training.script.points import Point, Points, Report
 from training.store.fit import Tensors
-from training.store.manifest import Arithmetic
-from training.store.retention import execute, plan_prune, plan_roll_back, policy_of
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 class Saver:
-    """Saves a learner and prunes what is no longer needed; one checkpoint at a time.
+    """Keeps points, one at a time.
 
     Args:
-        store: Where checkpoints are.
-        config: Says which to keep.
-        after_save: Called when a checkpoint is durable and before older ones are deleted; a
-            container commits its volume here. In the background it is called from a thread.
+        points: Where they are kept.
         background: Write while the loop goes on, from a copy of the tensors in host memory: for a
             GPU, which would wait. On a CPU the writing would only take the loop's cores.
     """
 
-    def __init__(
-        self,
-        store: CheckpointStore,
-        config: TrainingConfig,
-        after_save: Callable[[], None] | None,
-        *,
-        background: bool,
-    ) -> None:
-        self._store, self._config, self._after_save = store, config, after_save
+    def __init__(self, points: Points, *, background: bool) -> None:
+        self._points = points
         self._copy = Snapshot() if background else None
         self._pool: Executor = ThreadPoolExecutor(1, "save") if background else _AtOnce()
-        self._writing: Future[Entry] | None = None
+        self._writing: Future[int] | None = None
         self._step = -1
-        self.last: Entry | None = None
-        """The newest checkpoint known to be durable."""
+        self.last: int | None = None
+        """The newest step known to be durable."""
 
-    def restore(
-        self,
-        report: Callable[[Path, str], None],
-        limit: int | None = None,
-        into: Tensors | None = None,
-    ) -> Restored | None:
-        """Return the newest valid checkpoint, and remember it.
+    def restore(self, report: Report, into: Tensors) -> Point | None:
+        """Return the point to go on from, and remember its step.
 
         Args:
             report: Called with each checkpoint that is passed over, and the reason.
             into: Where its tensors are to go.
-            limit: Newer ones were judged bad by whoever set it: they are deleted, or the next
-                attempt would go on from them.
         """
-        restored = self._store.restore(report, limit=limit, into=into)
-        if restored is not None:
-            self.last, self._step = restored.entry, restored.entry.step
-            if limit is not None:
-                execute(plan_roll_back(self._store, restored.entry))
-        return restored
+        point = self._points.newest(report, into)
+        if point is not None:
+            self.last = self._step = point.step
+        return point
 
-    def reserve(self, learner: Learner) -> None:
+    def reserve(self, tensors: Tensors) -> None:
         """Take the host memory for copies now, so that the first save does not wait for it."""
         if self._copy is not None:
-            self._copy.reserve(learner.tensors())
+            self._copy.reserve(tensors)
 
-    def save(self, learner: Learner, state: dict[str, Any], metrics: dict[str, float]) -> None:
-        """Begin to write the learner's checkpoint, unless this very step was saved already.
+    def save(self, point: Point) -> None:
+        """Begin to keep a point with live tensors, unless this very step was saved already.
 
-        Waits for the checkpoint before it, if that is still being written.
+        Waits for the one before it, if that is still being written.
 
         Raises:
-            DiskFull: There was no room, now or for the checkpoint before; older checkpoints are
-                untouched.
+            DiskFull: There was no room, now or for the one before; older ones are untouched.
         """
-        if self._step == learner.step:
+        if self._step == point.step:
             return
         self.wait()
-        tensors: Tensors = learner.tensors()
         if self._copy is not None:
-            tensors = self._copy.take(tensors)
-        self._writing = self._pool.submit(
-            self._write, learner.step, tensors, state, dict(metrics), learner
-        )
-        self._step = learner.step
+            point = replace(point, tensors=self._copy.take(point.tensors))
+        self._writing = self._pool.submit(self._write, point)
+        self._step = point.step
         self.finished()
 
-    def finished(self) -> Entry | None:
-        """Return the newest durable checkpoint without waiting for one that is being written.
+    def finished(self) -> int | None:
+        """Return the newest durable step without waiting for one that is being written.
 
         Raises:
             DiskFull: There was no room for the last one.
         """
         return self.wait() if self._writing is not None and self._writing.done() else self.last
 
-    def wait(self) -> Entry | None:
-        """Return the newest durable checkpoint once nothing is being written any more.
+    def wait(self) -> int | None:
+        """Return the newest durable step once nothing is being written any more.
 
         Raises:
             DiskFull: There was no room for the last one.
@@ -129,32 +102,11 @@ class Saver:
         """End the thread, when what it writes is written."""
         self._pool.shutdown()
 
-    def _write(
-        self,
-        step: int,
-        tensors: Tensors,
-        state: dict[str, Any],
-        metrics: dict[str, float],
-        learner: Learner,
-    ) -> Entry:
+    def _write(self, point: Point) -> int:
         if self._copy is not None:
             self._copy.arrived()
-        entry = self._store.write(
-            step,
-            tensors,
-            state,
-            metrics,
-            arithmetic=Arithmetic(
-                learner.device.dtype_name,
-                learner.device.threads,
-                learner.micro_batch,
-                learner.group.ranks,
-            ),
-        )
-        if self._after_save is not None:
-            self._after_save()
-        execute(plan_prune(self._store, policy_of(self._config)))
-        return entry
+        self._points.keep(point)
+        return point.step
 
 
 class Snapshot:

@@ -1,33 +1,34 @@
 """One attempt at a training, from what is on the volume to a result on the volume."""
 
-import gc
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from training.data.shard import Dataset, load_whole
 from training.errors import ConfigError, DiskFull, FailureClass, OutOfMemory, TrainingError
+from training.judge.gates import verdicts_of
 from training.judge.judge import JUDGES, MakeJudge
 from training.key import config_digest, source_digest
 from training.key_parts import key_settings
-from training.learn.config import Execution, TrainingConfig
+from training.learn.config import Execution
 from training.learn.device import choose_device
-from training.learn.learner import is_out_of_memory, out_of_memory
 from training.learn.loop import TASKS, MakeTask
 from training.learn.parallel import joined
 from training.script.attempt import Attempt, Reached
+from training.script.endings import as_training_error, forget_frames, free_memory
 from training.script.journal import Journal
 from training.script.signals import StopFlag
+from training.script.threads import suited_threads
 from training.script.trainer import Trainer
+from training.script.volume_points import VolumePoints
 from training.store.adjustments import adjustments_of, read_adjustments
 from training.store.directory import TrainingDirectory
-from training.store.result import CheckpointRef, DatasetRef, Failure, Result
+from training.store.result import CheckpointRef, DatasetRef, Failure, FileRef, Result
 from training.store.spec import Spec
-
-SMALL_STEP = 2_000_000
-"""Batch times pixels times width, below which a step is one thread's work."""
 
 
 def train(
@@ -78,17 +79,20 @@ def train(
             track=execution.track,
             course=f"lr_scale {execution.lr_scale:g}",
         )
-        judge = judges[config.model](config, len(dataset.classes), task)
         attempt = Attempt(
-            directory, spec, dataset, task, judge, execution, device, group, log, after_save
+            directory.key,
+            config,
+            dataset,
+            task,
+            judges[config.model](config, len(dataset.classes), task),
+            execution,
+            device,
+            group,
+            VolumePoints(directory.store(spec), config, after_save, execution.resume_step),
+            directory.sample_path(0).parent,
+            log,
         )
-        return _carried(attempt, flag)
-
-
-def suited_threads(config: TrainingConfig) -> int | None:
-    """Return how many CPU threads suit a training; None for as many as torch would take."""
-    # A second thread costs more than it saves on small tensors: 14 ms and 25 ms a step of `smoke`.
-    return 1 if config.batch * config.image_size**2 * config.dim < SMALL_STEP else None
+        return _Carrier(attempt, directory, spec, log).carried(flag)
 
 
 def _what_to_train(directory: TrainingDirectory) -> tuple[Spec, Dataset]:
@@ -109,91 +113,113 @@ def _what_to_train(directory: TrainingDirectory) -> tuple[Spec, Dataset]:
     return spec, dataset
 
 
-def _carried(attempt: Attempt, stop: StopFlag) -> Result:
-    """Train, and write a result whatever happens."""
-    began = _now()
-    if attempt.group.is_first:
-        attempt.directory.begin_attempt()
-    reached = Reached()
-    failure: TrainingError | None = None
-    thrown: BaseException | None = None
-    trainer: Trainer | None = None
-    try:
-        with stop.listening():
-            trainer = Trainer(attempt, reached)
-            trainer.train(stop)
-    except TrainingError as error:
-        failure = error
-    except Exception as error:  # noqa: BLE001 - the top of a training: recorded, and raised again below
-        failure, thrown = _as_training_error(attempt, error), error
-    except BaseException as error:  # noqa: BLE001 - thrown in from outside: save, record, let it go on
-        reached.stopped, thrown = type(error).__name__, error
+@dataclass(frozen=True)
+class _Carrier:
+    """Trains, and writes a result whatever happens."""
+
+    attempt: Attempt
+    directory: TrainingDirectory
+    spec: Spec
+    log: Journal
+
+    def carried(self, stop: StopFlag) -> Result:
+        attempt, began = self.attempt, _now()
+        if attempt.group.is_first:
+            self.directory.begin_attempt()
+        reached = Reached()
+        failure: TrainingError | None = None
+        thrown: BaseException | None = None
+        trainer: Trainer | None = None
         try:
+            with stop.listening():
+                trainer = Trainer(attempt, reached)
+                trainer.train(stop)
+        except TrainingError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 - the top of a training: recorded, and raised again below
+            failure, thrown = as_training_error(attempt, error), error
+        except BaseException as error:  # noqa: BLE001 - thrown in from outside: save, record, let it go on
+            reached.stopped, thrown = type(error).__name__, error
+            try:
+                if trainer is not None:
+                    trainer.save_if_whole()
+            except TrainingError as unsaved:
+                attempt.log.warning(f"could not save before ending: {unsaved}")
+        finally:
             if trainer is not None:
-                trainer.save_if_whole()
-        except TrainingError as unsaved:
-            attempt.log.warning(f"could not save before ending: {unsaved}")
-    finally:
-        if trainer is not None:
-            trainer.close()
-        del trainer
-        _forget_frames(failure)
-        _free_memory()
-    result = _result(attempt, reached, failure, began)
-    _finish(attempt, result)
-    if thrown is not None and not isinstance(failure, OutOfMemory):
-        raise thrown
-    return result
+                trainer.close()
+            del trainer
+            forget_frames(failure)
+            free_memory()
+        result = self._result(reached, failure, began)
+        self._finish(result)
+        if thrown is not None and not isinstance(failure, OutOfMemory):
+            raise thrown
+        return result
 
+    def _result(self, reached: Reached, error: TrainingError | None, began: str) -> Result:
+        attempt, dataset = self.attempt, self.attempt.dataset
+        earlier = self.directory.read_result()
+        status: Literal["failed", "interrupted", "completed"] = (
+            "failed" if error else "interrupted" if reached.stopped else "completed"
+        )
+        done = status == "completed"
+        return Result(
+            training_key=attempt.key,
+            model=attempt.config.model,
+            preset=attempt.config.preset,
+            dataset=DatasetRef(
+                name=self.spec.label,
+                kind=dataset.kind,
+                digest=dataset.digest,
+                images=len(dataset),
+                classes=len(dataset.classes),
+                skipped=dataset.skipped,
+            ),
+            status=status,
+            step=reached.step,
+            target_step=attempt.config.steps,
+            failure=_failure(reached, error),
+            metrics=reached.metrics,
+            gates=verdicts_of(attempt.config, reached.metrics) if done else [],
+            checkpoint=self._checkpoint(),
+            samples=self._sample(reached),
+            seconds=reached.seconds,
+            images_per_second=reached.images / reached.loop_seconds if reached.loop_seconds else 0,
+            device=attempt.device.name,
+            dtype=attempt.device.dtype_name,
+            threads=attempt.device.threads,
+            attempts=self.directory.attempts,
+            started=earlier.started if earlier else began,
+            ended=_now(),
+            config_digest=config_digest(key_settings(attempt.config)),
+            source_digest=source_digest(),
+            torch=torch.__version__,
+        )
 
-def _forget_frames(error: BaseException | None) -> None:
-    """Drop the tracebacks of an error: their frames keep the model and its memory alive."""
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
+    def _checkpoint(self) -> CheckpointRef | None:
+        points = self.attempt.points
+        entry = points.last if isinstance(points, VolumePoints) else None
+        if entry is None:
+            return None
+        path = self.directory.checkpoint_name(entry.step)
+        return CheckpointRef(path=path, step=entry.step, sha256=entry.sha256)
 
+    def _sample(self, reached: Reached) -> FileRef | None:
+        if reached.sample is None:
+            return None
+        path, sha256 = reached.sample
+        return FileRef(path=path.relative_to(self.directory.root).as_posix(), sha256=sha256)
 
-def _as_training_error(attempt: Attempt, error: Exception) -> TrainingError:
-    if is_out_of_memory(error):
-        return out_of_memory(attempt.execution.micro_batch or attempt.config.batch)
-    return TrainingError(f"{type(error).__name__}: {error}", code="unexpected")
-
-
-def _result(attempt: Attempt, reached: Reached, error: TrainingError | None, began: str) -> Result:
-    earlier = attempt.directory.read_result()
-    dataset = attempt.dataset
-    return Result(
-        training_key=attempt.directory.key,
-        model=attempt.config.model,
-        preset=attempt.config.preset,
-        dataset=DatasetRef(
-            name=attempt.spec.label,
-            kind=dataset.kind,
-            digest=dataset.digest,
-            images=len(dataset),
-            classes=len(dataset.classes),
-            skipped=dataset.skipped,
-        ),
-        status="failed" if error else "interrupted" if reached.stopped else "completed",
-        step=reached.step,
-        target_step=attempt.config.steps,
-        failure=_failure(reached, error),
-        metrics=reached.metrics,
-        gates=reached.gates,
-        checkpoint=_checkpoint(attempt, reached),
-        samples=reached.sample,
-        seconds=reached.seconds,
-        images_per_second=reached.images / reached.loop_seconds if reached.loop_seconds else 0.0,
-        device=attempt.device.name,
-        dtype=attempt.device.dtype_name,
-        threads=attempt.device.threads,
-        attempts=attempt.directory.attempts,
-        started=earlier.started if earlier else began,
-        ended=_now(),
-        config_digest=config_digest(key_settings(attempt.config)),
-        source_digest=source_digest(),
-        torch=torch.__version__,
-    )
+    def _finish(self, result: Result) -> None:
+        """Write the result; on a full disk say so and leave the exit code to tell the rest."""
+        if not self.attempt.group.is_first:
+            return
+        try:
+            self.directory.write_result(result)
+        except DiskFull as error:
+            self.log.warning(str(error))
+        self.log.ended(result)
 
 
 def _failure(reached: Reached, error: TrainingError | None) -> Failure | None:
@@ -212,34 +238,6 @@ def _failure(reached: Reached, error: TrainingError | None) -> Failure | None:
             step=reached.step,
         )
     return None
-
-
-def _checkpoint(attempt: Attempt, reached: Reached) -> CheckpointRef | None:
-    entry = reached.checkpoint
-    if entry is None:
-        return None
-    return CheckpointRef(
-        path=attempt.directory.checkpoint_name(entry.step),
-        step=entry.step,
-        sha256=entry.sha256,
-    )
-
-
-def _finish(attempt: Attempt, result: Result) -> None:
-    """Write the result; on a full disk say so and leave the exit code to tell the rest."""
-    if not attempt.group.is_first:
-        return
-    try:
-        attempt.directory.write_result(result)
-    except DiskFull as error:
-        attempt.log.warning(str(error))
-    attempt.log.ended(result)
-
-
-def _free_memory() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _now() -> str:

@@ -16,18 +16,19 @@ import hashlib
 
 import torch
 
-from training.judge.gates import LossWatch, verdicts_of
+from training.judge.gates import LossWatch
 from training.judge.held import measured_on
 from training.judge.sampling import grid_png
 from training.learn.learner import StepReport
 from training.learn.loop import Loop
 from training.script.attempt import Attempt, Reached
+from training.script.points import Point
 from training.script.progress import Window
 from training.script.saver import Saver
 from training.script.signals import StopFlag
-from training.store.checkpoints import Restored
 from training.store.durable import write_whole
-from training.store.result import FileRef
+from training.store.manifest import Arithmetic
+from training.store.names import step_name
 
 WATCHED_STEPS = 100
 """The first steps are looked at one by one, even where that makes a GPU wait: most mistakes show
@@ -60,10 +61,7 @@ class Trainer:
         self._learner = self._loop.learner
         background = attempt.execution.background_saves
         self._saver = Saver(
-            attempt.directory.store(attempt.spec),
-            attempt.config,
-            attempt.after_save,
-            background=attempt.device.is_gpu if background is None else background,
+            attempt.points, background=attempt.device.is_gpu if background is None else background
         )
         self._watch = LossWatch()
         self._window = Window(attempt.clock)
@@ -77,7 +75,7 @@ class Trainer:
         """
         self._restore()
         if self._attempt.group.is_first:
-            self._saver.reserve(self._learner)
+            self._saver.reserve(self._learner.tensors())
         self._window = Window(self._attempt.clock)
         self._began, self._before = self._window.began, self.reached.seconds
         while not self._loop.finished and self.reached.stopped is None:
@@ -87,7 +85,7 @@ class Trainer:
             if self._attempt.group.agree(stop.reason is not None, self._learner.step):
                 self.reached.stopped = stop.reason or "another process was stopped"
         self._save()
-        self.reached.checkpoint = self._saver.wait()
+        self._saver.wait()
         if self._loop.finished:
             self.reached.stopped = None
             self._examine(stop)
@@ -104,7 +102,7 @@ class Trainer:
     def close(self) -> None:
         """Wait for a checkpoint that is still being written; nothing is raised any more."""
         try:
-            self.reached.checkpoint = self._saver.wait()
+            self._saver.wait()
         except Exception as error:  # noqa: BLE001 - what ended the attempt is what counts
             self._attempt.log.warning(f"could not save before ending: {error}")
         finally:
@@ -115,7 +113,6 @@ class Trainer:
             lambda path, why: self._attempt.log.warning(
                 f"Checkpoint {path.name} is passed over: {why}"
             ),
-            limit=self._attempt.execution.resume_step,
             into=self._learner.tensors(),
         )
         if found is None:
@@ -124,26 +121,35 @@ class Trainer:
             self._validate()
             self.reached.metrics["validation_first"] = self.reached.metrics["validation_loss"]
             return
-        self._learner.load(found.tensors, found.entry.step)
-        self.reached.checkpoint = found.entry
-        self._watch = LossWatch(found.state["loss_start"])
-        self.reached.step = found.entry.step
-        self.reached.seconds = found.state["seconds"]
-        self.reached.metrics = dict(found.entry.manifest.metrics)
-        self._attempt.log.start_over(found.entry.step)
-        self._attempt.log.info(f"Resuming at step {found.entry.step} of {self._config.steps}")
-        self._say_what_changed(found)
+        self._learner.load(found.tensors, found.step)
+        self._watch = LossWatch(found.loss_start)
+        self.reached.step = found.step
+        self.reached.seconds = found.seconds
+        self.reached.metrics = dict(found.metrics)
+        self._attempt.log.start_over(found.step)
+        self._attempt.log.info(f"Resuming at step {found.step} of {self._config.steps}")
+        self._say_what_changed(found.arithmetic)
 
-    def _say_what_changed(self, found: Restored) -> None:
-        then, now = found.entry.manifest, self._attempt.device
+    def _arithmetic(self) -> Arithmetic:
+        device = self._attempt.device
+        return Arithmetic(
+            device.dtype_name,
+            device.threads,
+            self._learner.micro_batch,
+            self._attempt.group.ranks,
+            torch.__version__,
+        )
+
+    def _say_what_changed(self, then: Arithmetic) -> None:
+        now = self._arithmetic()
         for name, old, new in (
-            ("precision", then.dtype, now.dtype_name),
+            ("precision", then.dtype, now.dtype),
             ("threads", then.threads, now.threads),
-            ("micro-batch", then.micro_batch, self._learner.micro_batch),
-            ("number of processes", then.processes, self._attempt.group.ranks),
-            ("torch", then.torch, torch.__version__),
+            ("micro-batch", then.micro_batch, now.micro_batch),
+            ("number of processes", then.processes, now.processes),
+            ("torch", then.torch, now.torch),
         ):
-            if old is not None and old != new:
+            if old not in (None, "") and old != new:
                 self._attempt.log.warning(
                     f"{name} was {old} and is {new}: the weights will differ in the last bits"
                 )
@@ -170,7 +176,7 @@ class Trainer:
             self._sample()
         if step % config.save_every == 0:
             self._save()
-        self.reached.checkpoint = self._saver.finished()
+        self._saver.finished()
 
     def _log_window(self) -> None:
         row = self._close_window()
@@ -198,8 +204,16 @@ class Trainer:
         if len(self._window):
             self._watch.observe(self._learner.step, *self._window.totals())
         if self._attempt.group.is_first:
-            state = {"loss_start": self._watch.start, "seconds": self.reached.seconds}
-            self._saver.save(self._learner, state, self.reached.metrics)
+            self._saver.save(
+                Point(
+                    self._learner.step,
+                    self._learner.tensors(),
+                    self._watch.start,
+                    self.reached.seconds,
+                    dict(self.reached.metrics),
+                    self._arithmetic(),
+                )
+            )
         self._attempt.group.wait()
 
     def _validate(self) -> None:
@@ -212,17 +226,14 @@ class Trainer:
             images, found = self._attempt.judge.examples(model, self._held)
         self._measured(found)
         synthetic = self._attempt.dataset.synthetic
-        about = [("training", self._attempt.directory.key), ("step", str(self._learner.step))]
+        about = [("training", self._attempt.key), ("step", str(self._learner.step))]
         about += [("source", "SYNTHETIC")] if synthetic else []
         png = grid_png(images, caption="SYNTHETIC" if synthetic else "", about=about)
-        path = self._attempt.directory.sample_path(self._learner.step)
+        path = self._attempt.samples / f"{step_name(self._learner.step)}.png"
         if self._attempt.group.is_first:
             write_whole(path, png)
             self._attempt.log.sampled(self._learner.step, path)
-            self.reached.sample = FileRef(
-                path=path.relative_to(self._attempt.directory.root).as_posix(),
-                sha256=hashlib.sha256(png).hexdigest(),
-            )
+            self.reached.sample = (path, hashlib.sha256(png).hexdigest())
 
     def _measured(self, found: dict[str, float]) -> None:
         self.reached.metrics |= found
@@ -235,8 +246,6 @@ class Trainer:
         self.reached.metrics["validation_ratio"] = self.reached.metrics["validation_loss"] / first
         self._sample()
         self._judge(stop)
-        if self.reached.stopped is None:
-            self.reached.gates = verdicts_of(self._config, self.reached.metrics)
 
     def _judge(self, stop: StopFlag) -> None:
         """Measure at length. Stopped in the middle, the next attempt does this part again."""

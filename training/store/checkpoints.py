@@ -43,7 +43,7 @@ from training.store.manifest import (
 )
 from training.store.names import MANIFEST_FILE, STATE_FILE, STEP_PREFIX, step_name
 from training.store.saved import add_saved, saved_manifests
-from training.store.tensorfile import hash_pieces, read_tensors, tensor_pieces, write_pieces
+from training.store.tensorfile import SUFFIX, hash_pieces, read_tensors, tensor_pieces, write_pieces
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,7 +58,6 @@ __all__ = [
 
 Report: TypeAlias = Callable[[Path, str], None]
 
-_SUFFIX = ".safetensors"
 _REPLACED = ".old-"
 
 
@@ -164,7 +163,7 @@ class CheckpointStore:
             try:
                 tensors, state = self.read(entry)
                 if into is not None:
-                    check_fit(entry, tensors, into)
+                    check_fit(entry.path, tensors, into)
             except CheckpointError as error:
                 if report is not None:
                     report(entry.path, error.message)
@@ -194,8 +193,8 @@ class CheckpointStore:
         Raises:
             CheckpointError: A file that was asked for is missing or not as written.
         """
-        names = [name for name in entry.manifest.files if name.endswith(_SUFFIX)]
-        stems = {name.removesuffix(_SUFFIX): name for name in sorted(names)}
+        names = [name for name in entry.manifest.files if name.endswith(SUFFIX)]
+        stems = {name.removesuffix(SUFFIX): name for name in sorted(names)}
         chosen = stems if only is None else {stem: stems[stem] for stem in stems if stem in only}
         missing = sorted(set(only or ()) - set(stems))
         if missing:
@@ -263,8 +262,7 @@ class CheckpointStore:
             metrics=dict(metrics),
             files=files,
             created=self._clock().isoformat(timespec="seconds"),
-            torch=torch.__version__,
-            **asdict(arithmetic),
+            **{**asdict(arithmetic), "torch": arithmetic.torch or torch.__version__},
         ).sealed()
 
     def clean(self) -> tuple[Path, ...]:
@@ -317,7 +315,7 @@ def _write_files(
     directory: Path, tensors: Tensors, state: Mapping[str, Any]
 ) -> dict[str, FileRecord]:
     """Write and hash all files at the same time; returns their records by name."""
-    pieces = {f"{stem}{_SUFFIX}": tensor_pieces(tensors[stem]) for stem in sorted(tensors)}
+    pieces = {f"{stem}{SUFFIX}": tensor_pieces(tensors[stem]) for stem in sorted(tensors)}
     text = json.dumps(state, sort_keys=True, indent=1, allow_nan=False) + "\n"
     pieces[STATE_FILE] = [memoryview(text.encode())]
     sizes = {name: sum(piece.nbytes for piece in pieces[name]) for name in pieces}

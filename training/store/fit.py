@@ -1,9 +1,10 @@
 """Whether the tensors of a checkpoint are those that a model needs."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from training.store.manifest import Entry, invalid
+from training.store.manifest import invalid
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,7 +15,7 @@ Tensors: TypeAlias = Mapping[str, Mapping[str, "Tensor"]]
 """By file stem (``model``, ``ema``, ``optimizer``) and name."""
 
 
-def check_fit(entry: Entry, tensors: Tensors, into: Tensors) -> None:
+def check_fit(path: Path, tensors: Tensors, into: Tensors) -> None:
     """Return when the tensors read from a checkpoint are those that are needed, by name and shape.
 
     Raises:
@@ -24,10 +25,10 @@ def check_fit(entry: Entry, tensors: Tensors, into: Tensors) -> None:
         for name, wanted in part.items():
             tensor = tensors.get(stem, {}).get(name)
             if tensor is None:
-                raise invalid(entry.path, f"{stem} holds no tensor {name}")
+                raise invalid(path, f"{stem} holds no tensor {name}")
             if (tensor.shape, tensor.dtype) != (wanted.shape, wanted.dtype):
                 shapes = f"{_shape(tensor)}, and the model has {_shape(wanted)}"
-                raise invalid(entry.path, f"{stem} holds {name} as {shapes}")
+                raise invalid(path, f"{stem} holds {name} as {shapes}")
 
 
 def _shape(tensor: "Tensor") -> str:

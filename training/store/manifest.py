@@ -49,12 +49,14 @@ class Arithmetic:
         threads: CPU threads of a process.
         micro_batch: Images that go through the model at the same time, in one process.
         processes: How many train together.
+        torch: Its version.
     """
 
     dtype: str = "fp32"
     threads: int = 1
     micro_batch: int | None = None
     processes: int | None = None
+    torch: str = ""
 
 
 class CheckpointManifest(BaseModel):

@@ -10,16 +10,28 @@ import json
 import mmap
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from training.errors import CheckpointError
 from training.store.durable import begin_to_sync, reserve_room
+from training.store.names import STATE_FILE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["file_sha256", "hash_pieces", "read_tensors", "tensor_pieces", "write_pieces"]
+__all__ = [
+    "SUFFIX",
+    "file_sha256",
+    "hash_pieces",
+    "read_tensors",
+    "tensor_pieces",
+    "write_files",
+    "write_pieces",
+]
+
+SUFFIX = ".safetensors"
 
 _NAMES = {
     "torch.float64": "F64",
@@ -102,6 +114,23 @@ def write_pieces(path: Path, pieces: Sequence[memoryview]) -> None:
                 begun = written
         file.flush()
         os.fsync(file.fileno())
+
+
+def write_files(
+    directory: Path, tensors: Mapping[str, Mapping[str, "Tensor"]], state: Mapping[str, Any]
+) -> None:
+    """Write a file for each group of tensors and one for the state, all at the same time.
+
+    Raises:
+        OSError: There is no room, or the disk fails.
+    """
+    pieces = {f"{stem}{SUFFIX}": tensor_pieces(part) for stem, part in tensors.items()}
+    text = json.dumps(state, sort_keys=True, indent=1, allow_nan=False) + "\n"
+    pieces[STATE_FILE] = [memoryview(text.encode())]
+    with ThreadPoolExecutor(len(pieces)) as pool:
+        writing = [pool.submit(write_pieces, directory / name, pieces[name]) for name in pieces]
+        for each in writing:
+            each.result()
 
 
 def file_sha256(path: Path) -> tuple[str, int]:
