@@ -5,7 +5,8 @@ import math
 import pytest
 
 from training.errors import FailureClass, LossCollapsed, LossDiverged, LossNotFinite, TrainingError
-from training.judge.gates import Gate, LossWatch
+from training.judge.gates import LossWatch
+from training.runner.gates import Gate
 
 
 def seen(*losses: float) -> LossWatch:
@@ -62,7 +63,7 @@ def test_a_resumed_training_is_judged_by_its_own_start() -> None:
 def test_a_gate_compares_and_says_what_it_compared(
     direction: str, value: float, passed: bool
 ) -> None:
-    found = Gate("g", "m", direction, 0.5).verdict({"m": value})  # type: ignore[arg-type]
+    found = Gate("m", direction, 0.5, "g").verdict({"m": value})  # type: ignore[arg-type]
     assert (found.name, found.metric, found.value, found.threshold, found.passed) == (
         "g",
         "m",
@@ -74,9 +75,9 @@ def test_a_gate_compares_and_says_what_it_compared(
 
 @pytest.mark.parametrize("direction", [">=", "<="])
 def test_nan_passes_no_gate(direction: str) -> None:
-    assert not Gate("g", "m", direction, 0.5).verdict({"m": math.nan}).passed  # type: ignore[arg-type]
+    assert not Gate("m", direction, 0.5, "g").verdict({"m": math.nan}).passed  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("direction", [">=", "<="])
 def test_what_was_never_measured_passes_no_gate(direction: str) -> None:
-    assert not Gate("g", "m", direction, 0.5).verdict({"other": 0.5}).passed  # type: ignore[arg-type]
+    assert not Gate("m", direction, 0.5, "g").verdict({"other": 0.5}).passed  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.judge.gates import accuracy_by_luck
 from training.judge.held import Held
 from training.judge.pictures import confusion_picture
 from training.judge.quality import (
@@ -51,6 +52,7 @@ class BreedJudge:
             "calibration_error_scaled": calibration_error(calibrated(scores, labels), labels),
             "temperature": fitted_temperature(scores, labels),
             "chance": float(chance),
+            "accuracy_by_luck": accuracy_by_luck(float(chance), len(labels)),
             "held_out": float(len(labels)),
         }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from training.judge.gates import further_than_photos
 from training.judge.held import Held
 from training.judge.quality import neighbour_correlation, thumbnail_distance
 from training.judge.sampling import sample
@@ -96,7 +97,7 @@ class DrawingJudge:
             ("thumbnail_distance_noise", torch.cat(noises)),
         ):
             found[name] = thumbnail_distance(images, held.images, mirrors=self.config.augment)
-        yield found
+        yield {**found, "further_than_photos": further_than_photos(found)}
 
     def _judged(self, held: Held, start: int) -> tuple[Tensor, Tensor]:
         """Return the noise and the labels of a piece of samples; labels as photos have them."""

@@ -1,12 +1,12 @@
 """What stops a training at once, and what decides at its end whether it is any good."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from training.errors import LossCollapsed, LossDiverged, LossNotFinite
 from training.learn.config import TrainingConfig
+from training.runner.gates import Gate
 from training.store.result import Verdict
 
 COLLAPSE_RATIO = 1e-4
@@ -65,62 +65,49 @@ class LossWatch:
             )
 
 
-@dataclass(frozen=True)
-class Gate:
-    """A threshold that a finished training has to reach.
-
-    Attributes:
-        name: What it is called in logs and records.
-        metric: The measurement that is compared.
-        direction: On which side of the threshold the measurement has to be.
-        threshold: The limit itself.
-    """
-
-    name: str
-    metric: str
-    direction: Literal[">=", "<="]
-    threshold: float
-
-    def verdict(self, metrics: Mapping[str, float]) -> Verdict:
-        """What the gate gives; NaN and a measurement that was never made do not pass."""
-        value = metrics.get(self.metric, math.nan)
-        passed = value >= self.threshold if self.direction == ">=" else value <= self.threshold
-        return Verdict(
-            name=self.name,
-            metric=self.metric,
-            threshold=self.threshold,
-            direction=self.direction,
-            value=value,
-            passed=passed,
-        )
+def accuracy_by_luck(chance: float, count: int) -> float:
+    """What a guess reaches once in forty trainings: two standard errors above its mean."""
+    return min(1.0, chance + 2 * math.sqrt(chance * (1 - chance) / count))
 
 
-def gates_of(config: TrainingConfig, metrics: Mapping[str, float]) -> tuple[Gate, ...]:
-    """The gates that a configuration asks for; some thresholds depend on what was measured."""
-    differs = Gate("average_differs", "average_distance", ">=", 1e-6)
-    if config.model == "classifier":
-        chance, count = metrics.get("chance", math.nan), metrics.get("held_out", math.nan)
-        # Two standard errors of a guess: what luck reaches once in forty trainings.
-        luck = 2 * math.sqrt(chance * (1 - chance) / count)
-        above = Gate("better_than_chance", "accuracy", ">=", min(1.0, chance + luck))
-        return (Gate("loss_fell", "loss_ratio", "<=", 0.95), differs, above)
-    gates = (
-        Gate("loss_fell", "validation_ratio", "<=", 0.7),
-        differs,
-        Gate("samples_not_noise", "sample_correlation", ">=", MINIMUM_CORRELATION),
-    )
-    if "thumbnail_distance" not in metrics:
-        return gates  # no samples were asked for
-    limit = metrics["thumbnail_distance_photos"] + (
-        config.judged_share * metrics["thumbnail_distance_noise"]
-    )
-    return (*gates, Gate("samples_like_photos", "thumbnail_distance", "<=", limit))
+def further_than_photos(measured: Mapping[str, float]) -> float:
+    """How much further than photos samples are from photos, as a share of noise."""
+    beyond = measured["thumbnail_distance"] - measured["thumbnail_distance_photos"]
+    return beyond / measured["thumbnail_distance_noise"]
 
 
-def verdicts_of(config: TrainingConfig, metrics: Mapping[str, float]) -> list[Verdict]:
-    """What the gates of a configuration give for these measurements.
+def gates_of(config: TrainingConfig) -> tuple[Gate, ...]:
+    """The gates that a configuration asks for.
 
     Thresholds are in no training key: a finished training is judged again by those of now, from
     what was measured then.
     """
-    return [gate.verdict(metrics) for gate in gates_of(config, metrics)]
+    differs = Gate("average_distance", ">=", 1e-6, "average_differs")
+    if config.model == "classifier":
+        above = Gate("accuracy", ">=", "accuracy_by_luck", "better_than_chance")
+        return (Gate("loss_ratio", "<=", 0.95, "loss_fell"), differs, above)
+    gates = (
+        Gate("validation_ratio", "<=", 0.7, "loss_fell"),
+        differs,
+        Gate("sample_correlation", ">=", MINIMUM_CORRELATION, "samples_not_noise"),
+    )
+    if not config.judged_samples:
+        return gates
+    return (*gates, Gate("further_than_photos", "<=", config.judged_share, "samples_like_photos"))
+
+
+def completed(measured: Mapping[str, float]) -> dict[str, float]:
+    """Measurements with what earlier versions left to be computed from them."""
+    found = dict(measured)
+    if "thumbnail_distance" in found and "further_than_photos" not in found:
+        found["further_than_photos"] = further_than_photos(found)
+    if "chance" in found and "accuracy_by_luck" not in found:
+        found["accuracy_by_luck"] = accuracy_by_luck(found["chance"], int(found["held_out"]))
+    return found
+
+
+def verdicts_of(config: TrainingConfig, metrics: Mapping[str, float]) -> list[Verdict]:
+    """What the gates of a configuration give for these measurements."""
+    numbers = completed(metrics)
+    given = [gate.verdict(numbers) for gate in gates_of(config)]
+    return [Verdict.model_validate(dataclasses.asdict(verdict)) for verdict in given]
