@@ -48,23 +48,15 @@ def run_script(
 ) -> int:
     """Train until the target, a stop or a failure; return the exit code.
 
-    Args:
-        run: What the script is given, and where it writes.
-        stop: Raised to end early; by default the deadline does.
-        tasks: The models known.
-        judges: Who measures each of them.
-
     Raises:
         Exception: What nobody expected; the newest checkpoint stays.
     """
     try:
         config, execution = _settings(run)
         dataset = _dataset(run, config)
-        seconds = None if run.deadline is None else max(0.001, run.deadline - time.time())
         with joined() as group:
-            device = choose_device(
-                config.precision, execution.threads or suited_threads(config), execution.device
-            )
+            threads = execution.threads or suited_threads(config)
+            device = choose_device(config.precision, threads, execution.device)
             task = tasks[config.model](config, len(dataset.classes))
             attempt = Attempt(
                 run.key,
@@ -79,12 +71,16 @@ def run_script(
                 run.directory / "samples",
                 RunLines(run, device.memory),
             )
-            return _carried(run, attempt, stop or StopFlag(seconds))
+            return _carried(run, attempt, stop or StopFlag(_seconds_left(run)))
     except TrainingError as error:
         _fail(run, error)
     except ContractError as error:
         _fail(run, ConfigError(str(error)))
     return EXIT_FAILED
+
+
+def _seconds_left(run: Run) -> float | None:
+    return None if run.deadline is None else max(0.001, run.deadline - time.time())
 
 
 def _settings(run: Run) -> tuple[TrainingConfig, Execution]:
