@@ -34,8 +34,11 @@ from training.learn.learner import Learner
 from training.learn.parallel import Group
 from training.learn.photos import Photos
 from training.learn.task import Draws
+from training.script.points import Point, Report
 from training.script.saver import Saver
 from training.store.checkpoints import CheckpointStore, Entry
+from training.store.fit import Tensors
+from training.store.manifest import Arithmetic
 
 HERE = Path(__file__).resolve().parent
 SIZE = 128
@@ -217,14 +220,13 @@ def stalls(scratch: Path, rounds: int) -> list[list[str]]:
     sync = torch.cuda.synchronize if device.is_gpu else lambda: None
     rows = []
     for background, words in ((False, "at once"), (True, "in the background")):
-        store = CheckpointStore(scratch / words)
-        saver = Saver(store, config, None, background=background)
-        saver.reserve(learner)
+        saver = Saver(InStore(scratch / words), background=background)
+        saver.reserve(learner.tensors())
         found = []
         for _ in range(rounds):
             learner.step += 1
             sync()
-            found.append(timed(lambda saver=saver: (saver.save(learner, {}, {}), sync())))
+            found.append(timed(lambda saver=saver: (saver.save(point(learner)), sync())))
             saver.wait()
         saver.close()
         target = "<= 0.10 s on a GPU" if background else "-"
@@ -256,6 +258,29 @@ def drop_from_cache(directory: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(descriptor)
+
+
+def point(learner: Learner) -> Point:
+    """What is saved of a learner."""
+    return Point(learner.step, learner.tensors(), None, 0.0, {}, Arithmetic())
+
+
+class InStore:
+    """Keeps points in a store.
+
+    Args:
+        root: Where.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._store = CheckpointStore(root)
+
+    def newest(self, report: Report, into: Tensors) -> Point | None:
+        """None: every measurement begins anew."""
+
+    def keep(self, point: Point) -> None:
+        """Write it."""
+        self._store.write(point.step, point.tensors, {})
 
 
 def timed(work: Callable[[], object]) -> float:
