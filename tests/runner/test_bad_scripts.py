@@ -57,6 +57,15 @@ def test_one_whose_loss_is_not_finite(training, loss):
     assert "at step 12" in ending.failure.message
 
 
+def test_what_was_saved_after_a_loss_went_wrong_is_no_checkpoint(training):
+    script = broken_after("run.log(step, loss=float('nan')); every = 1").replace(
+        "    if step ==", "    time.sleep(0.02)\n    if step =="
+    )
+    tiny = training("import time\n" + script, settings={"steps": 400, "every": 5})
+    ended_badly(tiny, "loss_not_finite", FailureClass.NUMERIC)
+    assert max(tiny.steps) <= 12
+
+
 def test_bare_words_of_other_libraries_are_read_the_same(training):
     write = "open(run.directory / 'metrics.jsonl', 'a').write('{\"step\": 12, \"loss\": NaN}\\n')"
     ended_badly(

@@ -152,23 +152,30 @@ class _Attempt:
         failure: Failure | None = None
         while (code := script.wait(LOOK_SECONDS)) is None:
             failure = failure or self._looked()
-            if failure is not None or self._stop.reason:
+            if failure is not None and failure.failure_class is FailureClass.NUMERIC:
+                script.kill()  # what it would save now is worth nothing
+            elif failure is not None or self._stop.reason:
                 script.stop()
         failure = failure or self._looked()
         if failure is not None:
+            if failure.failure_class is FailureClass.NUMERIC:
+                self._store.discard_unsealed(self._rows.step)
+                self._seal()
             return dataclasses.replace(failure, exit_code=code)
         return self._judged_end(code, killed=script.killed and bool(self._stop.reason))
 
     def _looked(self) -> Failure | None:
         """Look once at what the script wrote: rows, checkpoints, the time."""
         failure = self._rows.look()
+        if failure is not None:
+            return failure
         try:
             self._seal()
             self._account.beat()
         except DiskFull as error:
             self._reserve.release()
-            return failure or Failure(error.failure_class, error.code, error.message, fix=error.fix)
-        return failure
+            return Failure(error.failure_class, error.code, error.message, fix=error.fix)
+        return None
 
     def _judged_end(self, code: int, *, killed: bool) -> Failure | None:
         order, layout = self._order, self._layout
@@ -245,6 +252,8 @@ class _Attempt:
     def _ended(self, failure: Failure | None) -> Ending:
         """Write the verdict, whatever happened before."""
         self._reserve.release()
+        with suppress(DiskFull):
+            self._seal()
         with suppress(DiskFull):
             self._account.end()
         ending = self._ending(failure)

@@ -152,6 +152,12 @@ class Store:
             discard(entry.path)
         return gone
 
+    def discard_unsealed(self, since: int) -> None:
+        """Delete what a script saved since the step where it went wrong."""
+        for step, path in self._whole():
+            if step >= since and not (path / MANIFEST_FILE).exists():
+                discard(path)
+
     def clear(self) -> None:
         """Remove what a kill left half deleted or half written under a temporary name."""
         for path in self._layout.path.glob(f"{TEMPORARY}*"):
