@@ -45,6 +45,10 @@ def load_secret_files() -> "Iterable[Path]":
 
 COMMANDS = {
     "logs": ("actions.commands.logs:LOGS", "The log of a training; -f follows it."),
+    "init": (
+        "actions.commands.init:INIT",
+        "A job file, the pyproject entry and a skill for a script.",
+    ),
     "stop": ("actions.commands.stop:STOP", "Ask a training to save and end."),
 }
 """What the program offers besides the engine's commands; imported when one is used."""
