@@ -111,6 +111,14 @@ class Client:
         return self.compute.status(key).state
 
 
+@pytest.fixture
+def scripts(plane: ControlPlane, python: "Python", tmp_path: Path) -> Any:
+    """Trainings of tiny scripts."""
+    from scripts import Scripts
+
+    return Scripts(plane, python, tmp_path)
+
+
 @pytest.fixture(scope="session")
 def finished() -> dict[str, str]:
     return {}

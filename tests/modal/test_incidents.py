@@ -20,7 +20,7 @@ from conftest import LAUNCH, ROOT, Client, until
 from programs import copy_of_the_source, run
 from watching import LONG, checkpoints, kill, log, newest_call, result, starts
 
-from training.compute.modal.app import MOST_STARTS
+from training.compute.modal.entering import MOST_STARTS
 from training.errors import TrainingError, Unreachable
 from training.key import source_digest, training_key
 from training.learn.config import Execution, TrainingConfig

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from training.store.directory import TrainingDirectory
+from training.store.lease import Lease
 from training.store.volume import LocalVolume
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +79,7 @@ def test_a_training_elsewhere_is_read_through_the_port_and_has_no_path(tmp_path:
     here = TrainingDirectory.local(tmp_path, "0123456789abcdef")
     there = TrainingDirectory(Elsewhere(tmp_path), here.key)
     assert (here.begin_attempt(), there.begin_attempt(), here.attempts) == (1, 2, 2)
-    here.take_lease("fc-1")
+    Lease(here.volume, here).take("fc-1")
     assert there.lease == "fc-1"
     with pytest.raises(Exception, match="is not on this machine"):
         print(there.metrics_path)
@@ -107,10 +108,11 @@ def test_the_last_row_is_found_without_reading_the_whole_of_a_long_training(
 
 def test_a_call_is_given_up_only_when_it_gets_no_further(tmp_path: Path) -> None:
     directory = TrainingDirectory.local(tmp_path, "k")
-    assert [directory.count_start("fc-1") for _ in range(3)] == [1, 2, 3]
+    lease = Lease(directory.volume, directory)
+    assert [lease.count_start("fc-1") for _ in range(3)] == [1, 2, 3]
     directory.store().write(4, {}, {})
-    assert [directory.count_start("fc-1") for _ in range(2)] == [1, 2]
-    assert directory.count_start("fc-2") == 1
+    assert [lease.count_start("fc-1") for _ in range(2)] == [1, 2]
+    assert lease.count_start("fc-2") == 1
 
 
 @pytest.mark.parametrize(

@@ -265,10 +265,11 @@ def test_a_volume_without_a_token_says_authentication(tmp_path: Path, closed_por
 
 def test_compute_writes_to_the_volume_of_the_app(tmp_path: Path) -> None:
     code = (
+        "import threading\n"
         "from training.errors import ConfigError\n"
         "from training.compute.modal.compute import ModalCompute\n"
         "from training.compute.modal.volume import ModalVolume\n"
-        "try: ModalCompute(ModalVolume('other'))\n"
+        "try: ModalCompute(ModalVolume('other')).build_image(print, threading.Event())\n"
         "except ConfigError as error: print(error.fix)"
     )
     done = client(tmp_path, code)

@@ -25,8 +25,8 @@ class Call:
         heartbeat: Seconds between two lines of the account.
         grace: Seconds from SIGTERM until the script is killed.
         scratch: Where the work directory is made; None: where the system keeps such.
-        after_save: Called when checkpoints are sealed and when the attempt ended: a container
-            commits its volume here.
+        after_save: Called when the account has a new line, when checkpoints are sealed and when
+            the attempt ended: a container commits its volume here.
         console: Gets the runner's lines of the log as well.
     """
 

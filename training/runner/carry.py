@@ -132,6 +132,8 @@ class _Attempt:
         settings = adjusted_settings(order, read_adjusted(layout.adjustments_path))
         write_whole(layout.settings_path, json.dumps(dict(settings), indent=2) + "\n")
         self._introduce(settings, step)
+        # that hardware is used is known to others before it is: a kill takes what is not committed
+        self._call.after_save()
         with work_directory(order, layout, self._call.scratch) as work:
             places = self._places()
             words = filled(order.command, {**settings, **places}, shell=order.shell)
@@ -171,7 +173,8 @@ class _Attempt:
             return failure
         try:
             self._seal()
-            self._account.beat()
+            if self._account.beat():
+                self._call.after_save()
         except DiskFull as error:
             self._reserve.release()
             return Failure(error.failure_class, error.code, error.message, fix=error.fix)

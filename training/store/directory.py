@@ -27,6 +27,7 @@ from training.runner.ending import Ending, Reference
 from training.runner.order import Order
 from training.store.checkpoints import CheckpointStore
 from training.store.layout import DATASETS, TRAININGS, Layout
+from training.store.lease import Lease
 from training.store.metrics import rows_of
 from training.store.names import MANIFEST_FILE, step_name, step_of
 from training.store.result import CheckpointRef, Result
@@ -45,7 +46,6 @@ __all__ = [
 ]
 
 _SOURCES = "sources"
-_LEASE, _STARTS = "lease", "starts.json"
 _TAIL = 1 << 16
 """Bytes of the end of metrics.jsonl in which the newest line with a loss is looked for."""
 
@@ -276,26 +276,7 @@ class TrainingDirectory(Layout):
     @property
     def lease(self) -> str:
         """The call that trains this key, or trained it last; empty before the first."""
-        return (self.read(self._own(_LEASE)) or b"").decode()
-
-    def take_lease(self, call: str) -> None:
-        """Keep which call trains this key."""
-        self.volume.write_bytes(self._own(_LEASE), call.encode())
-
-    def count_start(self, call: str) -> int:
-        """How often this call was started since its newest checkpoint.
-
-        The platform starts a container that died again, uncounted and for ever: so it is counted
-        here.
-        """
-        steps = self.checkpoint_steps()
-        newest = step_name(max(steps)) if steps else ""
-        known = self._object(self._own(_STARTS)) or {}
-        same = (known.get("call"), known.get("checkpoint")) == (call, newest)
-        count = int(known["count"]) + 1 if same else 1
-        content = {"call": call, "checkpoint": newest, "count": count}
-        self.volume.write_bytes(self._own(_STARTS), json.dumps(content).encode())
-        return count
+        return Lease(self.volume, self).holder
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """Every whole line of metrics.jsonl, oldest first; a torn last line is passed over."""

@@ -65,6 +65,16 @@ class Layout:
         return f"{self.name}/attempts.json"
 
     @property
+    def lease_name(self) -> str:
+        """Which call of a platform works on it."""
+        return f"{self.name}/lease"
+
+    @property
+    def starts_name(self) -> str:
+        """How often that call was started."""
+        return f"{self.name}/starts.json"
+
+    @property
     def metrics_name(self) -> str:
         """One JSON object per line."""
         return f"{self.name}/metrics.jsonl"

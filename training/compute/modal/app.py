@@ -13,18 +13,15 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import modal
 import modal.exception
 
-if TYPE_CHECKING:
-    from training.store.directory import TrainingDirectory
+from training.compute.modal.entering import MOUNT, TIMEOUT_SECONDS, enter, longest_slice, mounted
 
 __all__ = [
     "APP_NAME",
-    "CLAIMS_NAME",
-    "MOUNT",
     "PINNED",
     "VOLUME_NAME",
     "app",
@@ -33,20 +30,10 @@ __all__ = [
     "image_fingerprint",
     "pins",
     "recipe",
-    "turn",
 ]
 
 APP_NAME: Final = "goap-training"
 VOLUME_NAME: Final = os.environ.get("GOAP_MODAL_VOLUME", "goap-training")
-MOUNT: Final = "/volume"
-CLAIMS_NAME: Final = "goap-training-claims"
-TIMEOUT_SECONDS: Final = 24 * 60 * 60
-MARGIN_SECONDS: Final = 10 * 60
-"""A slice ends this much before the platform would end it, to save and commit in peace."""
-
-MOST_STARTS: Final = 5
-"""A call that dies so often without getting any further is given up, and paid for no longer."""
-
 GPU: Final = os.environ.get("GOAP_MODAL_GPU", "A10G")
 PINNED: Final = (
     "annotated-types",
@@ -116,11 +103,6 @@ def image_fingerprint(constraints: Path = _CONSTRAINTS) -> str:
     return "\n".join([_RECIPE, _PYTHON, platform.machine(), *pins(constraints)])
 
 
-def turn(key: str, after: str) -> str:
-    """The name under which the one call that trains `key` after the call `after` is kept."""
-    return f"turn/{key}/{after or 'first'}"
-
-
 def _shipped(path: Path) -> bool:
     """True for what stays on the client."""
     return path.suffix != ".py" or "loopback" in path.parts
@@ -166,36 +148,13 @@ def train(key: str, over: Sequence[str] = ()) -> dict[str, Any]:
         KeyboardInterrupt: The container is being preempted. It is raised again after saving:
             returning would turn a preempted run into a finished one.
     """
-    call = modal.current_function_call_id() or "unknown"
-    claims = modal.Dict.from_name(CLAIMS_NAME, create_if_missing=True)
-    # a launcher that died right after the call finds it by this
-    claims.put(f"call/{call}", key)
-    mine = turn(key, over[-1] if over else "")
-    if not claims.put(mine, call, skip_if_exists=True) and (owner := claims.get(mine)) != call:
-        return {"duplicate_of": owner}
-    volume.reload()
-    # a container of the loopback control plane is a process, whose mounts lie below a directory
-    root = Path(os.environ.get("GOAP_CONTAINER_ROOT", "/"), MOUNT.lstrip("/"))
-    directory = _directory(root, key)
-    # claims are forgotten after a week without use; the lease on the volume is not
-    owner = directory.lease
-    if owner not in ("", call, *over):
-        return {"duplicate_of": owner}
-    directory.take_lease(call)
-    starts = directory.count_start(call)
-    volume.commit()
-    if starts > MOST_STARTS:
-        raise RuntimeError(f"call {call} died {MOST_STARTS} times without a new checkpoint")
+    entry = enter(key, over, volume)
+    if entry.duplicate_of:
+        return {"duplicate_of": entry.duplicate_of}
     try:
-        return {**_slice(root, key), "call": call}
+        return {**_slice(mounted(), key), "call": entry.call}
     finally:  # also after KeyboardInterrupt and modal.exception.InputCancellation
         volume.commit()
-
-
-def _directory(root: Path, key: str) -> "TrainingDirectory":
-    from training.store.directory import TrainingDirectory  # noqa: PLC0415
-
-    return TrainingDirectory.local(root, key)
 
 
 def declare(named: str = "") -> modal.App:
@@ -231,9 +190,10 @@ def _slice(root: Path, key: str) -> dict[str, Any]:
     from training.script.signals import StopFlag  # noqa: PLC0415
     from training.script.train import train as train_key  # noqa: PLC0415
     from training.store.adjustments import adjustments_of, read_adjustments  # noqa: PLC0415
+    from training.store.directory import TrainingDirectory  # noqa: PLC0415
 
-    execution = adjustments_of(read_adjustments(_directory(root, key)))
-    longest = float(TIMEOUT_SECONDS - MARGIN_SECONDS)
+    execution = adjustments_of(read_adjustments(TrainingDirectory.local(root, key)))
+    longest = longest_slice(TIMEOUT_SECONDS)
     flag = StopFlag(min(execution.deadline_seconds or longest, longest))
     result = train_key(root, key, execution=execution, stop=flag, after_save=volume.commit)
     if result.status == "interrupted" and (flag.reason or "").startswith("SIG"):

@@ -22,7 +22,7 @@ from typing import Any
 
 import modal
 
-from training.compute.modal.app import APP_NAME, CLAIMS_NAME, turn
+from training.compute.modal.entering import CLAIMS_NAME, turn
 from training.errors import Unreachable
 
 __all__ = ["Claim", "Claims", "being_launched"]
@@ -48,6 +48,7 @@ class Claim:
     Attributes:
         number: 0 for the first launch of the key.
         call: The call it made; empty until it is made.
+        function: What it calls: ``app/function``.
         time: When it was claimed, in seconds since 1970.
         host: Machine and boot of the launcher.
         pid: Its process, and `began`, when that process began, so that a reused number is seen.
@@ -56,6 +57,7 @@ class Claim:
     number: int
     call: str
     time: float
+    function: str
     host: str = ""
     pid: int = 0
     began: str = ""
@@ -95,10 +97,10 @@ class Claims:
         return newest
 
     @contextmanager
-    def taken(self, key: str, number: int) -> Iterator[Claim | None]:
+    def taken(self, key: str, number: int, function: str) -> Iterator[Claim | None]:
         """Claim a launch while its call is made; None when somebody else has this number."""
         pid, name = os.getpid(), f"{key}/{number}"
-        mine = Claim(number, "", self._clock(), _host(), pid, _began(pid))
+        mine = Claim(number, "", self._clock(), function, _host(), pid, _began(pid))
         _LAUNCHING.add(name)
         try:
             first = self._dict.put(name, asdict(mine), skip_if_exists=True)
@@ -121,7 +123,7 @@ class Claims:
         if claim.may_be_called(key, self._clock()):
             raise being_launched(key)
         # listed first: a call that starts and ends while we look has said its name by then
-        listed = self._listed()
+        listed = self._listed(claim.function)
         entries = {str(name): value for name, value in self._dict.items()}
         named = {value["call"] for value in entries.values() if isinstance(value, Mapping)}
         for name, value in entries.items():
@@ -148,13 +150,13 @@ class Claims:
             found.append(call)
         return found
 
-    def _listed(self) -> dict[str, bool] | None:
-        """Id → whether it is over, for the newest calls of the training function.
+    def _listed(self, function: str) -> dict[str, bool] | None:
+        """Id → whether it is over, for the newest calls of a function on whatever hardware.
 
         None where the client cannot list calls (before 1.6). A call that is made all the same
         finds its turn taken, and ends at once.
         """
-        words = ["function", "calls", f"{APP_NAME}/train", "--tail", str(_CALLS), "--json"]
+        words = ["function", "calls", function, "--all-variants", "--tail", str(_CALLS), "--json"]
         if self._environment:
             words += ["--env", self._environment]
         done = subprocess.run(
@@ -170,7 +172,7 @@ class Claims:
             return {}  # never deployed, so never called
         if done.returncode:
             raise Unreachable(
-                f"the calls of {APP_NAME}/train cannot be listed: {done.stderr.strip()[-200:]}",
+                f"the calls of {function} cannot be listed: {done.stderr.strip()[-200:]}",
                 fix="modal " + " ".join(words) + ", then run the same command again",
                 code="claim_without_call",
             )
@@ -188,10 +190,8 @@ def being_launched(key: str) -> Unreachable:
 
 
 def _claim(number: int, found: Mapping[str, Any]) -> Claim:
-    known = {
-        name: found[name] for name in ("call", "time", "host", "pid", "began") if name in found
-    }
-    return Claim(number, **known)
+    names = ("call", "time", "function", "host", "pid", "began")
+    return Claim(number, **{name: found[name] for name in names if name in found})
 
 
 def _host() -> str:

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - what declared trainings need is not here yet
 """Training in a container of Modal, behind the `Compute` port.
 
 A training is launched once: a claim in a `modal.Dict` comes before the call, the call's id is kept
@@ -12,35 +11,28 @@ rehearsal control plane (`training/compute/loopback/`).
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import modal
 import modal.exception
 
-from training.compute.modal import app, auth
-from training.compute.modal.calls import at_work, said
-from training.compute.modal.claims import Claims, being_launched
+from training.compute.modal import app, auth, orders
+from training.compute.modal.launching import Launcher
 from training.compute.modal.rates import hourly_rate, listed_rates
 from training.compute.modal.volume import ModalVolume, modal_errors
 from training.compute.port import Auth, HourlyRate, Launch, Shipped, TrainingStatus, status_of
 from training.compute.recipe import Hardware, Recipe
-from training.errors import ConfigError, ImageError, Interrupted, TrainingError, Unreachable
+from training.errors import ConfigError, ImageError, Interrupted, TrainingError
 from training.learn.config import Execution
 from training.runner.order import Order
 from training.store.adjustments import write_adjustments
 from training.store.directory import TrainingDirectory, proof_name
-from training.store.migrate import check_layout
 from training.store.spec import Spec
 
 __all__ = ["ModalCompute"]
-
-PASSING = ("being_launched", "call_without_name")
-PATIENCE_SECONDS, LOOK_SECONDS = 15.0, 0.5
-"""How long a launcher waits for the call of another one that was faster, or that died."""
 
 _WHERE = {
     "modal": "on Modal",
@@ -61,7 +53,7 @@ class ModalCompute:
         name: ``modal``, or ``loopback`` where the control plane is the one on this machine.
 
     Raises:
-        ConfigError: The app is made for another volume, or for a GPU that there is not.
+        ConfigError: The app is made for a GPU that there is not.
     """
 
     def __init__(
@@ -71,11 +63,6 @@ class ModalCompute:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         name: str = "modal",
     ) -> None:
-        if volume.name != app.VOLUME_NAME:
-            raise ConfigError(
-                f"the app writes to volume {app.VOLUME_NAME}, not to {volume.name}",
-                fix=f"export GOAP_MODAL_VOLUME={volume.name}",
-            )
         try:
             app.check_gpu()
         except ValueError as error:
@@ -84,6 +71,7 @@ class ModalCompute:
         self._environment = environment
         self._clock = clock
         self._name = name
+        self._launcher = Launcher(volume, environment, lambda: clock().timestamp())
 
     @property
     def name(self) -> str:
@@ -132,7 +120,9 @@ class ModalCompute:
         Raises:
             ImageError: The build or the smoke function failed.
             Interrupted: `cancelled` was set between the two.
+            ConfigError: The app is made for another volume.
         """
+        self._check_volume()
         try:
             with modal_errors("building the image"):
                 proof = self._smoke(log, cancelled)
@@ -163,48 +153,15 @@ class ModalCompute:
         """Start a call that trains a key, or attach to the one that does; never two.
 
         Raises:
+            ConfigError: The app is made for another volume.
             Unreachable: Nobody answers, or another launcher is between its claim and its call.
         """
-        end = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                with modal_errors(f"launching {spec.key}"):
-                    check_layout(self._volume)
-                    return self._launch(spec, execution)
-            except Unreachable as error:
-                if error.code not in PASSING or time.monotonic() > end:
-                    raise
-            time.sleep(LOOK_SECONDS)
-
-    def _launch(self, spec: Spec, execution: Execution) -> Launch:
-        key, directory, claims = spec.key, self._directory(spec.key), self._claims()
-        before = claims.newest(key)
-        previous = "" if before is None else claims.call_of(key, before)
-        lease = directory.lease
-        over = claims.turns(key, lease)
-        for call in dict.fromkeys(each for each in (*over[-1:], previous, lease) if each):
-            if (owner := at_work(call)) is not None:
-                return Launch(owner, attached=True, call_id=owner)
-        if (result := directory.read_result()) is not None and result.status == "completed":
-            # it ended while nobody looked: there is nothing left to pay for
-            last = over[-1] if over else previous
-            return Launch(last, attached=True, call_id=last)
-        # all that takes long comes before the claim, so that next to nothing lies between
-        # the claim and the call
-        directory.write_spec(spec)
-        write_adjustments(directory, execution)
-        self._deploy()  # the mounted source is that of the training key
-        train = self._function("train").hydrate()
-        with claims.taken(key, 0 if before is None else before.number + 1) as mine:
-            if mine is None:
-                raise being_launched(key)
-            spawned = train.spawn(key, over).object_id
-            claims.tell(key, mine, spawned)
-        return Launch(spawned, attached=False, call_id=spawned)
+        self._check_volume()
+        return self._launcher.launch(_SpecLaunch(self, self._directory(spec.key), spec, execution))
 
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
-        """None: a declared training does not run here yet."""
-        return None
+        """What was said in a container of this image; None where it was never asked."""
+        return orders.proof_of(self._volume, recipe, smoke, _WHERE[self._name])
 
     def prove(
         self,
@@ -214,22 +171,30 @@ class ModalCompute:
         log: Callable[[str], None],
         cancelled: threading.Event,
     ) -> str:
-        """Not yet.
+        """Build the image, and prove it in a container of it, on a processor.
 
         Raises:
-            ConfigError: Always.
+            ImageError: The build failed, a requirement cannot be imported, or the smoke training
+                failed; with its words.
+            Interrupted: ``cancelled`` was set.
         """
-        raise _not_yet()
+        orders.Proving(self._volume, self._environment, recipe, smoke, source).made(log, cancelled)
+        return self.proof_of(recipe, smoke) or ""
 
     def start(
         self, order: Order, source: Shipped, hardware: Hardware, deadline_seconds: float | None
     ) -> Launch:
-        """Not yet.
+        """Start a call that carries a declared training, or attach to the one that does.
 
         Raises:
-            ConfigError: Always.
+            ConfigError: There is no such GPU, or no such secret.
+            Unreachable: Nobody answers, or another launcher is between its claim and its call.
         """
-        raise _not_yet()
+        return self._launcher.launch(
+            orders.OrderLaunch(
+                self._volume, self._environment, order, source, hardware, deadline_seconds
+            )
+        )
 
     def status(self, key: str) -> TrainingStatus:
         """How far a training is, by the volume; whether it runs, by its call.
@@ -238,9 +203,9 @@ class ModalCompute:
             Unreachable: That cannot be known now.
         """
         with modal_errors(f"asking for {key}"):
-            status = status_of(self._directory(key), owner=self._running(key))
+            status = status_of(self._directory(key), owner=self._launcher.running(key))
             unexplained = status.state in ("absent", "interrupted")
-            return replace(status, said=self._said(key)) if unexplained else status
+            return replace(status, said=self._launcher.said(key)) if unexplained else status
 
     def _directory(self, key: str) -> TrainingDirectory:
         return TrainingDirectory(self._volume, key)
@@ -248,24 +213,24 @@ class ModalCompute:
     def stop(self, key: str) -> bool:
         """Cancel the call; the container saves and ends. False when none runs."""
         with modal_errors(f"stopping {key}"):
-            call = self._running(key)
+            call = self._launcher.running(key)
             if call is None:
                 return False
             modal.FunctionCall.from_id(call).cancel()
             return True
 
-    def _claims(self) -> Claims:
-        return Claims(self._environment, lambda: self._clock().timestamp())
+    def _check_volume(self) -> None:
+        """The app of our own two models is made for one volume; a declared training takes any."""
+        if self._volume.name != app.VOLUME_NAME:
+            raise ConfigError(
+                f"the app writes to volume {app.VOLUME_NAME}, not to {self._volume.name}",
+                fix=f"export GOAP_MODAL_VOLUME={self._volume.name}",
+            )
 
-    def _running(self, key: str) -> str | None:
-        """The call that works on a key."""
-        claim = self._claims().newest(key)
-        call = "" if claim is None else self._claims().call_of(key, claim)
-        return at_work(call) if call else None
-
-    def _said(self, key: str) -> str:
-        claim = self._claims().newest(key)
-        return said(claim.call) if claim is not None and claim.call else ""
+    def deployed(self) -> "modal.Function[Any, Any, Any]":
+        """The training function, with the source of now and the image that was proven."""
+        self._deploy()
+        return self._function("train").hydrate()
 
     def _function(self, name: str) -> modal.Function[Any, Any, Any]:
         return modal.Function.from_name(app.APP_NAME, name, environment_name=self._environment)
@@ -289,5 +254,27 @@ class ModalCompute:
         return proof_name(self.image_fingerprint())
 
 
-def _not_yet() -> ConfigError:
-    return ConfigError("a declared training does not run on Modal yet", fix="compute=local")
+@dataclass(frozen=True)
+class _SpecLaunch:
+    """A training of our own two models that is to be launched."""
+
+    compute: ModalCompute
+    directory: TrainingDirectory
+    spec: Spec
+    execution: Execution
+
+    @property
+    def function(self) -> str:
+        return f"{app.APP_NAME}/train"
+
+    def is_completed(self) -> bool:
+        result = self.directory.read_result()
+        return result is not None and result.status == "completed"
+
+    def prepared(self) -> "modal.Function[Any, Any, Any]":
+        self.directory.write_spec(self.spec)
+        write_adjustments(self.directory, self.execution)
+        return self.compute.deployed()  # the mounted source is that of the training key
+
+    def spawned(self, function: "modal.Function[Any, Any, Any]", over: list[str]) -> str:
+        return str(function.spawn(self.spec.key, over).object_id)

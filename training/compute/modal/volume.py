@@ -13,8 +13,13 @@ import modal.exception
 from training.compute.modal.auth import forget
 from training.compute.modal.token import LOG_IN
 from training.errors import AuthenticationError, DiskFull, Unreachable
+from training.store.names import MANIFEST_FILE
 
 __all__ = ["ModalVolume", "modal_errors"]
+
+
+PIECE_BYTES, PIECE_FILES = 64 << 20, 500
+LAST = MANIFEST_FILE
 
 
 @contextmanager
@@ -86,6 +91,11 @@ class ModalVolume:
         return self._name
 
     @property
+    def handle(self) -> modal.Volume:
+        """What a function mounts."""
+        return self._volume
+
+    @property
     def local_root(self) -> Path | None:
         """None: it is not on this machine."""
         return None
@@ -150,16 +160,20 @@ class ModalVolume:
                 return
 
     def upload(self, source: Path, path: str) -> None:
-        """Copy the file or directory ``source / path`` of this machine to ``path``."""
+        """Copy the file or directory ``source / path`` of this machine to ``path``.
+
+        In pieces, so that it takes as much memory whatever the size; what was sent before an
+        interruption is not sent again, as the client asks for bytes by their digest. Files called
+        `LAST` come after all others: a directory with one is whole.
+        """
         local = source / _checked(path)
-        with (
-            modal_errors(f"uploading {local} to volume {self._name}"),
-            self._volume.batch_upload(force=True) as batch,
-        ):
-            if local.is_dir():
-                batch.put_directory(local, "/" + path)
-            else:
-                batch.put_file(local, "/" + path)
+        for piece in _pieces_of(local):
+            with (
+                modal_errors(f"uploading {local} to volume {self._name}"),
+                self._volume.batch_upload(force=True) as batch,
+            ):
+                for file in piece:
+                    batch.put_file(file, "/" + file.relative_to(source).as_posix())
 
     def commit(self) -> None:
         """Nothing to do: a client's write is committed when it returns."""
@@ -192,6 +206,25 @@ class ModalVolume:
             yield from self._volume.read_file(_checked(path))
         except modal.exception.NotFoundError as error:
             raise FileNotFoundError(path) from error
+
+
+def _pieces_of(local: Path) -> Iterator[list[Path]]:
+    """The files below a path, in groups that one upload takes."""
+    found = sorted(each for each in local.rglob("*") if each.is_file()) or [local]
+    piece: list[Path] = []
+    size = 0
+    for file in sorted(found, key=_comes_late):
+        more = file.stat().st_size
+        if piece and (size + more > PIECE_BYTES or len(piece) >= PIECE_FILES):
+            yield piece
+            piece, size = [], 0
+        piece.append(file)
+        size += more
+    yield piece
+
+
+def _comes_late(file: Path) -> bool:
+    return file.name == LAST
 
 
 def _name(entry: _Listed) -> str:

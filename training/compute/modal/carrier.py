@@ -1,0 +1,245 @@
+"""The one function that carries any training on Modal, in one app for each image.
+
+`carry` runs one slice of a training; `prove`, beside it, shows on a processor that the image works.
+Both are deployed without hardware: a call says itself what it is to run on, by
+`Function.with_options`. The clients 1.5.4 and 1.6.4 both have it and take the same there: `gpu`,
+`cpu`, `memory`, `timeout`, `secrets`, `region`, `volumes`, `retries` and more
+(`modal/_functions.py`, `with_options`; `FunctionOptions` in `modal_proto`). They take one GPU
+there; a list in the order it is wanted is taken by `App.function` only, and tags by `App` only: an
+app of its own is deployed for each list and for each set of tags.
+
+Importing this module takes the standard library and the modal client and nothing else: in the
+container there is what the training's requirements say, and none of ours.
+"""
+
+import hashlib
+import json
+import math
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+import modal
+import modal.exception
+
+from training.compute.modal.entering import (
+    MOUNT,
+    TIMEOUT_SECONDS,
+    enter,
+    longest_slice,
+    mounted,
+)
+from training.compute.modal.prover import prove
+from training.compute.modal.scripted import contract_package, script_environment
+from training.compute.recipe import Hardware, Recipe
+
+if TYPE_CHECKING:
+    from training.runner.signals import Stop
+
+__all__ = [
+    "PROOF_SECONDS",
+    "SHIPPED",
+    "app_name",
+    "carry",
+    "declare",
+    "image_name",
+    "image_of",
+    "options",
+    "prove",
+]
+
+SHIPPED: Final = (
+    *("__init__.py", "contract.py", "errors.py", "key.py", "py.typed", "runner/*.py"),
+    *("compute/__init__.py", "compute/recipe.py"),
+    *("compute/modal/__init__.py", "compute/modal/carrier.py", "compute/modal/entering.py"),
+    *("compute/modal/prover.py", "compute/modal/scripted.py"),
+    *(f"store/{name}.py" for name in ("__init__", "durable", "layout", "lease", "lock")),
+    *(f"store/{name}.py" for name in ("names", "saved", "volume")),
+)
+"""What of this package is mounted in a container: what needs the standard library alone."""
+
+PROOF_SECONDS: Final = 30 * 60
+
+
+def app_name(recipe: Recipe, hardware: Hardware) -> str:
+    """The app of an image; with what a call cannot say itself, where there is such."""
+    name = f"goap-{recipe.fingerprint()[:12]}"
+    fixed = json.dumps([_listed(hardware), hardware.tags])
+    if not _listed(hardware) and not hardware.tags:
+        return name
+    return f"{name}-{hashlib.sha256(fixed.encode()).hexdigest()[:6]}"
+
+
+def image_name(recipe: Recipe) -> str:
+    """The name of the image of a recipe, once it is proven."""
+    fingerprint = recipe.fingerprint()
+    return f"goap-{fingerprint[:12]}:{fingerprint[:16]}"
+
+
+def image_of(recipe: Recipe) -> modal.Image:
+    """The image of a recipe; built when it is deployed for the first time."""
+    image = modal.Image.debian_slim(python_version=recipe.python)
+    if recipe.apt:
+        image = image.apt_install(*sorted(recipe.apt))
+    if recipe.requirements:
+        image = image.uv_pip_install(*sorted(recipe.requirements))
+    return image
+
+
+def declare(recipe: Recipe, hardware: Hardware, image: modal.Image) -> modal.App:
+    """The app of an image, to be deployed.
+
+    Args:
+        recipe: What the image is made of.
+        hardware: What an app has to say of it.
+        image: By its recipe or by its name.
+    """
+    made = modal.App(app_name(recipe, hardware), tags=dict(hardware.tags) or None)
+    # last, and mounted: a change of our source builds nothing
+    shipped = image.add_local_python_source("training", ignore=_stays)
+    for function in (carry, prove):
+        made.function(
+            image=shipped,
+            gpu=_listed(hardware) if function is carry else None,
+            timeout=TIMEOUT_SECONDS if function is carry else PROOF_SECONDS,
+            retries=_RETRIES if function is carry else 0,
+            single_use_containers=True,
+            include_source=False,
+        )(function)
+    return made
+
+
+_RETRIES: Final = modal.Retries(
+    max_retries=2, backoff_coefficient=2.0, initial_delay=30.0, max_delay=60.0
+)
+
+
+def options(hardware: Hardware, volume: modal.Volume) -> dict[str, Any]:
+    """What a call says of its hardware; only what was declared."""
+    said: dict[str, Any] = {"volumes": {MOUNT: volume}, "timeout": hardware.timeout}
+    if len(hardware.gpu) == 1:
+        said["gpu"] = hardware.gpu[0]
+    if hardware.cpu is not None:
+        said["cpu"] = hardware.cpu
+    if hardware.memory is not None:
+        said["memory"] = hardware.memory
+    if hardware.region is not None:
+        said["region"] = hardware.region
+    if hardware.secrets:
+        said["secrets"] = [modal.Secret.from_name(name) for name in hardware.secrets]
+    return said
+
+
+def carry(
+    key: str,
+    over: Sequence[str] = (),
+    *,
+    volume: str,
+    deadline: float | None = None,
+    timeout: int = TIMEOUT_SECONDS,
+    gpu: str = "",
+) -> dict[str, Any]:
+    """Carry `key` until its end or this slice's deadline; the volume holds the rest.
+
+    Args:
+        key: The training, whose order and source are on the volume.
+        over: The calls that had this training before and are known to be over, the last one last.
+        volume: The name of the volume that is mounted.
+        deadline: After how many seconds it is to save and end; None: when the call has to.
+        timeout: After how many seconds the platform ends this call.
+        gpu: What was asked for, for the account.
+
+    Returns:
+        ``{"status", "step", "target", "call"}``, or ``{"duplicate_of": call}``.
+
+    Raises:
+        KeyboardInterrupt: The container is being preempted. It is raised after saving: returning
+            would turn a preempted run into a finished one.
+        modal.exception.InputCancellation: The call was cancelled, or its time is over; likewise.
+    """
+    began, own = time.time(), modal.Volume.from_name(volume)
+    entry = enter(key, over, own)
+    if entry.duplicate_of:
+        return {"duplicate_of": entry.duplicate_of}
+    seconds = min(longest_slice(timeout), math.inf if deadline is None else deadline)
+    try:
+        told, reason = _carried(key, seconds, entry.call, gpu, began, own.commit)
+    finally:
+        own.commit()
+    if told["status"] == "interrupted":
+        _raise_again(reason)
+    return {**told, "call": entry.call}
+
+
+def _carried(
+    key: str, seconds: float, call: str, gpu: str, began: float, commit: Callable[[], None]
+) -> tuple[dict[str, Any], str]:
+    """How an attempt ended, and why it was asked to."""
+    from training.runner.call import Call  # noqa: PLC0415
+    from training.runner.carry import carry as carry_key  # noqa: PLC0415
+    from training.runner.signals import Stop  # noqa: PLC0415
+    from training.store.layout import LocalLayout  # noqa: PLC0415
+    from training.store.lock import holding  # noqa: PLC0415
+
+    root, stop = mounted(), Stop(seconds)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        _cancelling(stop),
+        holding(LocalLayout(root, key)),
+    ):
+        where = Call(
+            call=call,
+            gpu=gpu,
+            began=began,
+            contract=contract_package(Path(scratch)),
+            environment=script_environment(),
+            after_save=commit,
+            console=_say,
+        )
+        ending = carry_key(root, key, stop, where)
+    told = {"status": ending.status, "step": ending.step, "target": ending.target_step}
+    return told, stop.reason
+
+
+_CANCELLED: Final = "the call was cancelled, or its time is over"
+
+
+@contextmanager
+def _cancelling(stop: "Stop") -> Iterator[None]:
+    """Let the platform's cancellation ask to stop, in place of an exception at any line."""
+
+    def take(_number: int, _frame: FrameType | None) -> None:
+        stop.ask(_CANCELLED)
+
+    before = signal.signal(signal.SIGUSR1, take)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def _raise_again(reason: str) -> None:
+    if reason == _CANCELLED:
+        raise modal.exception.InputCancellation(reason)
+    if reason.startswith("SIG"):
+        raise KeyboardInterrupt(reason)
+
+
+def _say(line: str) -> None:
+    """Into the platform's own log of the container as well."""
+    print(line, end="", flush=True)
+
+
+def _listed(hardware: Hardware) -> list[str] | None:
+    """GPUs in the order they are wanted, where there is more than one."""
+    return list(hardware.gpu) if len(hardware.gpu) > 1 else None
+
+
+def _stays(path: Path) -> bool:
+    """True for what is not mounted in a container."""
+    return not any(path.match(each) and len(path.parts) == each.count("/") + 1 for each in SHIPPED)

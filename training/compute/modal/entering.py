@@ -1,0 +1,106 @@
+"""What a container does before it trains: whether its call is the one that may.
+
+The calls of a key take turns: after each call exactly one other may train, and the second to ask
+for the same turn ends at once. A `modal.Dict` decides who was first, and the lease on the volume
+says it for ever.
+
+Imports the standard library, the modal client, and of ours what needs no more than that.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import modal
+
+from training.store.layout import LocalLayout
+from training.store.lease import Lease
+from training.store.volume import LocalVolume
+
+__all__ = [
+    "CLAIMS_NAME",
+    "MOST_STARTS",
+    "MOUNT",
+    "TIMEOUT_SECONDS",
+    "Entry",
+    "enter",
+    "longest_slice",
+    "mounted",
+    "turn",
+]
+
+MOUNT: Final = "/volume"
+CLAIMS_NAME: Final = "goap-training-claims"
+TIMEOUT_SECONDS: Final = 24 * 60 * 60
+MARGIN_SECONDS: Final = 10 * 60
+
+MOST_STARTS: Final = 5
+"""A call that dies so often without getting any further is given up, and paid for no longer."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Whether a call may train.
+
+    Attributes:
+        call: Its id.
+        duplicate_of: The call that trains instead; empty: this one does.
+    """
+
+    call: str
+    duplicate_of: str = ""
+
+
+def turn(key: str, after: str) -> str:
+    """The name under which the one call that trains `key` after the call `after` is kept."""
+    return f"turn/{key}/{after or 'first'}"
+
+
+def mounted() -> Path:
+    """Where the volume is inside this container."""
+    # a container of the loopback control plane is a process, whose mounts lie below a directory
+    return Path(os.environ.get("GOAP_CONTAINER_ROOT", "/"), MOUNT.lstrip("/"))
+
+
+def longest_slice(timeout: float) -> float:
+    """Seconds after which a call saves and ends in peace, before the platform ends it.
+
+    >>> longest_slice(86_400), longest_slice(120)
+    (85800, 90.0)
+    """
+    return timeout - min(MARGIN_SECONDS, timeout / 4)
+
+
+def enter(key: str, over: Sequence[str], volume: modal.Volume) -> Entry:
+    """Take this call's turn and the lease, and count that it was started.
+
+    Args:
+        key: The training.
+        over: The calls that had it before and are known to be over, the last one last.
+        volume: What is mounted.
+
+    Raises:
+        RuntimeError: This call was started too often without getting any further.
+    """
+    call = modal.current_function_call_id() or "unknown"
+    claims = modal.Dict.from_name(CLAIMS_NAME, create_if_missing=True)
+    # a launcher that died right after the call finds it by this
+    claims.put(f"call/{call}", key)
+    mine = turn(key, over[-1] if over else "")
+    if not claims.put(mine, call, skip_if_exists=True) and (owner := claims.get(mine)) != call:
+        return Entry(call, str(owner))
+    volume.reload()
+    root = mounted()
+    lease = Lease(LocalVolume(root), LocalLayout(root, key))
+    # claims are forgotten after a week without use; the lease on the volume is not
+    owner = lease.holder
+    if owner not in ("", call, *over):
+        return Entry(call, owner)
+    lease.take(call)
+    starts = lease.count_start(call)
+    volume.commit()
+    if starts > MOST_STARTS:
+        raise RuntimeError(f"call {call} died {MOST_STARTS} times without a new checkpoint")
+    return Entry(call)

@@ -1,0 +1,122 @@
+"""Launching once: claim, call, and the call's id in the claim; whoever comes second attaches.
+
+All that takes long comes before the claim, so that next to nothing lies between it and the call.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import modal
+
+from training.compute.modal.calls import at_work, said
+from training.compute.modal.claims import Claims, being_launched
+from training.compute.modal.volume import ModalVolume, modal_errors
+from training.compute.port import Launch
+from training.errors import Unreachable
+from training.store.directory import TrainingDirectory
+from training.store.migrate import check_layout
+
+__all__ = ["Launcher", "Launching"]
+
+PASSING = ("being_launched", "call_without_name")
+PATIENCE_SECONDS, LOOK_SECONDS = 15.0, 0.5
+"""How long a launcher waits for the call of another one that was faster, or that died."""
+
+
+class Launching(Protocol):
+    """A training that is to be launched."""
+
+    @property
+    def directory(self) -> TrainingDirectory:
+        """The training on its volume."""
+
+    @property
+    def function(self) -> str:
+        """What is called: ``app/function``."""
+
+    def is_completed(self) -> bool:
+        """Whether it came to its end already."""
+
+    def prepared(self) -> "modal.Function[Any, Any, Any]":
+        """Write what the container reads, deploy, and look the function up."""
+
+    def spawned(self, function: "modal.Function[Any, Any, Any]", over: list[str]) -> str:
+        """Make the call; its id.
+
+        Args:
+            function: As it was prepared.
+            over: The calls that had this training before.
+        """
+
+
+class Launcher:
+    """Launches trainings on one volume, each once.
+
+    Args:
+        volume: Where containers write.
+        environment: The workspace's environment; the default one when None.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self, volume: ModalVolume, environment: str | None, clock: Callable[[], float]
+    ) -> None:
+        self._volume = volume
+        self._environment = environment
+        self._clock = clock
+
+    def launch(self, training: Launching) -> Launch:
+        """Start a call that trains a key, or attach to the one that does; never two.
+
+        Raises:
+            Unreachable: Nobody answers, or another launcher is between its claim and its call.
+        """
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                with modal_errors(f"launching {training.directory.key}"):
+                    check_layout(self._volume)
+                    return self._launch(training)
+            except Unreachable as error:
+                if error.code not in PASSING or time.monotonic() > end:
+                    raise
+            time.sleep(LOOK_SECONDS)
+
+    def _launch(self, training: Launching) -> Launch:
+        directory, claims = training.directory, self._claims()
+        key = directory.key
+        before = claims.newest(key)
+        previous = "" if before is None else claims.call_of(key, before)
+        lease = directory.lease
+        over = claims.turns(key, lease)
+        for call in dict.fromkeys(each for each in (*over[-1:], previous, lease) if each):
+            if (owner := at_work(call)) is not None:
+                return Launch(owner, attached=True, call_id=owner)
+        if training.is_completed():
+            # it ended while nobody looked: there is nothing left to pay for
+            last = over[-1] if over else previous
+            return Launch(last, attached=True, call_id=last)
+        function = training.prepared()
+        number = 0 if before is None else before.number + 1
+        with claims.taken(key, number, training.function) as mine:
+            if mine is None:
+                raise being_launched(key)
+            call = training.spawned(function, over)
+            claims.tell(key, mine, call)
+        return Launch(call, attached=False, call_id=call)
+
+    def running(self, key: str) -> str | None:
+        """The call that works on a key."""
+        claims = self._claims()
+        claim = claims.newest(key)
+        call = "" if claim is None else claims.call_of(key, claim)
+        return at_work(call) if call else None
+
+    def said(self, key: str) -> str:
+        """The error that the newest call of a key raised."""
+        claim = self._claims().newest(key)
+        return said(claim.call) if claim is not None and claim.call else ""
+
+    def _claims(self) -> Claims:
+        return Claims(self._environment, self._clock)

@@ -1,0 +1,250 @@
+"""Declared trainings on Modal: proven in their image, and launched once.
+
+Whatever a container reads is on the volume before its call is made: the order, the staged source.
+"""
+
+import json
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import modal
+import modal.exception
+
+from training.compute.modal import carrier
+from training.compute.modal.app import check_gpu
+from training.compute.modal.volume import ModalVolume, modal_errors
+from training.compute.port import Shipped
+from training.compute.recipe import Hardware, Recipe, proof_digest
+from training.errors import ConfigError, ImageError, Interrupted, TrainingError
+from training.runner.order import Order
+from training.store.directory import TrainingDirectory, proof_name
+
+__all__ = ["OrderLaunch", "Proving", "proof_of"]
+
+POLL_SECONDS: Final = 0.5
+_DEPLOYING = threading.Lock()
+"""One at a time: several trainings of a process may be launched at once."""
+
+
+def proof_of(volume: ModalVolume, recipe: Recipe, smoke: Order | None, where: str) -> str | None:
+    """The proof that an image works, in words; None where there is none.
+
+    Args:
+        volume: Where it is kept.
+        recipe: What the image is made of.
+        smoke: The training that was carried for it.
+        where: In what kind of container, in words.
+    """
+    try:
+        proof = json.loads(volume.read_bytes(_proof_path(recipe, smoke)))
+    except (FileNotFoundError, ValueError):
+        return None
+    held, step = len(proof["requirements"]), proof["step"]
+    worked = "the source compiles" if step is None else f"a smoke training came to step {step}"
+    return (
+        f"image {recipe.fingerprint()[:12]}: {held} requirement{'s' * (held != 1)} imported, "
+        f"{worked} {where}, Python {proof['python']}"
+    )
+
+
+def _proof_path(recipe: Recipe, smoke: Order | None) -> str:
+    return proof_name(proof_digest(recipe, "" if smoke is None else smoke.key))
+
+
+@dataclass(frozen=True)
+class Proving:
+    """A proof that is to be made.
+
+    Attributes:
+        volume: Where the container finds the source, and where the proof is kept.
+        environment: The workspace's environment; the default one when None.
+        recipe: What the image is made of.
+        smoke: The training that is carried for it; None: none is.
+        source: What that is started from.
+    """
+
+    volume: ModalVolume
+    environment: str | None
+    recipe: Recipe
+    smoke: Order | None
+    source: Shipped
+
+    def made(self, log: Callable[[str], None], cancelled: threading.Event) -> None:
+        """Build the image, prove it, give it its name, and keep the proof.
+
+        Raises:
+            ImageError: The build failed, or the proof.
+            Interrupted: `cancelled` was set.
+        """
+        try:
+            with modal_errors("building the image"):
+                proof = self._proof(log, cancelled)
+        except TrainingError:
+            raise
+        except Exception as error:
+            raise ImageError(
+                f"the image does not work: {type(error).__name__}: {error}",
+                fix="the build's log is above; requirements=, apt= and python= are the training's",
+                code="image_incomplete",
+            ) from error
+        content = json.dumps({"format": 2, **proof}, indent=2, sort_keys=True) + "\n"
+        self.volume.write_bytes(_proof_path(self.recipe, self.smoke), content.encode())
+
+    def _proof(self, log: Callable[[str], None], cancelled: threading.Event) -> dict[str, Any]:
+        recipe, hardware = self.recipe, Hardware()
+        name, image = carrier.app_name(recipe, hardware), carrier.image_of(recipe)
+        log(f"deploying {name}: {len(recipe.requirements)} requirements, Python {recipe.python}")
+        with _DEPLOYING:
+            carrier.declare(recipe, hardware, image).deploy(environment_name=self.environment)
+        if cancelled.is_set():
+            raise Interrupted("stopped after the build", fix="run the goal again")
+        staged = f"{_proof_path(self.recipe, self.smoke).removesuffix('.json')}.source"
+        _stage(self.volume, self.source, staged)
+        try:
+            proof = self._answer(name, staged, log, cancelled)
+        finally:
+            self.volume.remove(staged)
+        if "failed" in proof:
+            raise ImageError(proof["failed"], fix=proof["fix"], code=proof["code"])
+        # only an image that works has a name, and trainings ask for it by that name
+        image.publish(carrier.image_name(recipe), environment_name=self.environment)
+        return proof
+
+    def _answer(
+        self, name: str, staged: str, log: Callable[[str], None], cancelled: threading.Event
+    ) -> dict[str, Any]:
+        what = "" if self.smoke is None else f" and carrying the smoke training {self.smoke.key}"
+        log(f"importing the requirements{what} on a processor")
+        function = modal.Function.from_name(name, "prove", environment_name=self.environment)
+        hardware = Hardware(timeout=carrier.PROOF_SECONDS)
+        said = carrier.options(hardware, self.volume.handle)
+        smoke = "" if self.smoke is None else self.smoke.to_json()
+        call = function.with_options(**said).spawn(list(self.recipe.requirements), staged, smoke)
+        while True:
+            try:
+                answer: dict[str, Any] = call.get(timeout=POLL_SECONDS)
+            except TimeoutError:
+                if cancelled.is_set():
+                    call.cancel()
+                    raise Interrupted("the proof was stopped", fix="run the goal again") from None
+            else:
+                return answer
+
+
+def _stage(volume: ModalVolume, source: Shipped, target: str) -> None:
+    """Put what a script is started from on a volume."""
+    with tempfile.TemporaryDirectory(prefix="staged-") as place:
+        local = Path(place, target)
+        local.parent.mkdir(parents=True)
+        source.stage(local)
+        if any(local.iterdir()):
+            volume.upload(Path(place), target)
+
+
+@dataclass(frozen=True)
+class OrderLaunch:
+    """A declared training that is to be launched.
+
+    Attributes:
+        volume: Where it is, and what is mounted.
+        environment: The workspace's environment; the default one when None.
+        order: What is trained.
+        source: What it is started from.
+        hardware: What it runs on.
+        deadline: After how many seconds it is to save and end; None: when the call has to.
+    """
+
+    volume: ModalVolume
+    environment: str | None
+    order: Order
+    source: Shipped
+    hardware: Hardware
+    deadline: float | None
+
+    def __post_init__(self) -> None:
+        for name in self.hardware.gpu:
+            try:
+                check_gpu(name)
+            except ValueError as error:
+                raise ConfigError(str(error), fix="another gpu= of the training") from error
+
+    @property
+    def directory(self) -> TrainingDirectory:
+        """The training on its volume."""
+        return TrainingDirectory(self.volume, self.order.key)
+
+    @property
+    def function(self) -> str:
+        """What is called."""
+        return f"{self._app}/carry"
+
+    def is_completed(self) -> bool:
+        """Whether it came to its end already."""
+        ending = self.directory.read_ending()
+        return ending is not None and ending.status == "completed"
+
+    def prepared(self) -> "modal.Function[Any, Any, Any]":
+        """Write what the container reads, deploy, and look the function up.
+
+        Raises:
+            ConfigError: A secret is not there.
+        """
+        self._write()
+        self._deploy()
+        function = modal.Function.from_name(
+            self._app, "carry", environment_name=self.environment
+        ).with_options(**carrier.options(self.hardware, self.volume.handle))
+        try:
+            return function.hydrate()
+        except modal.exception.NotFoundError as error:
+            raise ConfigError(
+                f"what training {self.order.name} runs on is not there: {error}",
+                fix="modal secret create NAME KEY=VALUE, or change secrets= of the training",
+                code="no_such_secret",
+            ) from error
+
+    def spawned(self, function: "modal.Function[Any, Any, Any]", over: list[str]) -> str:
+        """Make the call; its id."""
+        call = function.spawn(
+            self.order.key,
+            over,
+            volume=self.volume.name,
+            deadline=self.deadline,
+            timeout=self.hardware.timeout,
+            gpu=", ".join(self.hardware.gpu),
+        )
+        return str(call.object_id)
+
+    @property
+    def _app(self) -> str:
+        return carrier.app_name(self._recipe, self.hardware)
+
+    @property
+    def _recipe(self) -> Recipe:
+        parts = self.order.parts
+        return Recipe(parts.requirements, parts.apt, parts.python)
+
+    def _write(self) -> None:
+        directory = self.directory
+        # the order comes after the source: where there is one, the source is whole
+        if directory.read(directory.spec_name) is None or not self.volume.exists(
+            directory.source_name
+        ):
+            _stage(self.volume, self.source, directory.source_name)
+        directory.write_order(self.order)
+
+    def _deploy(self) -> None:
+        """Deploy with the image that was proven; with its recipe where that is gone."""
+        named = modal.Image.from_name(carrier.image_name(self._recipe))
+        for image in (named, carrier.image_of(self._recipe)):
+            app = carrier.declare(self._recipe, self.hardware, image)
+            try:
+                with _DEPLOYING:
+                    app.deploy(environment_name=self.environment)
+            except modal.exception.NotFoundError:
+                continue
+            return
