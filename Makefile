@@ -8,7 +8,7 @@ WORKERS ?= 2
 ROUNDS ?= 10
 SEED ?= 1
 
-.PHONY: run test test-steady test-slow test-modal test-faults test-kills check format schemas venv clean
+.PHONY: run test test-steady test-slow test-modal test-faults test-kills check format schemas reference venv clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m agents run goal=trained_dit steps=800
@@ -53,6 +53,9 @@ format: $(INSTALLED)
 
 schemas: $(INSTALLED)
 	$(BIN)/python -m agents schema out=agents/schemas
+
+reference: $(INSTALLED)
+	$(BIN)/python -m agents docs reference out=docs/reference.md
 
 venv: $(INSTALLED)
 

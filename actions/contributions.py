@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from agents.declare.contributions import Check, Contributions, Program, Subject
@@ -34,6 +34,7 @@ class OurContributions(Contributions):
     quoted = ("modal", "torch")
     familiar: Mapping[str, Mapping[str, str]] = {"modal": {"app": "App"}}
     subject = TRAINING
+    public: Mapping[str, Sequence[str]] = {"training": ()}
 
     def programs(self, root: Path) -> Mapping[str, Program]:
         """``modal``, and the command lines of `training`."""

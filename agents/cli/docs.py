@@ -6,11 +6,14 @@ from typing import Any
 import click
 
 from agents.cli.main import cli
+from agents.cli.options import takes
 from agents.cli.our_program import OurProgram
 from agents.cli.output import emit, json_option, paint
+from agents.cli.reference import reference_page
 from agents.cli.words import catalogue_of
 from agents.command import NAMES, command
 from agents.declare.contributions import Contributions, Program
+from agents.declare.words import Options, word
 from agents.documents import Project, Report, check_pages, find_pages
 from agents.documents.programs import Make
 from agents.errors import UsageError
@@ -23,7 +26,13 @@ EXIT_FOUND = 1
 
 @click.group("docs")
 def docs_command() -> None:
-    """Documents: check that what they quote is really there."""
+    """Documents: check that what they quote is really there; write the reference."""
+
+
+class ReferenceOptions(Options):
+    """Where the page goes."""
+
+    out: Path | None = word("FILE", None)
 
 
 @docs_command.command("check")
@@ -43,6 +52,33 @@ def check_command(context: click.Context, paths: tuple[str, ...], as_json: bool)
     data = _data(report)
     emit("docs.check", data, lambda: _text(report), json_wanted=as_json)
     return EXIT_FOUND if report.findings else 0
+
+
+@docs_command.command("reference")
+@takes(ReferenceOptions)
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 when out= says another.")
+@json_option
+@click.pass_context
+def reference_command(
+    context: click.Context, options: ReferenceOptions, check: bool, as_json: bool
+) -> int:
+    """Every command, goal, fact, exit code and public name, as one page of Markdown.
+
+    out=FILE writes it there; without it, the page is printed.
+    """
+    root = context.find_root()
+    text, out = reference_page(cli, root.obj, catalogue_of(root)), options.out
+    if out is None:
+        emit("docs.reference", {"page": text}, lambda: text.rstrip("\n"), json_wanted=as_json)
+        return 0
+    changed = not out.is_file() or out.read_text(encoding="utf-8") != text
+    if changed and not check:
+        out.write_text(text, encoding="utf-8")
+    done = f"{out}: " + ("as it is" if not changed else "is outdated" if check else "written")
+    emit(
+        "docs.reference", {"path": str(out), "changed": changed}, lambda: done, json_wanted=as_json
+    )
+    return EXIT_FOUND if changed and check else 0
 
 
 def project_of(path: Path, added: Contributions) -> Project:

@@ -49,7 +49,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Decisions: list, new, show, accept, supersede, check, verify, write and index.",
     ),
     "learnings": ("agents.cli.learnings", "What was learned: list, verify, archive."),
-    "docs": ("agents.cli.docs", "Documents: check that what they quote is really there."),
+    "docs": (
+        "agents.cli.docs",
+        "Documents: check that what they quote is really there; write the reference.",
+    ),
     "schema": ("agents.cli.schema", "JSON Schemas of what commands print and goals take."),
     "mcp": ("agents.cli.mcp", "Serve AI agents over the Model Context Protocol, on stdio."),
     "doctor": ("agents.cli.doctor", "Check the set-up, and say how to mend it."),

@@ -90,12 +90,15 @@ class Contributions:
         familiar: Package → what everybody calls an object of one of its classes. Pages name the
             classes of such a package without the package.
         subject: What outcomes measure.
+        public: Package → its names that a job imports, for the page of reference; none given:
+            all that its ``__all__`` lists.
     """
 
     packages: tuple[str, ...] = ()
     quoted: tuple[str, ...] = ()
     familiar: Mapping[str, Mapping[str, str]] = {}
     subject: Subject = NOTHING
+    public: Mapping[str, Sequence[str]] = {}
 
     def programs(self, root: Path) -> Mapping[str, Program]:  # noqa: ARG002 - for those that override
         """How a program is called, such as ``python -m bakery`` → its judge.
