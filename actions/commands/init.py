@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from actions.init.arguments import UNKNOWN
 from actions.init.declaration import Declaration, declare, name_of
 from actions.init.job import job_text, render
 from actions.init.pins import requirements_of
@@ -136,7 +134,7 @@ def _contract() -> Piece:
 def _skill(declared: Declaration) -> Piece:
     skill = declared.name.replace("_", "-").strip("-")
     settings = [
-        {"name": each.name, "shown": _shown(each.default), "about": each.about.replace("|", "\\|")}
+        {"name": each.name, "default": each.default, "about": each.about.replace("|", "\\|")}
         for each in declared.settings
     ]
     text = render(
@@ -149,10 +147,6 @@ def _skill(declared: Declaration) -> Piece:
         distribution=DISTRIBUTION,
     )
     return Piece(f".agents/skills/{skill}/SKILL.md", text.encode())
-
-
-def _shown(default: Any) -> str:
-    return "has to be given" if default is UNKNOWN else f"`{default}`"
 
 
 def _hints(declared: Declaration) -> Iterator[str]:
@@ -168,6 +162,9 @@ def _hints(declared: Declaration) -> Iterator[str]:
     if declared.left_out:
         names = ", ".join(flag for flag, _ in declared.left_out)
         yield f"no settings, as job.py says: {names}"
+    guessed = [each.name for each in declared.settings if each.guessed]
+    if guessed:
+        yield f"the script wants these to be said; job.py has a guess: {', '.join(guessed)}"
 
 
 def _answer(declared: Declaration, pieces: list[Piece], kept: list[str]) -> Answer:
@@ -180,6 +177,7 @@ def _answer(declared: Declaration, pieces: list[Piece], kept: list[str]) -> Answ
         "added_to": sorted(each.name for each in pieces if each.added),
         "kept": kept,
         "left_out": [{"argument": each, "because": why} for each, why in declared.left_out],
+        "guessed": [each.name for each in declared.settings if each.guessed],
         "missing": list(declared.requirements.missing),
         "next": steps,
     }

@@ -51,16 +51,18 @@ class Setting:
 
     Attributes:
         kind: Its type, as it is written.
-        default: Its value, `UNKNOWN` for one that has to be given.
+        default: Its value.
         bounds: As pydantic's ``Field`` takes them.
+        guessed: Whether the script says no default; a setting has one, as nobody has to say it.
     """
 
     name: str
     kind: type
-    default: Any = UNKNOWN
+    default: Any
     choices: tuple[Any, ...] = ()
     bounds: str = ""
     about: str = ""
+    guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,10 +158,11 @@ class _Roles:
         """The folder beside the script that holds its data; empty when none is seen."""
         said = [each.default for each in self._script.arguments if each.name in _DATA]
         for place in (*said, "data"):
-            if isinstance(place, str) and place and (self._folder / place).is_dir():
-                inside = not Path(place).is_absolute() and ".." not in Path(place).parts
-                if inside and Path(place).parts:
-                    return Path(place).as_posix()
+            if not isinstance(place, str) or not Path(place).parts or ".." in Path(place).parts:
+                continue
+            files = (each for each in (self._folder / place).rglob("*") if each.is_file())
+            if not Path(place).is_absolute() and next(files, None):
+                return Path(place).as_posix()
         return ""
 
     def words(self) -> Iterator[str]:
@@ -213,12 +216,31 @@ class _Roles:
         """The field of a placeholder: what the script says of it, else what its name says."""
         argument = self._by_name.get(name)
         if argument is None:
-            kind = int if name in _TARGETS else float if name in _RATES else str
-            return Setting(name, kind, bounds=_bounds(name, UNKNOWN))
-        default = UNKNOWN if argument.default is None else _as(argument.kind, argument.default)
-        choices = tuple(_as(argument.kind, each) for each in argument.choices)
-        bounds = "" if choices else _bounds(name, default)
-        return Setting(name, argument.kind, default, choices, bounds, argument.about)
+            argument = Argument(
+                name, "", int if name in _TARGETS else float if name in _RATES else str
+            )
+        kind = argument.kind
+        choices = tuple(_as(kind, each) for each in argument.choices)
+        known = UNKNOWN if argument.default is None else _as(kind, argument.default)
+        default = _guess(argument, choices) if known is UNKNOWN else known
+        return Setting(
+            name,
+            kind,
+            default,
+            choices,
+            "" if choices else _bounds(name, default),
+            argument.about,
+            guessed=known is UNKNOWN,
+        )
+
+
+def _guess(argument: Argument, choices: tuple[Any, ...]) -> Any:
+    """A default for a value that the script wants to be told."""
+    if choices:
+        return choices[0]
+    if argument.name in _TARGETS:
+        return 100
+    return 0.001 if argument.name in _RATES else argument.kind()
 
 
 def _safe(name: str) -> str:
@@ -237,7 +259,7 @@ def _as(kind: type, value: Any) -> Any:
 
 
 def _bounds(name: str, default: Any) -> str:
-    positive = default is UNKNOWN or (isinstance(default, int | float) and default > 0)
+    positive = isinstance(default, int | float) and default > 0
     if name in _TARGETS and positive:
         return "ge=1"
     return "gt=0" if name in _RATES and positive else ""

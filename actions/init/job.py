@@ -8,7 +8,6 @@ from typing import Any
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from actions.init.arguments import UNKNOWN
 from actions.init.declaration import Declaration, Setting
 
 __all__ = ["job_text", "render"]
@@ -93,7 +92,7 @@ def _field(setting: Setting) -> str:
     kind = setting.kind.__name__
     if setting.choices:
         kind = f"Literal[{', '.join(map(quoted, setting.choices))}]"
-    default = [] if setting.default is UNKNOWN else [quoted(setting.default)]
+    default = [quoted(setting.default)]
     details = [setting.bounds] if setting.bounds else []
     details += [f"description={quoted(setting.about)}"] if setting.about else []
     head = f"{setting.name}: {kind}"

@@ -162,6 +162,7 @@ def test_the_contract_is_copied_for_who_does_not_want_our_package_in_a_container
 
 def test_every_kind_of_argument_is_a_setting_a_place_or_named_with_why_it_is_none(desk, folder):
     (folder / "photos").mkdir()
+    (folder / "photos" / "1.png").write_bytes(b"1")
     (folder / "cfg.yaml").write_text("a: 1\n", encoding="utf-8")
     (folder / "fit.py").write_text(
         "import argparse\n"
@@ -273,8 +274,34 @@ def test_a_command_that_is_said_is_taken_as_it_is(desk, folder):
     assert job_of(folder)["command"] == (
         "torchrun --nproc-per-node 2 fit.py --lr {lr} --width {width}"
     )
-    assert settings_of(folder) == ["lr: float = Field(0.003, gt=0)", "width: str"]
+    assert settings_of(folder) == ["lr: float = Field(0.003, gt=0)", "width: str = ''"]
     assert job_of(folder)["target"] is None
+
+
+def test_what_a_script_wants_to_be_told_has_a_guess_that_is_named(desk, folder):
+    (folder / "fit.py").write_text(
+        "import argparse\n"
+        "p = argparse.ArgumentParser()\n"
+        "p.add_argument('corpus')\n"
+        "p.add_argument('--steps', type=int, required=True)\n"
+        "p.add_argument('--kind', choices=['a', 'b'], required=True)\n",
+        encoding="utf-8",
+    )
+    printed = desk.goap("init", "fit.py", "--json")
+    assert settings_of(folder) == [
+        "corpus: str = ''",
+        "steps: int = Field(100, ge=1)",
+        "kind: Literal['a', 'b'] = 'a'",
+    ]
+    assert data_of(printed)["guessed"] == ["corpus", "steps", "kind"]
+    assert "job.py has a guess: corpus, steps, kind" in printed.err
+
+
+def test_an_empty_folder_holds_no_data(desk, folder):
+    (folder / "data").mkdir()
+    (folder / "fit.py").write_text("from training.contract import run\n", encoding="utf-8")
+    desk.goap("init", "fit.py")
+    assert "data" not in job_of(folder)
 
 
 def test_a_script_of_another_language_is_started_as_its_ending_says(desk, folder):
