@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import CodeType, FrameType
 
 from training.errors import ConfigError
 
-__all__ = ["DeclarationError", "Place", "place_of_caller"]
+__all__ = ["DeclarationError", "Place", "place_of_caller", "similar"]
 
 
 class DeclarationError(ConfigError, code="declaration"):
@@ -76,6 +77,14 @@ def place_of_caller(*modules: str) -> Place:
         line or frame.f_lineno,
         end_line or frame.f_lineno,
     )
+
+
+def similar(name: str, names: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for the closest of names, or nothing."""
+    import difflib  # noqa: PLC0415 - only when a name is wrong
+
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _lines(code: CodeType, instruction: int) -> tuple[int | None, int | None]:

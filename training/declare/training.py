@@ -20,6 +20,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from training.declare.checks import LONGEST, check
 from training.declare.place import Place, place_of_caller
 from training.declare.prepare import Prepare
 from training.runner.keep import Keep
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LONGEST", "Training"]
 
-LONGEST: Final = 86400
-"""Seconds that a call may last at most: what the platform allows."""
+_TARGET: Final = "steps"
+"""The setting that says how many steps there are, where nothing is said and there is one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class Training:
     another name is the same training. Two are equal only if they are one.
 
     Attributes:
-        name: What it is called: a lowercase identifier. Its facts, actions and goal are called
+        name: What it is called: an identifier. Its facts, actions and goal are called
             after it.
         command: What is started: a text that is split into words as a shell would, then filled in;
             or the words. ``{steps}`` is the setting of that name; ``{run_dir}``, ``{resume}``,
@@ -62,7 +63,7 @@ class Training:
         cpu: Cores.
         memory: Megabytes.
         timeout: Seconds after which one call ends at the latest; the training goes on with the
-            next one.
+            next one. At most a day.
         region: Where it runs.
         secrets: Names of secrets of the platform, whose variables the script gets.
         env: Variables of the environment that the script gets.
@@ -112,7 +113,7 @@ class Training:
     apt: Sequence[str] = ()
     python: str = "3.11"
     tags: Mapping[str, str] = field(default_factory=dict)
-    target: str | None = "steps"
+    target: str | None = _TARGET
     smoke: Mapping[str, object] = field(default_factory=dict)
     micro_batch: str | None = None
     learning_rate: str | None = None
@@ -136,6 +137,9 @@ class Training:
         object.__setattr__(self, "place", place)
         # a copy that is made elsewhere is made of the same files
         object.__setattr__(self, "root", (place.folder / (self.root or "")).absolute())
+        if self.target == _TARGET and _TARGET not in self.setting_names:
+            object.__setattr__(self, "target", None)
+        check(self)
 
     @property
     def where(self) -> str:
@@ -151,3 +155,19 @@ class Training:
     def folder(self) -> Path:
         """What names in the declaration are relative to."""
         return Path(self.root or "")
+
+    @property
+    def setting_names(self) -> tuple[str, ...]:
+        """The settings that it declares."""
+        return tuple(getattr(self.settings, "model_fields", ()))
+
+    @property
+    def not_in_key(self) -> frozenset[str]:
+        """The settings that change no weight."""
+        return frozenset({*self.how, *([self.micro_batch] if self.micro_batch else [])})
+
+    @property
+    def apart(self) -> tuple[Path, ...]:
+        """What is no part of the source although it lies in a folder of it: the data."""
+        data = self.data
+        return (self.folder / data,) if isinstance(data, str | Path) else ()

@@ -50,6 +50,11 @@ class Layout:
         return f"{self.name}/source"
 
     @property
+    def staged_name(self) -> str:
+        """Which files the staged copy consists of; there once it is whole."""
+        return f"{self.name}/source.json"
+
+    @property
     def adjustments_name(self) -> str:
         """What a recovery changed for the next attempt."""
         return f"{self.name}/adjustments.json"
