@@ -38,10 +38,10 @@ def order_of(
 
     Args:
         training: The declaration.
-        settings: All values; None: those of the declaration.
+        settings: All values; None: the declared ones.
         source: What it declares, as it is now.
-        data: Where its data is; None where it declares none.
-        init: What it begins with; None where it draws its weights.
+        data: Where its data is, if it has any.
+        init: What it begins with, if it begins with something.
 
     Raises:
         ConfigError: A value is a number that is not finite.
@@ -60,13 +60,12 @@ def order_of(
         init="" if init is None else init.digest,
     )
     order = Order(training_key(parts), training.name, parts, values, words, training.shell)
-    return dataclasses.replace(
-        _with_policy(order, training),
-        init=init,
-        label="" if data is None else data.label,
-        data_path="" if data is None else data.path,
-        image=recipe.fingerprint(),
+    order = dataclasses.replace(
+        _with_policy(order, training), init=init, image=recipe.fingerprint()
     )
+    if data is None:
+        return order
+    return dataclasses.replace(order, label=data.label, data_path=data.path)
 
 
 def _values(training: "Training", settings: "BaseModel | None") -> dict[str, Any]:
