@@ -6,33 +6,38 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 NAMED = re.compile(r"^def test_((?:\d\d_)(?:and_\d\d_)*)\w+\(", re.MULTILINE)
 
+SCRIPTS = "modal/test_incidents_of_scripts.py"
+
 INCIDENTS = {
-    1: ("Loss: 0.0000 for hours", "modal/test_incidents.py"),
-    2: ("42 days of work in a 24 h slot", "modal/test_incidents.py modal/test_money.py"),
-    3: ("run gone with the terminal", "modal/test_incidents.py"),
+    1: ("Loss: 0.0000 for hours", f"modal/test_incidents.py {SCRIPTS}"),
+    2: ("42 days of work in a 24 h slot", f"modal/test_incidents.py modal/test_money.py {SCRIPTS}"),
+    3: ("run gone with the terminal", f"modal/test_incidents.py {SCRIPTS}"),
     4: ("the CI runner's limit cancelled it", "modal/test_incidents.py modal/test_cli.py"),
     5: ("unexpected extra argument", "docs/test_check.py docs/test_workflows.py"),
     6: ("No module named torch on the runner", "training/test_modal.py"),
-    7: ("ModuleNotFoundError in the container", "modal/test_image_incidents.py"),
-    8: ("missing module replaced by a stub", "modal/test_image_incidents.py"),
-    9: ("No such file: data/cats", "modal/test_volume_incidents.py"),
+    7: ("ModuleNotFoundError in the container", f"modal/test_image_incidents.py {SCRIPTS}"),
+    8: ("missing module replaced by a stub", f"modal/test_image_incidents.py {SCRIPTS}"),
+    9: ("No such file: data/cats", f"modal/test_volume_incidents.py {SCRIPTS}"),
     10: ("artifact missing, || true", "modal/test_volume_incidents.py"),
-    11: ("authentication failed after 30 minutes", "modal/test_incidents.py modal/test_cli.py"),
-    12: ("checkpoints lost on failure", "modal/test_incidents.py"),
-    13: ("retries began at step 0", "modal/test_incidents.py"),
-    14: ("a preempted run said completed", "modal/test_incidents.py"),
-    15: ("clean-up crashed on an early signal", "modal/test_incidents.py"),
-    16: ("torn checkpoint", "modal/test_incidents.py"),
+    11: (
+        "authentication failed after 30 minutes",
+        f"modal/test_incidents.py modal/test_cli.py {SCRIPTS}",
+    ),
+    12: ("checkpoints lost on failure", f"modal/test_incidents.py {SCRIPTS}"),
+    13: ("retries began at step 0", f"modal/test_incidents.py {SCRIPTS}"),
+    14: ("a preempted run said completed", f"modal/test_incidents.py {SCRIPTS}"),
+    15: ("clean-up crashed on an early signal", f"modal/test_incidents.py {SCRIPTS}"),
+    16: ("torn checkpoint", f"modal/test_incidents.py {SCRIPTS}"),
     17: ("checkpoints piled up", "modal/test_volume_incidents.py"),
     18: ("wget: command not found", "modal/test_image_incidents.py"),
     19: ("rebuild at each source change", "modal/test_image_incidents.py"),
     20: ("a documented API doesn't exist", "docs/test_check.py"),
-    21: ("SUCCESS read as trained", "modal/test_volume_incidents.py modal/test_cli.py"),
-    22: ("final loss = inf", "modal/test_volume_incidents.py"),
-    23: ("a library's API moved", "modal/test_image_incidents.py"),
+    21: ("SUCCESS read as trained", f"modal/test_volume_incidents.py modal/test_cli.py {SCRIPTS}"),
+    22: ("final loss = inf", f"modal/test_volume_incidents.py {SCRIPTS}"),
+    23: ("a library's API moved", f"modal/test_image_incidents.py {SCRIPTS}"),
     24: ("invented prices", "modal/test_money.py"),
-    25: ("paid twice", "modal/test_launch.py modal/test_cli.py"),
-    26: ("state expired", "modal/test_volume_incidents.py"),
+    25: ("paid twice", f"modal/test_launch.py modal/test_cli.py {SCRIPTS}"),
+    26: ("state expired", f"modal/test_volume_incidents.py {SCRIPTS}"),
 }
 
 

@@ -10,11 +10,11 @@ from training.errors import TrainingError
 
 WORDS = (
     *("clear", "expire", "fault", "forget", "image_fails", "kill", "limits", "rates", "revoke"),
-    *("state", "stop", "token"),
+    *("secret", "state", "stop", "token"),
 )
 DETAILS = (
     *("after", "call", "expires", "fate", "identity", "kind", "message", "rpc", "seconds"),
-    *("secret", "status", "times", "why"),
+    *("name", "secret", "status", "times", "values", "why"),
     *("caller", "client", "containers", "grace", "idle", "retry_scale"),
 )
 """What `do` takes; prices are named as `modal billing rates` names them: ``…_hour_cost…``."""

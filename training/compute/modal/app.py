@@ -25,7 +25,6 @@ __all__ = [
     "PINNED",
     "VOLUME_NAME",
     "app",
-    "check_gpu",
     "declare",
     "image_fingerprint",
     "pins",
@@ -55,10 +54,6 @@ PINNED: Final = (
 )
 """What `training/` needs and what that needs; versions come from constraints.txt."""
 
-_GPUS: Final = (
-    *("T4", "L4", "A10", "A10G", "A100", "A100-40GB", "A100-80GB"),
-    *("L40S", "H100", "H200", "B200"),
-)
 _PYTHON: Final = "3.11"
 _PACKAGE: Final = Path(__file__).resolve().parents[2]
 _CONSTRAINTS: Final = next(
@@ -85,17 +80,6 @@ def pins(constraints: Path = _CONSTRAINTS) -> list[str]:
     if missing:
         raise ValueError(f"{constraints} does not pin {', '.join(missing)}")
     return [f"{name}=={found[name]}" for name in sorted(PINNED)]
-
-
-def check_gpu(name: str = GPU) -> None:
-    """Return when the platform knows this GPU; it would refuse another one only after a build.
-
-    Raises:
-        ValueError: It does not, as of the client's documentation for version 1.6.
-    """
-    kind, _, count = name.partition(":")
-    if kind.upper().rstrip("!") not in _GPUS or not (count or "1").isdigit():
-        raise ValueError(f"GOAP_MODAL_GPU={name}: use one of {', '.join(_GPUS)}, or A10G:4")
 
 
 def image_fingerprint(constraints: Path = _CONSTRAINTS) -> str:

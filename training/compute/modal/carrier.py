@@ -14,7 +14,6 @@ container there is what the training's requirements say, and none of ours.
 
 import hashlib
 import json
-import math
 import signal
 import tempfile
 import time
@@ -150,7 +149,8 @@ def carry(
         key: The training, whose order and source are on the volume.
         over: The calls that had this training before and are known to be over, the last one last.
         volume: The name of the volume that is mounted.
-        deadline: After how many seconds it is to save and end; None: when the call has to.
+        deadline: After how many seconds of hardware it is to save and end, all containers of this
+            call together; None: when the call has to.
         timeout: After how many seconds the platform ends this call.
         gpu: What was asked for, for the account.
 
@@ -166,7 +166,7 @@ def carry(
     entry = enter(key, over, own)
     if entry.duplicate_of:
         return {"duplicate_of": entry.duplicate_of}
-    seconds = min(longest_slice(timeout), math.inf if deadline is None else deadline)
+    seconds = _left(key, entry.call, timeout, deadline)
     try:
         told, reason = _carried(key, seconds, entry.call, gpu, began, own.commit)
     finally:
@@ -174,6 +174,19 @@ def carry(
     if told["status"] == "interrupted":
         _raise_again(reason)
     return {**told, "call": entry.call}
+
+
+def _left(key: str, call: str, timeout: float, deadline: float | None) -> float:
+    """How long this container may work: one that was preempted used some of the deadline."""
+    if deadline is None:
+        return longest_slice(timeout)
+    from training.runner.account import total_seconds, uses_of  # noqa: PLC0415
+    from training.store.layout import LocalLayout  # noqa: PLC0415
+
+    path = LocalLayout(mounted(), key).account_path
+    uses = uses_of(path.read_bytes()) if path.exists() else []
+    used = total_seconds(use for use in uses if use.call == call)
+    return min(longest_slice(timeout), max(0.0, deadline - used))
 
 
 def _carried(

@@ -20,6 +20,7 @@ import modal
 import modal.exception
 
 from training.compute.modal import app, auth, orders
+from training.compute.modal.gpus import check_gpu
 from training.compute.modal.launching import Launcher
 from training.compute.modal.rates import hourly_rate, listed_rates
 from training.compute.modal.volume import ModalVolume, modal_errors
@@ -38,6 +39,12 @@ _WHERE = {
     "modal": "on Modal",
     "loopback": "in a process here (verified with the real client against the loopback control "
     "plane; the cloud itself was not reached)",
+}
+
+_MAKE_SECRET = {
+    "modal": "modal secret create NAME KEY=VALUE",
+    "loopback": "python -m training.compute.loopback do secret name=NAME "
+    """values='{"KEY":"VALUE"}' --state .goap/loopback""",
 }
 
 _DEPLOYING = threading.Lock()
@@ -64,7 +71,7 @@ class ModalCompute:
         name: str = "modal",
     ) -> None:
         try:
-            app.check_gpu()
+            check_gpu(app.GPU)
         except ValueError as error:
             raise ConfigError(str(error), fix="export GOAP_MODAL_GPU=A10G") from error
         self._volume = volume
@@ -192,7 +199,13 @@ class ModalCompute:
         """
         return self._launcher.launch(
             orders.OrderLaunch(
-                self._volume, self._environment, order, source, hardware, deadline_seconds
+                self._volume,
+                self._environment,
+                order,
+                source,
+                hardware,
+                deadline_seconds,
+                _MAKE_SECRET[self._name],
             )
         )
 

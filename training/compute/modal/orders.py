@@ -15,7 +15,7 @@ import modal
 import modal.exception
 
 from training.compute.modal import carrier
-from training.compute.modal.app import check_gpu
+from training.compute.modal.gpus import check_gpu
 from training.compute.modal.volume import ModalVolume, modal_errors
 from training.compute.port import Shipped
 from training.compute.recipe import Hardware, Recipe, proof_digest
@@ -156,6 +156,7 @@ class OrderLaunch:
         source: What it is started from.
         hardware: What it runs on.
         deadline: After how many seconds it is to save and end; None: when the call has to.
+        make_secret: The command that makes a secret there.
     """
 
     volume: ModalVolume
@@ -164,6 +165,7 @@ class OrderLaunch:
     source: Shipped
     hardware: Hardware
     deadline: float | None
+    make_secret: str
 
     def __post_init__(self) -> None:
         for name in self.hardware.gpu:
@@ -203,7 +205,7 @@ class OrderLaunch:
         except modal.exception.NotFoundError as error:
             raise ConfigError(
                 f"what training {self.order.name} runs on is not there: {error}",
-                fix="modal secret create NAME KEY=VALUE, or change secrets= of the training",
+                fix=f"{self.make_secret}; or change secrets= of the training",
                 code="no_such_secret",
             ) from error
 

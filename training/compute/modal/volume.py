@@ -162,18 +162,22 @@ class ModalVolume:
     def upload(self, source: Path, path: str) -> None:
         """Copy the file or directory ``source / path`` of this machine to ``path``.
 
-        In pieces, so that it takes as much memory whatever the size; what was sent before an
-        interruption is not sent again, as the client asks for bytes by their digest. Files called
-        `LAST` come after all others: a directory with one is whole.
+        In pieces, so that it takes as much memory however many files there are. What was sent
+        before an interruption is not sent again: the client asks for bytes by their digest. Files
+        called `LAST` come after all others: a directory with one is whole.
         """
         local = source / _checked(path)
         for piece in _pieces_of(local):
-            with (
-                modal_errors(f"uploading {local} to volume {self._name}"),
-                self._volume.batch_upload(force=True) as batch,
-            ):
-                for file in piece:
-                    batch.put_file(file, "/" + file.relative_to(source).as_posix())
+            self._upload(piece, source)
+
+    def _upload(self, piece: list[Path], source: Path) -> None:
+        """One piece; what the client holds of it is let go before the next."""
+        with (
+            modal_errors(f"uploading {piece[0]} to volume {self._name}"),
+            self._volume.batch_upload(force=True) as batch,
+        ):
+            for file in piece:
+                batch.put_file(file, "/" + file.relative_to(source).as_posix())
 
     def commit(self) -> None:
         """Nothing to do: a client's write is committed when it returns."""
