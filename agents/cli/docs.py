@@ -43,7 +43,8 @@ def check_command(context: click.Context, paths: tuple[str, ...], as_json: bool)
     """Compare commands, files, links, names of APIs and headings with what is really there.
 
     PATH is a page or a folder; without one, every page of the project here. Nothing that a page
-    quotes is run. A page may quote what is wrong between two comments: docs check: off, and on.
+    quotes is run. A page may quote what is wrong between two comments: docs check: off, and on. Of
+    a goal that only its reader has, it says the words: docs check: goal NAME WORD WORD.
     """
     added = catalogue_of(context).contributions
     project = project_of(Path(paths[0]) if paths else Path(), added)

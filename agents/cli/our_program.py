@@ -21,6 +21,7 @@ __all__ = ["OurProgram"]
 
 _RUN = re.compile(r"last(?:~\d+)?|\d[\w-]*|[\w-]*=.*")
 _KEY = re.compile(r"\b([a-z_]+)=")
+_KEY_NAMED = re.compile(r"[0-9a-f]{4,16}")
 EVERYWHERE = ("repo", "state")
 ABOUT_A_GOAL = ("plan", "run", "status", "explain")
 
@@ -61,9 +62,10 @@ class OurProgram:
     def _check_arguments(self, leaf: Leaf, typed: Sequence[str]) -> Iterator[str]:
         """Runs and schemas, which are named without a key."""
         path, options = leaf.context.command_path, _options_of(leaf.command)
-        about_runs = leaf.command.name == "runs" or (options is not None and options.bare == "run")
-        for name in typed if about_runs else ():
-            if name != "diff" and not (_RUN.fullmatch(name) or is_placeholder(name)):
+        named = ["RUN"] if leaf.command.name == "runs" else _bare_of(options)
+        for name in typed if "RUN" in named else ():
+            is_key = "KEY" in named and _KEY_NAMED.fullmatch(name)
+            if name != "diff" and not (_RUN.fullmatch(name) or is_key or is_placeholder(name)):
                 yield f"{path}: {name!r} is no run: give an id, the beginning of one, or last"
         if leaf.command.name == "schema":
             names = schemas(self.catalogue())
@@ -107,6 +109,13 @@ class OurProgram:
 
 def _options_of(command: click.Command) -> type[Options] | None:
     return next((each.options for each in command.params if isinstance(each, Words)), None)
+
+
+def _bare_of(options: type[Options] | None) -> list[str]:
+    """What the word that needs no name is: a run, a key."""
+    if options is None or not options.bare:
+        return []
+    return str(options.model_fields[options.bare].title).split("|")
 
 
 def _unknown(path: str, words: Sequence[str], keys: Collection[str]) -> Iterator[str]:

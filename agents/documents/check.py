@@ -93,7 +93,7 @@ def _check_commands(
 ) -> Iterable[Finding]:
     shown = _shown(page.path, project)
     for command in _once(page.commands(judges.names)):
-        problems = judges.check(command)
+        problems = judges.check(page.as_anybodys(command))
         if problems is None:
             if command.line not in page.silenced:
                 report.unjudged.append((shown, command.line, command.text))

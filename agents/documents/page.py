@@ -1,15 +1,15 @@
 """A Markdown page as what it quotes: commands, code, links and headings, each with its line."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from agents.documents.shell import CommandLine, command_lines, inline_command
+from agents.documents.shell import PLACEHOLDER, CommandLine, command_lines, inline_command
 
 __all__ = ["CodeBlock", "Heading", "Page", "Quote", "read_page"]
 
@@ -17,6 +17,7 @@ SHELLS = ("bash", "sh", "shell", "zsh", "console", "shell-session", "shellsessio
 PYTHONS = ("python", "py", "python3", "pycon")
 WORKFLOWS = ("yaml", "yml")
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_GOAL = re.compile(r"<!--\s*docs check:\s*goal\s+(\w+)\s*([\w\s]*?)\s*-->")
 _SWITCH = re.compile(r"<!--\s*docs check:\s*(on|off)\s*-->")
 _PROMPT = re.compile(r"^\s*(?:\$|>|%)\s+")
 _STEP = re.compile(r"^\s*(?:-\s+)?(?:run:\s*\|?\s*)?")
@@ -54,6 +55,8 @@ class Page:
     Attributes:
         silenced: Lines between ``<!-- docs check: off -->`` and ``on``, where a page quotes what
             is wrong on purpose.
+        goals: Goal of the reader's own → the words it takes, as the page says in a comment:
+            ``docs check: goal bread loaves``.
     """
 
     path: Path
@@ -62,6 +65,7 @@ class Page:
     links: list[Quote] = field(default_factory=list)
     headings: list[Heading] = field(default_factory=list)
     silenced: frozenset[int] = frozenset()
+    goals: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def commands(self, programs: frozenset[str]) -> Iterator[CommandLine]:
         """Every command line: all of shell blocks, elsewhere those of ``programs``."""
@@ -70,6 +74,22 @@ class Page:
         for span in self.spans:
             if _starts_with(span.text, programs):
                 yield from inline_command(span.text, span.line)
+
+    def as_anybodys(self, command: CommandLine) -> CommandLine:
+        """A command about a goal that only the reader has, as one about any goal.
+
+        The words that the page says the goal takes are right, and left out.
+        """
+        goal = next((word[5:] for word in command.words if word.startswith("goal=")), "")
+        if goal not in self.goals:
+            return command
+        taken = self.goals[goal]
+        words = (word for word in command.words if word.partition("=")[0] not in taken)
+        anybodys = f"goal={PLACEHOLDER}"
+        return replace(
+            command,
+            words=tuple(anybodys if word.startswith("goal=") else word for word in words),
+        )
 
     def python(self) -> list[CodeBlock]:
         """The blocks in Python."""
@@ -85,7 +105,7 @@ def read_page(path: Path) -> Page:
     """
     text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
     lines = text.split("\n")
-    page = Page(path, silenced=_silenced(lines))
+    page = Page(path, silenced=_silenced(lines), goals=_goals(text))
     # the front matter of a skill would read as a heading
     text = _FRONT_MATTER.sub(lambda match: "\n" * match[0].count("\n"), text)
     above: list[tuple[int, str]] = []
@@ -132,6 +152,10 @@ def _read_heading(
         above.pop()
     page.headings.append(Heading(line, level, text, tuple(title for _, title in above)))
     above.append((level, text))
+
+
+def _goals(text: str) -> dict[str, frozenset[str]]:
+    return {name: frozenset(words.split()) for name, words in _GOAL.findall(text)}
 
 
 def _silenced(lines: list[str]) -> frozenset[int]:

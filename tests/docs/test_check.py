@@ -134,6 +134,40 @@ def test_twenty_planted_wrong_commands_are_each_named_with_line_and_nearest_word
 
 @pytest.mark.parametrize(
     ("command", "said"),
+    [
+        ("goap plan goal=bread loaves=2 state=DIR", ""),
+        ("goap run goal=bread loaves=2 max_cost=5 --json", ""),
+        ("goap explain goal=bread", ""),
+        ("goap run goal=bred loaves=2", "no goal is called 'bred'"),
+        ("goap run goal=bread loavse=2", "'loavse'"),
+        ("goap run goal=bread max_cots=5", "did you mean 'max_cost'?"),
+        ("goap rnu goal=bread", "did you mean 'run'?"),
+        ("goap run goal=trained_dit loaves=2", "'loaves'"),
+    ],
+)
+def test_a_goal_that_only_the_reader_has_takes_the_words_that_the_page_says(check, command, said):
+    page = f"# Page\n\n<!-- docs check: goal bread loaves -->\n\n```bash\n{command}\n```\n"
+    found = messages(check(page))
+    assert [said in each for each in found] == ([True] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("command", "right"),
+    [
+        ("goap logs last~2 -f", True),
+        ("goap stop a1b2c3d4", True),
+        ("goap logs KEY --lines 3", True),
+        ("goap logs lsat", False),
+        ("goap show a1b2c3d4", False),
+    ],
+)
+def test_a_command_about_a_run_or_a_key_is_told_one(check, command, right):
+    found = messages(check(f"# Page\n\n```bash\n{command}\n```\n"))
+    assert (found == []) is right
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
     # a sentence may name a command without its arguments, and `modla` may be anything there
     [pair for pair in WRONG if "is missing" not in pair[1] and not pair[0].startswith("modla")],
 )
