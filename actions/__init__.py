@@ -1,55 +1,49 @@
-"""What touches the world: sensors look, actions change."""
+"""What touches the world: sensors look, actions change.
 
-from actions.adjust import halve_micro_batch, roll_back
-from actions.build_image import build_image, image_built
-from actions.commit_volume import commit_volume, volume_committed
-from actions.contributions import OurContributions
-from actions.free_space import free_mb, free_space
-from actions.ports import Ports, connect
-from actions.prepare_data import dataset_ready, prepare_data
-from actions.prune_checkpoints import checkpoints_pruned, prune_checkpoints
-from actions.sweep import CANDIDATES, JUDGED, best_chosen, choose_best
-from actions.train import train
-from actions.training_facts import (
-    classifier_trained,
-    dit_trained,
-    fits_memory,
-    loss_finite,
-    objective_sound,
-)
-from actions.update_docs import documented, update_docs
-from actions.validate_auth import auth_valid, validate_auth
+``from actions import toolkit`` is what a job needs. Importing this package imports nothing else:
+what our own models need is none of a job's business.
+"""
 
-__all__ = ["ACTIONS", "SENSORS", "OurContributions", "Ports", "connect"]
+import importlib
+from typing import TYPE_CHECKING
 
-ACTIONS = (
-    validate_auth,
-    build_image,
-    prepare_data,
-    train,
-    *CANDIDATES,
-    choose_best,
-    commit_volume,
-    prune_checkpoints,
-    update_docs,
-    free_space,
-    halve_micro_batch,
-    roll_back,
-)
+if TYPE_CHECKING:
+    from actions.contributions import OurContributions
+    from actions.ours import ACTIONS, SENSORS
+    from actions.ports import Ports, connect
+    from actions.trained.catalogue import facts_of, parameters_of, toolkit
 
-SENSORS = (
-    auth_valid,
-    image_built,
-    dataset_ready,
-    free_mb,
-    fits_memory,
-    loss_finite,
-    objective_sound,
-    dit_trained,
-    classifier_trained,
-    *JUDGED,
-    best_chosen,
-    volume_committed,
-    checkpoints_pruned,
-    documented,
-)
+__all__ = [
+    "ACTIONS",
+    "SENSORS",
+    "OurContributions",
+    "Ports",
+    "connect",
+    "facts_of",
+    "parameters_of",
+    "toolkit",
+]
+
+_PUBLIC = {
+    "ACTIONS": "actions.ours",
+    "SENSORS": "actions.ours",
+    "OurContributions": "actions.contributions",
+    "Ports": "actions.ports",
+    "connect": "actions.ports",
+    "facts_of": "actions.trained.catalogue",
+    "parameters_of": "actions.trained.catalogue",
+    "toolkit": "actions.trained.catalogue",
+}
+"""Public name → the module that has it, which is imported when the name is first used."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = vars(importlib.import_module(_PUBLIC[name]))[name]
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

@@ -73,11 +73,6 @@ class Interpreter:
     python: str
     versions: Mapping[str, str]
 
-    @property
-    def programs(self) -> str:
-        """The directory of programs that were installed with it, such as ``torchrun``."""
-        return str(Path(self.path).parent)
-
 
 def candidates(environment: Mapping[str, str]) -> Iterator[str]:
     """Paths of the interpreters that there are, in the order they are asked, each once."""

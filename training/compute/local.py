@@ -14,7 +14,7 @@ from training.compute import image, proof
 from training.compute.interpreter import interpreter_for
 from training.compute.port import Auth, Launch, Shipped, TrainingStatus, status_of
 from training.compute.recipe import Hardware, Recipe
-from training.compute.starting import script_environment, stage, words_of_runner
+from training.compute.starting import stage, words_of_runner
 from training.learn.config import Execution
 from training.runner.order import Order
 from training.store.adjustments import write_adjustments
@@ -113,11 +113,12 @@ class LocalCompute:
             interpreter = interpreter_for(order.parts.requirements)
             with disk_errors(directory.path):
                 stage(source, self._root / directory.source_name)
-                environment = script_environment(self._root, interpreter)
+                options = ["--lock-fd", str(lock)]
+                if deadline_seconds is not None:
+                    options += ["--deadline", str(deadline_seconds)]
+                words = words_of_runner(self._root, order.key, interpreter, *options)
             directory.write_order(order)
-            deadline = () if deadline_seconds is None else ("--deadline", str(deadline_seconds))
-            words = words_of_runner(self._root, order.key, "--lock-fd", str(lock), *deadline)
-            return self._begun(directory, lock, words, environment)
+            return self._begun(directory, lock, words, dict(os.environ))
 
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
         """The proof on the volume, where the interpreter that it names is still there."""

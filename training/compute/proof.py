@@ -20,7 +20,7 @@ from typing import Any
 from training.compute.interpreter import VARIABLE, Interpreter, interpreter_for
 from training.compute.port import Shipped
 from training.compute.recipe import Recipe, proof_digest
-from training.compute.starting import script_environment, stage, words_of_runner
+from training.compute.starting import stage, words_of_runner
 from training.errors import ImageError, Interrupted
 from training.runner.ending import Ending
 from training.runner.order import Order
@@ -81,7 +81,11 @@ def prove(
     with tempfile.TemporaryDirectory(prefix="proof-") as place:
         scratch = Path(place)
         _compile(source, scratch / "compiled", interpreter)
-        step = None if smoke is None else _carried(root, scratch, smoke, source, cancelled, log)
+        step = (
+            None
+            if smoke is None
+            else _carried(root, scratch, smoke, source, interpreter, log, cancelled)
+        )
     digest = proof_digest(recipe, smoke.key if smoke is not None else "")
     proof = {
         "format": 2,
@@ -131,8 +135,9 @@ def _carried(
     scratch: Path,
     smoke: Order,
     source: Shipped,
-    cancelled: threading.Event,
+    interpreter: Interpreter,
     log: Callable[[str], None],
+    cancelled: threading.Event,
 ) -> int:
     """The step that the smoke training came to."""
     volume = scratch / "volume"
@@ -142,9 +147,8 @@ def _carried(
     for name in _read_by(smoke):
         (volume / name).parent.mkdir(parents=True, exist_ok=True)
         (volume / name).symlink_to((root / name).absolute())
-    environment = script_environment(volume, interpreter_for(smoke.parts.requirements))
     log(f"carrying the smoke training {smoke.key}")
-    _run(words_of_runner(volume, smoke.key), environment, scratch / "said", cancelled)
+    _run(words_of_runner(volume, smoke.key, interpreter), scratch / "said", cancelled)
     ending = directory.read_ending()
     if ending is None:
         raise _broken((scratch / "said").read_text(encoding="utf-8", errors="replace"))
@@ -159,13 +163,10 @@ def _read_by(order: Order) -> list[str]:
     return [name for name in (order.data_path, init) if name]
 
 
-def _run(
-    words: list[str], environment: dict[str, str], said: Path, cancelled: threading.Event
-) -> None:
+def _run(words: list[str], said: Path, cancelled: threading.Event) -> None:
     with said.open("wb") as output:
         process = subprocess.Popen(
             words,
-            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -1,4 +1,4 @@
-"""Starting a runner on this machine: its words, and the environment that its script gets.
+"""Starting a runner on this machine: its words, and what its script finds.
 
 The runner imports this package from where it lies. Its script must not: it may stand in a folder
 with a ``training/`` of its own, and what is installed for it is its own affair. All it finds of
@@ -6,21 +6,19 @@ ours is ``training.contract``, in a package that holds nothing else, after what 
 """
 
 import hashlib
-import os
+import shlex
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from training.compute.interpreter import VARIABLE, Interpreter
+from training.compute.interpreter import Interpreter
 from training.compute.port import Shipped
 from training.store.durable import sync_directory, temporary_directory
 
-__all__ = ["script_environment", "stage", "words_of_runner"]
+__all__ = ["stage", "words_of_runner"]
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _CONTRACT = _PACKAGE / "training" / "contract.py"
-_STUB = "contract"
 _SAYS = '"""What a script finds of goap: `from training.contract import run`."""\n'
 
 # -P would not do: the path has to be there before the first import, and not in the environment,
@@ -31,53 +29,19 @@ _PROGRAM = (
 )
 
 
-def words_of_runner(root: Path, key: str, *options: str) -> list[str]:
+def words_of_runner(root: Path, key: str, interpreter: Interpreter, *options: str) -> list[str]:
     """The command that carries a training: ``python -m training.runner …``, wherever it stands.
 
     Args:
-        root: The volume.
+        root: The volume, which keeps what the script finds of ours.
         key: The training key.
+        interpreter: What ``python`` means to the script; programs beside it are found as well.
         options: Further words, such as ``--lock-fd 3``.
     """
-    words = ["--volume", str(root), "--key", key, *options]
-    return [sys.executable, "-c", _PROGRAM, str(_PACKAGE), *words]
-
-
-def script_environment(
-    root: Path, interpreter: Interpreter, environment: Mapping[str, str] = os.environ
-) -> dict[str, str]:
-    """What a runner and its script inherit.
-
-    ``python`` and the programs installed with it are those of the interpreter.
-
-    Args:
-        root: The volume, which keeps the package with the contract.
-        interpreter: What the script is to run under.
-        environment: What this process has.
-    """
-    path = (interpreter.programs, environment.get("PATH", os.defpath))
-    modules = (environment.get("PYTHONPATH", ""), str(_contract(root)))
-    return {
-        **environment,
-        VARIABLE: interpreter.path,
-        "PATH": os.pathsep.join(path),
-        "PYTHONPATH": os.pathsep.join(filter(None, modules)),
-    }
-
-
-def _contract(root: Path) -> Path:
-    """A directory with a package ``training`` in it that holds the contract alone."""
-    content = _CONTRACT.read_bytes()
-    place = root / _STUB / hashlib.sha256(content).hexdigest()[:16]
-    if not place.is_dir():
-        with temporary_directory(place.parent, place.name) as made:
-            package = made / "training"
-            package.mkdir()
-            (package / "__init__.py").write_text(_SAYS, encoding="utf-8")
-            (package / _CONTRACT.name).write_bytes(content)
-            with suppress(OSError):  # another launcher was faster
-                made.rename(place)
-    return place
+    words = ["--volume", str(root), "--key", key, "--contract", str(_contract(root))]
+    for each in (_named_python(root, interpreter), Path(interpreter.path).parent):
+        words += ["--programs", str(each)]
+    return [sys.executable, "-c", _PROGRAM, str(_PACKAGE), *words, *options]
 
 
 def stage(source: Shipped, target: Path) -> None:
@@ -94,3 +58,36 @@ def stage(source: Shipped, target: Path) -> None:
         source.stage(files)
         files.replace(target)
         sync_directory(target.parent)
+
+
+def _contract(root: Path) -> Path:
+    """A directory with a package ``training`` in it that holds the contract alone."""
+    files = {"training/__init__.py": _SAYS.encode(), "training/contract.py": _CONTRACT.read_bytes()}
+    return _kept(root / "programs", files)
+
+
+def _named_python(root: Path, interpreter: Interpreter) -> Path:
+    """A directory in which ``python`` and ``python3`` are the interpreter, whatever it is called.
+
+    A link would not do: a virtual environment is known by the place of its interpreter.
+    """
+    text = f'#!/bin/sh\nexec {shlex.quote(interpreter.path)} "$@"\n'.encode()
+    return _kept(root / "programs", {"python": text, "python3": text})
+
+
+def _kept(root: Path, files: dict[str, bytes]) -> Path:
+    """A directory with these files, called after what they hold, so that it never changes."""
+    digest = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    place = root / digest.hexdigest()[:16]
+    if place.is_dir():
+        return place
+    with temporary_directory(root, place.name) as made:
+        for name, content in files.items():
+            (made / name).parent.mkdir(exist_ok=True)
+            (made / name).write_bytes(content)
+            (made / name).chmod(0o755)
+        with suppress(OSError):  # another launcher was faster
+            made.rename(place)
+    return place

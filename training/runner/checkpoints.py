@@ -138,8 +138,20 @@ class Store:
     def prune(self, keep: Keep) -> list[Checkpoint]:
         """Delete what is not kept; those that were deleted.
 
-        The newest stays whatever the policy says, and what is pinned. One is renamed before it is
-        emptied, so that nobody meets half of it.
+        One is renamed before it is emptied, so that nobody meets half of it.
+
+        Raises:
+            CheckpointError: What is pinned cannot be read, so nothing may go.
+        """
+        gone = self.surplus(keep)
+        for entry in gone:
+            discard(entry.path)
+        return gone
+
+    def surplus(self, keep: Keep) -> list[Checkpoint]:
+        """What is not kept; nothing is deleted.
+
+        The newest stays whatever the policy says, and what is pinned.
 
         Raises:
             CheckpointError: What is pinned cannot be read, so nothing may go.
@@ -147,10 +159,7 @@ class Store:
         entries = self.entries()
         kept = keep.kept({entry.step: entry.metrics for entry in entries})
         kept |= pinned_steps(self._layout.pins_path) | {entry.step for entry in entries[-1:]}
-        gone = [entry for entry in entries if entry.step not in kept]
-        for entry in gone:
-            discard(entry.path)
-        return gone
+        return [entry for entry in entries if entry.step not in kept]
 
     def discard_unsealed(self, since: int) -> None:
         """Delete what a script saved since the step where it went wrong."""

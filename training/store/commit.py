@@ -1,18 +1,27 @@
 """What is durable of one training, proven by reading it again: ``commit.json``."""
 
 import hashlib
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.errors import CheckpointError
+from training.runner.ending import Reference
 from training.store.directory import TrainingDirectory
-from training.store.manifest import CheckpointManifest
 from training.store.names import MANIFEST_FILE
 from training.store.result import CheckpointRef
 from training.store.volume import Volume
 
-__all__ = ["Commit", "CommittedFile", "commit_training", "read_commit", "verify_commit"]
+__all__ = [
+    "Commit",
+    "CommittedFile",
+    "commit_ending",
+    "commit_training",
+    "read_commit",
+    "verify_commit",
+]
 
 
 class CommittedFile(BaseModel):
@@ -34,6 +43,49 @@ class Commit(BaseModel):
     files: dict[str, CommittedFile]
     created: str
 
+    def holds(self, name: str, content: bytes) -> bool:
+        """Whether it is of a file with this very content."""
+        record = self.files.get(name)
+        return record is not None and record.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def commit_ending(directory: TrainingDirectory) -> Commit:
+    """Publish a declared training that reached its end, then read all of it again.
+
+    One without a checkpoint, such as an evaluation, has its results alone to be read.
+
+    Returns:
+        The commit, which is also on the volume.
+
+    Raises:
+        CheckpointError: It did not end, or a file differs from what its manifest promised.
+    """
+    volume = directory.volume
+    volume.commit()
+    volume.reload()
+    stored = directory.read(directory.result_name)
+    ending = directory.read_ending(stored)
+    if stored is None or ending is None or ending.status != "completed":
+        raise _nothing(directory)
+    promised = {directory.result_name: hashlib.sha256(stored).hexdigest()}
+    if ending.checkpoint is not None:
+        promised |= _promised(volume, ending.checkpoint)
+    if ending.samples is not None:
+        promised[ending.samples.path] = ending.samples.sha256
+    # what others read as their data was sealed by nobody: it is what it is now, from here on
+    promised |= {name: volume.sha256(name) for name in _below(volume, directory.output_name)}
+    return _committed(directory, ending.checkpoint, promised)
+
+
+def _below(volume: Volume, path: str) -> Iterator[str]:
+    """Every file of a directory, by name."""
+    for name in volume.listdir(path):
+        inside = f"{path}/{name}"
+        if volume.size(inside) is None:
+            yield from _below(volume, inside)
+        else:
+            yield inside
+
 
 def commit_training(directory: TrainingDirectory) -> Commit:
     """Publish a finished training, then read every byte again and compare it with its manifest.
@@ -50,19 +102,25 @@ def commit_training(directory: TrainingDirectory) -> Commit:
     stored = directory.read(directory.result_name)
     result = directory.read_result(stored)
     if stored is None or result is None or result.checkpoint is None:
-        raise CheckpointError(
-            f"training {directory.key} has no checkpoint on {volume.name}",
-            fix="run the goal again: it trains what is missing",
-            code="nothing_to_commit",
-        )
+        raise _nothing(directory)
     promised = _promised(volume, result.checkpoint)
     if result.samples is not None:
         promised[result.samples.path] = result.samples.sha256
     promised[directory.result_name] = hashlib.sha256(stored).hexdigest()
+    return _committed(directory, result.checkpoint, promised)
+
+
+def _committed(
+    directory: TrainingDirectory,
+    checkpoint: CheckpointRef | Reference | None,
+    promised: dict[str, str],
+) -> Commit:
+    """Every promised file, read again, as a commit that is on the volume."""
+    volume = directory.volume
     files = {name: _compare(volume, name, digest) for name, digest in sorted(promised.items())}
     commit = Commit(
         key=directory.key,
-        checkpoint=result.checkpoint.path,
+        checkpoint="" if checkpoint is None else checkpoint.path,
         files=files,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -97,7 +155,15 @@ def verify_commit(directory: TrainingDirectory) -> Commit:
     return commit
 
 
-def _promised(volume: Volume, checkpoint: CheckpointRef) -> dict[str, str]:
+def _nothing(directory: TrainingDirectory) -> CheckpointError:
+    return CheckpointError(
+        f"training {directory.key} has no checkpoint on {directory.volume.name}",
+        fix="run the goal again: it trains what is missing",
+        code="nothing_to_commit",
+    )
+
+
+def _promised(volume: Volume, checkpoint: CheckpointRef | Reference) -> dict[str, str]:
     """Each file of a checkpoint with the hash that its manifest says, the manifest's own too.
 
     Raises:
@@ -109,9 +175,9 @@ def _promised(volume: Volume, checkpoint: CheckpointRef) -> dict[str, str]:
     except FileNotFoundError:
         raise _gone(volume, path) from None
     _same(volume, path, hashlib.sha256(content).hexdigest(), checkpoint.sha256)
-    manifest = CheckpointManifest.model_validate_json(content)
-    files = {f"{checkpoint.path}/{name}": each.sha256 for name, each in manifest.files.items()}
-    return {**files, path: checkpoint.sha256}
+    files = json.loads(content)["files"]  # of whatever format: it is the one that was named
+    named = {f"{checkpoint.path}/{name}": str(each["sha256"]) for name, each in files.items()}
+    return {**named, path: checkpoint.sha256}
 
 
 def _compare(volume: Volume, path: str, promised: str) -> CommittedFile:

@@ -100,6 +100,11 @@ class Layout:
         return f"{self.name}/commit.json"
 
     @property
+    def output_name(self) -> str:
+        """What it writes that is the data of another training."""
+        return f"{self.name}/output"
+
+    @property
     def checkpoints_name(self) -> str:
         """The directory of checkpoints."""
         return f"{self.name}/{_CHECKPOINTS}"

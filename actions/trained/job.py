@@ -1,0 +1,244 @@
+"""The training that a goal asks for: its order, with its key, from what is true now."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+from actions.ports import ports_of, translated
+from actions.trained.made import best_of, output_of
+from actions.trained.parameters import TrainedParameters
+from agents.declare.actions import Context
+from agents.errors import Permanent
+from training.declare.data import Placed, placed_of
+from training.declare.hashes import Hashes
+from training.declare.order import order_of, smoke_order
+from training.declare.source import Source, source_of
+from training.declare.training import Training
+from training.runner.adjust import Adjusted
+from training.runner.ending import Ending
+from training.runner.order import Init, Order
+from training.store.directory import TrainingDirectory
+from training.store.volume import Volume
+
+__all__ = [
+    "Job",
+    "NotYet",
+    "TrainedContext",
+    "adjusted_of",
+    "data_of",
+    "ending_of",
+    "hashes_of",
+    "needed_job",
+    "smoke_of",
+    "sought",
+    "source_for",
+]
+
+TrainedContext: TypeAlias = Context[TrainedParameters]
+"""What sensors and actions of a declared training are given."""
+
+
+@dataclass(frozen=True)
+class NotYet:
+    """There is no order, and so no key, while something that it is made of is not known.
+
+    Attributes:
+        why: What is waited for, in words.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A declared training with its key, and where it writes."""
+
+    training: Training
+    order: Order
+    source: Source
+    directory: TrainingDirectory
+
+    @property
+    def key(self) -> str:
+        """The training key."""
+        return self.order.key
+
+    @property
+    def name(self) -> str:
+        """What the training is called."""
+        return self.training.name
+
+    @property
+    def volume(self) -> Volume:
+        """Where it writes."""
+        return self.directory.volume
+
+    @property
+    def log_name(self) -> str:
+        """Its log, below the volume."""
+        return self.directory.log_name
+
+    def ending(self) -> Ending | None:
+        """How the last attempt ended, judged by the thresholds of now; None before the first end.
+
+        Raises:
+            ActionFailed: The file is there and cannot be understood.
+        """
+        with translated():
+            ending = self.directory.read_ending()
+        return None if ending is None else self.judged(ending)
+
+    def judged(self, ending: Ending) -> Ending:
+        """An ending with what the gates of now give."""
+        return ending.judged(self.order.gates)
+
+    def holds(self, ending: Ending) -> bool:
+        """Whether the checkpoint that an ending names is on the volume, if it names one."""
+        return ending.checkpoint is None or self.directory.holds(ending.checkpoint)
+
+    def forget_end(self) -> None:
+        """Take back an end whose checkpoint is gone or damaged: it is not true any more.
+
+        The script's own result goes too, or an attempt that is stopped would count as finished.
+        """
+        self.directory.forget_result()
+        result = self.order.result.file if self.order.result is not None else "result.json"
+        self.volume.remove(f"{self.directory.name}/{result}")
+
+    def adjusted(self) -> Adjusted:
+        """What recoveries changed for the next attempt.
+
+        Raises:
+            ConfigError: The file is there and cannot be understood.
+        """
+        name = self.directory.adjustments_name
+        return Adjusted.from_json(self.directory.read(name), name)
+
+    def adjust(self, adjusted: Adjusted) -> None:
+        """Change how the next attempt runs."""
+        self.volume.write_bytes(self.directory.adjustments_name, adjusted.to_json().encode())
+
+
+def sought(context: TrainedContext, training: Training) -> Job | NotYet:
+    """The training that the parameters ask for, made of what is true now; looked up once."""
+    job: Job | NotYet = context.once(f"job {training.name}", partial(_sought, context, training))
+    return job
+
+
+def needed_job(context: TrainedContext, training: Training) -> Job:
+    """The same for who cannot do without.
+
+    Raises:
+        Permanent: It is not known yet.
+    """
+    job = sought(context, training)
+    if isinstance(job, NotYet):
+        fix = "run the same command again: it makes first what this is made of"
+        raise Permanent(f"{training.name}: {job.why}", fix=fix, name="not_known_yet")
+    return job
+
+
+def _sought(context: TrainedContext, training: Training) -> Job | NotYet:
+    init, data = _init_of(context, training), data_of(context, training)
+    if isinstance(init, NotYet):
+        return init
+    if isinstance(data, NotYet):
+        return data
+    settings, source = context.params.settings_of(training), source_for(context, training)
+    with translated():
+        order = order_of(training, settings, source, data=data, init=init)
+    directory = TrainingDirectory(ports_of(context).volume, order.key)
+    return Job(training, order, source, directory)
+
+
+def _init_of(context: TrainedContext, training: Training) -> Init | NotYet | None:
+    """The checkpoint that a training begins with; None where it begins with none."""
+    if training.init is None:
+        return None
+    finished = _finished(context, training.init)
+    if isinstance(finished, NotYet):
+        return finished
+    job, ending = finished
+    best = best_of(job.directory, job.order, ending)
+    if best is None:
+        return NotYet(f"training {job.key} of {job.name} made no checkpoint to begin with")
+    return Init(training=job.key, checkpoint=best.path, digest=best.sha256)
+
+
+def data_of(context: TrainedContext, training: Training) -> Placed | NotYet | None:
+    """The data of a training on the volume; None where it has none."""
+    if training.data is None:
+        return None
+    if not isinstance(training.data, Training):
+        with translated():
+            placed = placed_of(training, ports_of(context).volume, hashes_of(context))
+        return placed or NotYet("the command that prepares its data did not run yet")
+    finished = _finished(context, training.data)
+    if isinstance(finished, NotYet):
+        return finished
+    job, _ = finished
+    written = output_of(job.directory, job.name)
+    if written is None:
+        return NotYet(f"training {job.key} of {job.name} has no committed output/ to read")
+    return written
+
+
+def _finished(context: TrainedContext, training: Training) -> tuple[Job, Ending] | NotYet:
+    """A training that others come after, once it is at its end."""
+    job = sought(context, training)
+    if isinstance(job, NotYet):
+        return job
+    ending = ending_of(context, job)
+    if ending is None or not ending.passed or not job.holds(ending):
+        return NotYet(f"it waits for {training.name}, which is not trained yet")
+    return job, ending
+
+
+def smoke_of(context: TrainedContext, training: Training) -> Order | NotYet | None:
+    """The training that proves the image; None where none is declared."""
+    if not training.smoke:
+        return None
+    init, data = _init_of(context, training), data_of(context, training)
+    if isinstance(init, NotYet):
+        return init
+    if isinstance(data, NotYet):
+        return data
+    with translated():
+        return smoke_order(training, source_for(context, training), data=data, init=init)
+
+
+def source_for(context: TrainedContext, training: Training) -> Source:
+    """The files that a training is started from, as they are now."""
+
+    def read() -> Source:
+        with translated():
+            return source_of(training.folder, training.source, hashes_of(context), training.apart)
+
+    source: Source = context.once(f"source {training.name}", read)
+    return source
+
+
+def hashes_of(context: TrainedContext) -> Hashes:
+    """What remembers the digests of files, so that no gigabyte is read twice."""
+    return Hashes(context.state / "hashes.db")
+
+
+def ending_of(context: TrainedContext, job: Job) -> Ending | None:
+    """How a training's last attempt ended, read once for all sensors of one look.
+
+    Raises:
+        ActionFailed: The file is there and cannot be understood.
+    """
+    ending: Ending | None = context.once(f"ending {job.key}", job.ending)
+    return ending
+
+
+def adjusted_of(context: TrainedContext, job: Job) -> Adjusted:
+    """What recoveries changed, read once for all sensors of one look."""
+
+    def read() -> Adjusted:
+        with translated():
+            return job.adjusted()
+
+    adjusted: Adjusted = context.once(f"adjusted {job.key}", read)
+    return adjusted

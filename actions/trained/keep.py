@@ -1,0 +1,161 @@
+"""commit_… and prune_…: what a declared training made is durable, and no more than is kept."""
+
+from dataclasses import dataclass
+
+from actions.ports import ports_of, translated
+from actions.trained.job import Job, NotYet, TrainedContext, ending_of, needed_job, sought
+from actions.trained.names import Names
+from agents.declare.facts import Condition, Facts, Reading
+from agents.declare.outcome import Artifact, Measurement, Outcome
+from agents.errors import Permanent
+from training.declare.training import Training
+from training.errors import CheckpointError
+from training.runner.checkpoints import Checkpoint, Store
+from training.runner.ending import Ending
+from training.store.commit import Commit, commit_ending, read_commit
+from training.store.layout import LocalLayout
+from training.store.lock import is_held
+
+__all__ = ["CommitTrained", "Prune", "store_of"]
+
+DAMAGED = ("checksum_differs", "file_missing")
+"""What is not on the volume as its manifest promised; then it must be made again."""
+
+
+@dataclass(frozen=True)
+class CommitTrained:
+    """Makes what one training left durable, and proves it by reading it again.
+
+    Attributes:
+        training: The declaration.
+        facts: The facts of the catalogue.
+    """
+
+    training: Training
+    facts: Facts
+
+    def needs(self, _params: object) -> tuple[Condition, ...]:
+        """That it is trained."""
+        return (self.facts[Names(self.training.name).fact("trained")] == True,)  # noqa: E712
+
+    def effect(self, _params: object) -> tuple[Condition, ...]:
+        """Committed, which is worth a record."""
+        committed = self.facts[Names(self.training.name).fact("committed")]
+        return (committed == True, ~self.facts.documented)  # noqa: E712
+
+    def look(self, context: TrainedContext) -> Reading:
+        """Whether the commit of its result is on the volume."""
+        job = sought(context, self.training)
+        ending = ending_of(context, job) if isinstance(job, Job) else None
+        if not isinstance(job, Job) or ending is None or ending.status != "completed":
+            return Reading(False, "there is nothing to commit yet")
+        commit = read_commit(job.directory)
+        if commit is None or not _is_of(commit, job, ending):
+            return Reading(False, f"step {ending.step:,} is not committed")
+        return Reading(True, f"{len(commit.files)} files verified at {commit.created}")
+
+    def run(self, context: TrainedContext) -> Outcome:
+        """Publish it, and read every byte again."""
+        job = needed_job(context, self.training)
+        ending = job.ending()
+        if ending is None or ending.status != "completed":
+            raise Permanent(f"training {job.key} has not ended", name="nothing_to_commit")
+        with translated():
+            try:
+                commit = commit_ending(job.directory)
+            except CheckpointError as error:
+                if error.code in DAMAGED:
+                    job.forget_end()
+                raise
+        size = sum(each.bytes for each in commit.files.values())
+        path = job.directory.commit_name
+        return Outcome(
+            summary=f"{len(commit.files)} files, {size / 1e6:.1f} MB, hashes verified by reading "
+            "again",
+            measurements=(
+                Measurement(name="files", value=len(commit.files), source=path),
+                Measurement(name="bytes", value=size, unit="B", source=path),
+            ),
+            artifacts=tuple(
+                Artifact(name=n.rsplit("/", 1)[-1], path=n, sha256=each.sha256, bytes=each.bytes)
+                for n, each in sorted(commit.files.items())
+            ),
+            provenance={"training_key": job.key},
+        )
+
+
+def _is_of(commit: Commit, job: Job, ending: Ending) -> bool:
+    """Whether a commit is of the very end of a training: of its numbers and its checkpoint."""
+    content = job.directory.read(job.directory.result_name) or b""
+    return commit.holds(job.directory.result_name, content) and (
+        ending.checkpoint is None or commit.checkpoint == ending.checkpoint.path
+    )
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Deletes the checkpoints of one training that its policy of now does not keep.
+
+    Attributes:
+        training: The declaration.
+        facts: The facts of the catalogue.
+    """
+
+    training: Training
+    facts: Facts
+
+    def needs(self, _params: object) -> tuple[Condition, ...]:
+        """That it is trained: until then its runner prunes, after each checkpoint."""
+        return (self.facts[Names(self.training.name).fact("trained")] == True,)  # noqa: E712
+
+    def effect(self, _params: object) -> tuple[Condition, ...]:
+        """Pruned."""
+        return (self.facts[Names(self.training.name).fact("pruned")] == True,)  # noqa: E712
+
+    def look(self, context: TrainedContext) -> Reading:
+        """Whether pruning now would delete nothing."""
+        job = sought(context, self.training)
+        if isinstance(job, NotYet):
+            return Reading(True, "there are no checkpoints of this training")
+        store = store_of(context, job)
+        if store is None:
+            return Reading(True, "the runner is the only one who prunes there")
+        with translated():
+            more = store.surplus(job.order.keep)
+        if more:
+            return Reading(False, f"{len(more)} more than the policy keeps ({_mb(more)})")
+        return Reading(True, f"{len(store.entries())} kept, none to delete")
+
+    def run(self, context: TrainedContext) -> Outcome:
+        """Delete them, while no runner works there; never the newest valid one."""
+        job = needed_job(context, self.training)
+        store = store_of(context, job)
+        if store is None or is_held(job.directory.lock_path):
+            return Outcome(summary="its runner prunes")
+        with translated():
+            gone = store.prune(job.order.keep)
+        if gone:
+            steps = ", ".join(f"{each.step:,}" for each in gone)
+            context.note(f"pruned {job.key}: the checkpoints of steps {steps}")
+        return Outcome(
+            summary=f"{len(gone)} checkpoints deleted, {_mb(gone)} freed",
+            measurements=(
+                Measurement(name="deleted", value=len(gone), source="retention policy"),
+                Measurement(
+                    name="freed",
+                    value=sum(each.bytes for each in gone),
+                    unit="B",
+                    source="retention policy",
+                ),
+            ),
+        )
+
+
+def store_of(context: TrainedContext, job: Job) -> Store | None:
+    """The checkpoints of a training on this machine; None where they are elsewhere."""
+    root = ports_of(context).volume.local_root
+    return None if root is None else Store(job.order, LocalLayout(root, job.key))
+
+
+def _mb(entries: list[Checkpoint]) -> str:
+    return f"{sum(each.bytes for each in entries) / 1e6:.1f} MB"

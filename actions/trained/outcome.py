@@ -1,0 +1,192 @@
+"""From what a declared training wrote to the volume to what the ledger keeps and records quote."""
+
+import hashlib
+
+from actions.trained.job import Job
+from agents.declare.outcome import (
+    Artifact,
+    Decision,
+    Measurement,
+    Outcome,
+    Ranking,
+    Series,
+    Verdict,
+)
+from training.compute.port import Compute
+from training.key import config_digest
+from training.runner.ending import Ending
+from training.runner.watch import finite
+from training.store.names import MANIFEST_FILE
+
+__all__ = ["REHEARSED", "outcome_of", "ranking_of", "summary_of", "verdicts_of"]
+
+MOST_POINTS = 100
+"""What a picture can show of a series."""
+
+MOST_SERIES = 6
+
+REHEARSED = (
+    "; verified with the real client against the loopback control plane; the cloud itself was "
+    "not reached"
+)
+
+_UNITS = {"seconds": "s", "steps": "steps", "steps_per_second": "steps/s"}
+
+
+def outcome_of(job: Job, ending: Ending, compute: Compute) -> Outcome:
+    """The typed outcome of a finished training; every number names the file it was read from."""
+    source = job.directory.result_name
+    rate = ending.steps_per_second
+    numbers = {
+        "steps": float(ending.step),
+        "seconds": ending.seconds,
+        **({} if rate is None else {"steps_per_second": rate}),
+        **ending.numbers,
+    }
+    return Outcome(
+        summary=summary_of(job, ending) + (REHEARSED if compute.name == "loopback" else ""),
+        measurements=tuple(
+            Measurement(name=name, value=value, unit=_UNITS.get(name, ""), source=source)
+            for name, value in numbers.items()
+        ),
+        series=_series(job),
+        artifacts=_artifacts(job, ending),
+        gates=verdicts_of(ending),
+        provenance=_provenance(job, ending, compute),
+        decision=_decision(job, ending) if ending.passed else None,
+        lesson=_lesson(job) if ending.passed else "",
+    )
+
+
+def verdicts_of(ending: Ending) -> tuple[Verdict, ...]:
+    """What the gates gave, as the engine keeps it."""
+    return tuple(
+        Verdict(
+            name=each.name,
+            metric=each.metric,
+            threshold=each.threshold,
+            direction=each.direction,
+            value=each.value,
+            passed=each.passed,
+        )
+        for each in ending.gates
+    )
+
+
+def summary_of(job: Job, ending: Ending) -> str:
+    """A training that reached its end, in one line."""
+    loss = ending.numbers.get("loss_final")
+    shown = "" if loss is None else f", loss {loss:.4g}"
+    data = f" on {job.order.label}" if job.order.label else ""
+    gates = ("; all gates passed" if ending.passed else "; a gate failed") if ending.gates else ""
+    return f"{job.name} {ending.step:,} steps{data}{shown}, {ending.seconds:.0f} s{gates}"
+
+
+def ranking_of(job: Job) -> Ranking | None:
+    """By what one training is better than another: its policy's best, else its first gate."""
+    keep, gates = job.order.keep, job.order.gates
+    if keep.best is not None:
+        return Ranking(measurement=keep.best, best=keep.best_of)
+    if not gates:
+        return None
+    best = "lowest" if gates[0].direction == "<=" else "highest"
+    return Ranking(measurement=gates[0].metric, best=best)
+
+
+def _series(job: Job) -> tuple[Series, ...]:
+    """The numbers as they changed, thinned to what a picture can show."""
+    path, columns = job.directory.metrics_name, dict[str, dict[float, float]]()
+    for row in job.directory.metrics():
+        numbers = finite(row)
+        step = numbers.pop("step", None)
+        for name, value in numbers.items() if step is not None else ():
+            # of two rows for one step the later counts
+            columns.setdefault(name, {})[step or 0.0] = value
+    columns.pop("time", None)
+    names = sorted(columns, key=lambda name: (name != "loss", "loss" not in name, name))
+    return tuple(
+        Series(name=name, points=_thin(sorted(columns[name].items())), source=path)
+        for name in names[:MOST_SERIES]
+    )
+
+
+def _thin(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    return (*points[: -1 : max(1, len(points) // MOST_POINTS)], points[-1])
+
+
+def _artifacts(job: Job, ending: Ending) -> tuple[Artifact, ...]:
+    path = job.directory.result_name
+    content = job.directory.read(path) or b""
+    files = [("result", path, hashlib.sha256(content).hexdigest())]
+    if ending.checkpoint is not None:
+        manifest = f"{ending.checkpoint.path}/{MANIFEST_FILE}"
+        files.append(("checkpoint", manifest, ending.checkpoint.sha256))
+    if ending.samples is not None:
+        files.append(("samples", ending.samples.path, ending.samples.sha256))
+    return tuple(
+        Artifact(name=name, path=path, sha256=sha256, bytes=job.volume.size(path) or 0)
+        for name, path, sha256 in files
+    )
+
+
+def _provenance(job: Job, ending: Ending, compute: Compute) -> dict[str, str]:
+    order = job.order
+    return {
+        "training_key": order.key,
+        "training": order.name,
+        "dataset": order.label or "none",
+        "dataset_digest": order.data or "none",
+        "config_digest": config_digest(order.parts.settings),
+        "source_digest": order.parts.source,
+        "init": "" if order.init is None else order.init.training,
+        "requirements": " ".join(order.parts.requirements),
+        "compute": compute.name,
+        "image": order.image,
+        "device": ending.device or "not said",
+        "gpu": ending.gpu,
+        "python": ending.python,
+        "attempts": str(ending.attempts),
+        **ending.about,
+        "started": ending.started,
+        "ended": ending.ended,
+    }
+
+
+def _decision(job: Job, ending: Ending) -> Decision | None:
+    """The choice of this training's checkpoint; None where it made none, or nothing judges it."""
+    ranking, checkpoint = ranking_of(job), ending.checkpoint
+    if checkpoint is None or ranking is None:
+        return None
+    data = job.order.label or "the data its source holds"
+    return Decision(
+        key=f"promote:{job.name}:{job.order.data[:16] or 'none'}",
+        title=f"Promote {job.name} {job.key}",
+        context=(
+            f"The goal asked for {job.name} trained on {data}. It is promoted when every gate "
+            f"passed and no earlier one of this ledger, on the same data, had a better "
+            f"{ranking.measurement}. Both are measured on the finished training, not judged by eye."
+        ),
+        decision=(
+            f"Use {checkpoint.path} on the volume as {job.name}: the checkpoint of training "
+            f"{job.key}. The checksum of its manifest is under Evidence."
+        ),
+        positive=(
+            "Anyone who has the volume can verify the checkpoint: each file has a checksum.",
+            "The same settings, source and data are the same key, and not paid for again.",
+        ),
+        negative=("The gates are thresholds, not a full evaluation.",),
+        neutral=(
+            "A better training on the same data supersedes this record; another adds evidence.",
+        ),
+        alternatives=(
+            ("Promote by the last log line", "a log line is not a measurement of the result"),
+        ),
+        ranking=ranking,
+        references=(job.directory.metrics_name, job.directory.log_name),
+    )
+
+
+def _lesson(job: Job) -> str:
+    on = f" on {job.order.label}" if job.order.label else ""
+    gates = " to passing gates" if job.order.gates else " to its end"
+    return f"The settings of {job.name} train{on}{gates}."

@@ -1,0 +1,204 @@
+"""Recoveries: how the next attempt of a declared training differs from the one that failed."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from actions.ports import translated
+from actions.trained.job import (
+    Job,
+    TrainedContext,
+    adjusted_of,
+    ending_of,
+    needed_job,
+    sought,
+)
+from actions.trained.made import checkpoints_of
+from actions.trained.names import Names
+from agents.declare.facts import Condition, Facts, Reading
+from agents.declare.outcome import Outcome
+from agents.errors import ActionFailed, FailureClass, Permanent
+from training.declare.training import Training
+from training.runner.ending import Ending
+from training.store.retention import later_than
+
+__all__ = ["Halve", "RollBack", "Sound"]
+
+OUT_OF_MEMORY = "out_of_memory"
+COLLAPSED = "loss_collapsed"
+DIVERGED = ("loss_not_finite", "loss_diverged")
+
+SMALLEST_SCALE = 1 / 8
+"""Below an eighth of the rate, a run that still diverges has another cause."""
+
+
+def _failed(context: TrainedContext, training: Training) -> tuple[Job, Ending] | None:
+    """A training whose last attempt failed, and how."""
+    job = sought(context, training)
+    ending = ending_of(context, job) if isinstance(job, Job) else None
+    if not isinstance(job, Job) or ending is None or ending.failure is None:
+        return None
+    return (job, ending) if ending.status == "failed" else None
+
+
+def _answered(
+    context: TrainedContext, training: Training, names: tuple[str, ...], fine: str
+) -> Reading:
+    """False while the last attempt failed with one of the names, and no recovery answered that."""
+    failed = _failed(context, training)
+    if failed is None or failed[1].failure is None or failed[1].failure.name not in names:
+        return Reading(True, fine)
+    job, ending = failed
+    if adjusted_of(context, job).after_attempt >= ending.attempts:
+        return Reading(True, f"attempt {ending.attempts} failed; the next one was adjusted")
+    said = ending.failure.message if ending.failure is not None else ""
+    return Reading(False, f"training {job.key}: {said}")
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Whether the loss of one training collapsed: trying again cannot help.
+
+    Attributes:
+        training: The declaration.
+    """
+
+    training: Training
+
+    def look(self, context: TrainedContext) -> Reading:
+        """False for ever when it did."""
+        failed = _failed(context, self.training)
+        if failed is not None and failed[1].failure is not None:
+            (job, ending), failure = failed, failed[1].failure
+            if failure.name == COLLAPSED:
+                return Reading(
+                    False,
+                    f"training {job.key} stopped at step {ending.step}: {failure.message}; "
+                    "change the settings, the data or the source",
+                )
+        return Reading(True, "no loss collapsed")
+
+
+@dataclass(frozen=True)
+class Halve:
+    """After running out of memory: half as much at once, where a setting says how much.
+
+    Attributes:
+        training: The declaration.
+        facts: The facts of the catalogue.
+    """
+
+    training: Training
+    facts: Facts
+
+    def effect(self, _params: object) -> tuple[Condition, ...]:
+        """It may fit now."""
+        return (self.facts[Names(self.training.name).fact("fits")] == True,)  # noqa: E712
+
+    def look(self, context: TrainedContext) -> Reading:
+        """False after an attempt ran out of memory, until less was asked for at once."""
+        fine = "no attempt ran out of memory"
+        return _answered(context, self.training, (OUT_OF_MEMORY,), fine)
+
+    def run(self, context: TrainedContext) -> Outcome:
+        """Halve the declared setting for the attempts to come."""
+        job, ending = _needed(context, self.training)
+        setting = job.order.micro_batch
+        with translated():
+            now = job.adjusted()
+        declared = job.order.settings.get(setting or "")
+        current = now.micro_batch or (declared if isinstance(declared, int) else 1)
+        if setting is None or current <= 1:
+            raise Permanent(
+                f"{self.training.name} does not fit into memory with the least {setting}=1",
+                fix="make the model smaller, or train it on a larger machine (gpu=)",
+                name=OUT_OF_MEMORY,
+            )
+        with translated():
+            half = dataclasses.replace(now, after_attempt=ending.attempts, micro_batch=current // 2)
+            job.adjust(half)
+        return Outcome(summary=f"{setting} {current} → {current // 2}, in the same training")
+
+
+@dataclass(frozen=True)
+class RollBack:
+    """After the loss diverged: back to a good checkpoint, at half the rate where one is declared.
+
+    Attributes:
+        training: The declaration.
+        facts: The facts of the catalogue.
+    """
+
+    training: Training
+    facts: Facts
+
+    def effect(self, _params: object) -> tuple[Condition, ...]:
+        """The next attempt may stay finite."""
+        return (self.facts[Names(self.training.name).fact("finite")] == True,)  # noqa: E712
+
+    def look(self, context: TrainedContext) -> Reading:
+        """False after an attempt diverged, until it was rolled back."""
+        return _answered(context, self.training, DIVERGED, "no attempt diverged")
+
+    def run(self, context: TrainedContext) -> Outcome:
+        """Delete the checkpoints that led to the failure, and lower the rate."""
+        job, ending = _needed(context, self.training)
+        with translated():
+            now = job.adjusted()
+        scale = now.learning_rate_scale
+        if job.order.learning_rate is not None:
+            scale /= 2
+        if scale < SMALLEST_SCALE or (job.order.learning_rate is None and now.rolled_back):
+            raise _hopeless(job, now.learning_rate_scale)
+        with translated():
+            kept = _forget_what_led_there(context, job, ending.step)
+            job.adjust(
+                dataclasses.replace(
+                    now,
+                    after_attempt=ending.attempts,
+                    learning_rate_scale=scale,
+                    rolled_back=now.rolled_back + 1,
+                )
+            )
+        rate = "" if job.order.learning_rate is None else f", {job.order.learning_rate} x {scale:g}"
+        return Outcome(summary=f"back to step {kept:,}{rate}")
+
+
+def _hopeless(job: Job, scale: float) -> ActionFailed:
+    if job.order.learning_rate is None:
+        return Permanent(
+            f"training {job.key} diverged again after it was rolled back",
+            fix="look at the data and at training.log; learning_rate= of the declaration names "
+            "the setting that a recovery may lower",
+            name="diverged_again",
+        )
+    return ActionFailed(
+        f"training {job.key} diverges even at {scale:g} of its {job.order.learning_rate}",
+        fix="look at the data and at training.log; then change the settings or the source",
+        failure_class=FailureClass.NUMERIC,
+        name="diverged_at_every_rate",
+    )
+
+
+def _forget_what_led_there(context: TrainedContext, job: Job, failed_at: int) -> int:
+    """Delete the checkpoints of the last steps before a failure; the step of the newest that stays.
+
+    How far a bad step reaches back nobody knows: half of what lies between two checkpoints.
+    """
+    there = checkpoints_of(job.directory, job.order)
+    steps = list(there)
+    between = steps[-1] - steps[-2] if len(steps) > 1 else max(steps, default=0)
+    gone = later_than(steps, failed_at - between // 2)
+    if gone:
+        listed = ", ".join(f"{step:,}" for step in gone)
+        context.note(f"rolling back {job.key}: delete the checkpoints of steps {listed}")
+    for step in gone:
+        job.volume.remove(there[step])
+    return max(set(steps) - set(gone), default=0)
+
+
+def _needed(context: TrainedContext, training: Training) -> tuple[Job, Ending]:
+    job = needed_job(context, training)
+    ending = job.ending()
+    if ending is None or ending.failure is None:
+        raise Permanent("there is no failed training to adjust", name="nothing_failed")
+    return job, ending

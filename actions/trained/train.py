@@ -1,0 +1,210 @@
+"""train_…: a declared training, launched once, followed until it ends, judged by its gates."""
+
+from dataclasses import dataclass
+
+from actions.following import launch_and_follow, shortest
+from actions.ports import is_accepted, ports_of
+from actions.trained.job import (
+    Job,
+    NotYet,
+    TrainedContext,
+    ending_of,
+    needed_job,
+    sought,
+)
+from actions.trained.names import Names, after_of, prepares
+from actions.trained.outcome import outcome_of
+from actions.trained.parameters import TrainedParameters
+from agents.declare.actions import Cost
+from agents.declare.facts import Condition, Facts, Reading
+from agents.declare.outcome import Outcome
+from agents.errors import ActionFailed, FailureClass, Permanent
+from training.compute.port import Compute, Launch, TrainingStatus
+from training.compute.recipe import Hardware
+from training.declare.order import hardware_of
+from training.declare.training import Training
+from training.runner.ending import Ending
+from training.store.volume import Volume
+
+__all__ = ["LEAST_MB", "Train", "seconds_of"]
+
+LEAST_MB = 100.0
+"""Free space without which no training is started: nobody knows how large a checkpoint will be."""
+
+START_SECONDS, STEP_SECONDS = 10.0, 0.1
+"""What a training is expected to take before one was measured; the ledger knows better after it."""
+
+
+@dataclass(frozen=True)
+class _Launched:
+    """A job, and for how long a call or a process of it goes on."""
+
+    job: Job
+    hardware: Hardware
+    slice_seconds: float | None
+
+    @property
+    def key(self) -> str:
+        return self.job.key
+
+    @property
+    def volume(self) -> Volume:
+        return self.job.volume
+
+    @property
+    def log_name(self) -> str:
+        return self.job.log_name
+
+    def launch(self, compute: Compute, paid_seconds: float | None) -> Launch:
+        deadline = shortest(self.slice_seconds, paid_seconds)
+        return compute.start(self.job.order, self.job.source, self.hardware, deadline)
+
+
+def seconds_of(params: TrainedParameters) -> float:
+    """About how long all trainings of a goal take together."""
+    return sum(_seconds(training, params) for training in params.chain)
+
+
+def _seconds(training: Training, params: TrainedParameters) -> float:
+    steps = dict(params.settings_of(training)).get(training.target or "", 0)
+    return START_SECONDS + STEP_SECONDS * (steps if isinstance(steps, int | float) else 0)
+
+
+@dataclass(frozen=True)
+class Train:
+    """What training one declaration needs, makes true, costs and does.
+
+    Attributes:
+        training: The declaration.
+        facts: The facts of the catalogue.
+    """
+
+    training: Training
+    facts: Facts
+
+    def needs(self, params: TrainedParameters) -> tuple[Condition, ...]:
+        """What it comes after, what it runs in, and that no failure of it stands."""
+        names, fact = Names(self.training.name), self.facts
+        kinds = (
+            "image",
+            *(("data",) if prepares(self.training) else ()),
+            "fits",
+            "finite",
+            "sound",
+        )
+        wanted = ("auth_valid", *after_of(self.training), *(names.fact(kind) for kind in kinds))
+        room = (fact.free_mb >= LEAST_MB,) if params.compute == "local" else ()
+        return (*(fact[each] == True for each in wanted), *room)  # noqa: E712
+
+    def effect(self, _params: TrainedParameters) -> tuple[Condition, ...]:
+        """Trained; what was committed, tidy and documented is not any more."""
+        names, fact = Names(self.training.name), self.facts
+        undone = (names.fact("committed"), names.fact("pruned"), "documented")
+        return (fact[names.fact("trained")] == True, *(~fact[each] for each in undone))  # noqa: E712
+
+    def cost(self, params: TrainedParameters) -> Cost:
+        """By its steps, where it says them; nothing to pay on this machine."""
+        usd = None if params.compute == "modal" else 0.0
+        return Cost(_seconds(self.training, params), usd, params.compute)
+
+    def account(self, context: TrainedContext) -> str:
+        """The training key: whoever trains the same again finds what was spent on it."""
+        job = sought(context, self.training) if is_accepted(context) else None
+        return job.key if isinstance(job, Job) else ""
+
+    def recall(self, context: TrainedContext) -> Outcome | None:
+        """The outcome of a training that reached its end while nobody followed it."""
+        job = sought(context, self.training)
+        ending = job.ending() if isinstance(job, Job) else None
+        if not isinstance(job, Job) or ending is None or not ending.passed or not job.holds(ending):
+            return None
+        return outcome_of(job, ending, ports_of(context).compute)
+
+    def look(self, context: TrainedContext) -> Reading:
+        """Whether it reached its end and passed its gates of now."""
+        job = sought(context, self.training)
+        if isinstance(job, NotYet):
+            return Reading(False, job.why)
+        ending = ending_of(context, job)
+        if ending is None:
+            return Reading(False, _unfinished(context, job))
+        if ending.status != "completed":
+            of = "" if ending.target_step is None else f" of {ending.target_step:,}"
+            said = f"training {job.key} {ending.status} at step {ending.step:,}{of}"
+            return Reading(False, said)
+        failed = [gate.name for gate in ending.gates if not gate.passed]
+        if failed:
+            return Reading(False, f"training {job.key} failed its gates: {', '.join(failed)}")
+        if not job.holds(ending):
+            return Reading(False, f"the checkpoint of training {job.key} is gone from the volume")
+        loss = ending.numbers.get("loss_final")
+        shown = "" if loss is None else f", loss {loss:.4g}"
+        gates = ", gates passed" if ending.gates else ""
+        return Reading(True, f"training {job.key}: step {ending.step:,}{shown}{gates}")
+
+    def run(self, context: TrainedContext) -> Outcome:
+        """Bring it to its end, whoever began it; what it was, measured.
+
+        Raises:
+            ActionFailed: It ended before its last step.
+        """
+        job = needed_job(context, self.training)
+        compute, ending = ports_of(context).compute, job.ending()
+        if ending is not None and ending.status == "completed":
+            if job.holds(ending):
+                context.note(f"training {job.key} is finished already; nothing is launched")
+                return outcome_of(job, ending, compute)
+            context.note(f"the checkpoint of training {job.key} is gone; training goes on")
+            job.forget_end()
+        hardware = hardware_of(self.training, context.params.gpu)
+        launched = _Launched(job, hardware, context.params.slice_seconds)
+        status = launch_and_follow(context, launched)
+        ending = status.ending if status.ending is None else job.judged(status.ending)
+        if ending is not None and status.state == "completed":
+            return outcome_of(job, ending, compute)
+        raise _failure(job, status, ending)
+
+
+def _unfinished(context: TrainedContext, job: Job) -> str:
+    if job.directory.read(job.directory.spec_name) is None:
+        return f"training {job.key} was never launched"
+    status = ports_of(context).compute.status(job.key)
+    if status.state == "running":
+        return f"training {job.key} is running, step {status.step or 0}"
+    return f"no result of training {job.key}"
+
+
+def _failure(job: Job, status: TrainingStatus, ending: Ending | None) -> ActionFailed:
+    """What a training that ended early says, as a failure the engine can plan from."""
+    reached = f"step {status.step or 0}"
+    # an attempt that was killed leaves the ending of the one before it, which says nothing about it
+    if status.state == "failed" and ending is not None and ending.failure is not None:
+        failure, tail = ending.failure, "".join(f"\n  | {line}" for line in ending.log_tail)
+        return ActionFailed(
+            f"training {job.key} stopped at step {ending.step}: {failure.message}{tail}",
+            fix="; ".join(filter(None, (failure.fix, _the_log(job)))),
+            failure_class=FailureClass(str(failure.failure_class)),
+            name=failure.name,
+            progress=reached,
+        )
+    if status.said:
+        return ActionFailed(
+            f"training {job.key} broke off at {reached}: {status.said}",
+            fix=_the_log(job),
+            name="training_broke_off",
+        )
+    if status.state == "absent":
+        return Permanent(
+            f"training {job.key} ended before it began", fix=_the_log(job), name="never_began"
+        )
+    return ActionFailed(
+        f"training {job.key} was interrupted at {reached}",
+        fix="run the same command again: it resumes from the newest checkpoint",
+        failure_class=FailureClass.INTERRUPTED,
+        name="training_interrupted",
+        progress=reached,
+    )
+
+
+def _the_log(job: Job) -> str:
+    return f"the log: {job.directory.log_name} on {job.volume.name}"

@@ -1,0 +1,92 @@
+"""Whoever is killed or stopped: one training, which goes on, and comes to the same numbers."""
+
+import fcntl
+import json
+import os
+import signal
+
+GOAL = "goal=counter_trained"
+
+
+def launches(desk):
+    notes = [event.data["about"].get("launch") for event in desk.events("step.noted")]
+    return [note for note in notes if note in ("launched", "attached")]
+
+
+def attempts(desk):
+    return json.loads((desk.training() / "attempts.json").read_text())["count"]
+
+
+def undisturbed():
+    """What the script counts when nothing happens to it."""
+    state = 1
+    for step in range(1, 31):
+        state = (state * 31 + step) % 9973
+    return state
+
+
+def until_it_says(stream, words):
+    for line in stream:
+        if words in line:
+            return
+    raise AssertionError(f"it never said {words!r}")
+
+
+def test_ctrl_c_leaves_the_training_running_and_the_same_command_attaches_to_it(desk):
+    pause = desk.pause_at(12)
+    first = desk.started_process("run", GOAL)
+    with pause:
+        first.send_signal(signal.SIGINT)
+        _, err = first.communicate()
+        assert first.returncode == 130, err
+        assert "goes on without us" in err
+        second = desk.started_process("run", GOAL)
+        until_it_says(second.stderr, "re-attached to")
+    _, err = second.communicate()
+    assert second.returncode == 0, err
+    assert (launches(desk), attempts(desk)) == (["launched", "attached"], 1)
+    assert desk.verdict()["numbers"]["state"] == undisturbed()
+
+
+def test_a_training_that_ended_while_nobody_looked_is_taken_as_it_is(desk):
+    pause = desk.pause_at(12)
+    first = desk.started_process("run", GOAL)
+    with pause:
+        first.kill()
+        first.communicate()
+    lock = (desk.training() / "lock").open("rb")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)  # free when the runner ended
+    assert desk.run().data["status"] == "done"
+    assert (launches(desk), attempts(desk)) == (["launched"], 1)
+    assert list((desk.folder / "plans").glob("ADR-*.md"))
+
+
+def test_a_runner_that_is_killed_is_followed_by_another_to_the_same_numbers(desk):
+    pause = desk.pause_at(12)
+    run = desk.started_process("run", GOAL)
+    with pause:
+        owner = json.loads((desk.training() / "owner.json").read_text())
+        os.kill(owner["pid"], signal.SIGKILL)
+        _, err = run.communicate()
+    assert run.returncode == 0, err
+    assert (launches(desk), attempts(desk)) == (["launched", "launched"], 2)
+    assert desk.verdict()["numbers"]["state"] == undisturbed()
+
+
+def test_a_source_that_is_edited_meanwhile_is_another_training_and_leaves_this_one_alone(desk):
+    pause = desk.pause_at(12)
+    first = desk.started_process("run", GOAL)
+    with pause:
+        first.send_signal(signal.SIGINT)
+        first.communicate()
+        key = desk.training().name
+        staged = (desk.training() / "source" / "train.py").read_text()
+        desk.change("train.py", "* 31", "* 37")
+        plan = desk.goap("plan", GOAL, "--json").data
+        assert key not in json.dumps(plan["facts"])
+    desk.change("train.py", "* 37", "* 31")
+    assert desk.run().data["status"] == "done"
+    assert desk.training().name == key
+    assert (desk.training() / "source" / "train.py").read_text() == staged
+    assert desk.verdict()["numbers"]["state"] == undisturbed()
