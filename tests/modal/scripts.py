@@ -179,7 +179,7 @@ class Scripts:
     def make(
         self,
         seed: str,
-        script: str = EXACT,
+        script: str | None = EXACT,
         *,
         files: dict[str, str] | None = None,
         command: tuple[str, ...] = ("python", "train.py", "{steps}", "{every}", "{nap}"),
@@ -190,7 +190,7 @@ class Scripts:
         **declared: Any,
     ) -> Script:
         values = {"steps": STEPS, "every": EVERY, "nap": 0.0, **(settings or {})}
-        texts = {"train.py": script, **(files or {})}
+        texts = {**({} if script is None else {"train.py": script}), **(files or {})}
         source = Source({name: text.encode() for name, text in texts.items()})
         written = self.place / seed
         source.stage(written)

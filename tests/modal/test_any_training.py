@@ -125,6 +125,14 @@ def test_a_folder_called_training_beside_the_script_is_the_scripts(scripts: Scri
     assert (ending.status, ending.numbers["mine"]) == ("completed", 7), ending.log_tail
 
 
+@slow
+def test_a_command_of_a_shell_without_any_file_is_a_training_too(scripts: Scripts) -> None:
+    words = """printf '{{"made": 7}}' > "$GOAP_RUN_DIR/result.json" """
+    script = scripts.make("shell", None, command=("sh", "-c", words), target=None)
+    ending = script.run()
+    assert (ending.status, ending.numbers["made"]) == ("completed", 7), script.log
+
+
 def test_two_launchers_at_once_make_one_call(scripts: Scripts) -> None:
     script = scripts.make("two", settings={"steps": 20, "nap": 0.05})
     before = len(scripts.calls)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from training.declare.hashes import Hashes
 from training.declare.place import similar
@@ -16,6 +17,9 @@ from training.key import digest_of_files
 from training.store.durable import disk_errors, replace_directory, temporary_directory
 from training.store.layout import Layout
 from training.store.volume import Volume
+
+if TYPE_CHECKING:
+    from training.compute.port import Shipped
 
 __all__ = ["Source", "SourceError", "files_of", "source_of", "stage_source"]
 
@@ -106,7 +110,7 @@ def files_of(
     return tuple(sorted(files, key=lambda path: path.relative_to(root).as_posix()))
 
 
-def stage_source(source: Source, volume: Volume, key: str) -> None:
+def stage_source(source: "Shipped", volume: Volume, key: str) -> None:
     """Put the source of a training where its runner takes it from, on any volume; whole.
 
     What is there already stays: the same key has the same source.
@@ -129,8 +133,8 @@ def stage_source(source: Source, volume: Volume, key: str) -> None:
         else:
             volume.upload(made, layout.source_name)
     # last, so that what a kill left half is done again
-    content = {"digest": source.digest, "files": source.names}
-    volume.write_bytes(layout.staged_name, (json.dumps(content, indent=2) + "\n").encode())
+    content = json.dumps({"digest": source.digest}) + "\n"
+    volume.write_bytes(layout.staged_name, content.encode())
 
 
 @dataclass(frozen=True)

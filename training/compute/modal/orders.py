@@ -19,6 +19,7 @@ from training.compute.modal.gpus import check_gpu
 from training.compute.modal.volume import ModalVolume, modal_errors
 from training.compute.port import Shipped
 from training.compute.recipe import Hardware, Recipe, proof_digest
+from training.declare.source import stage_source
 from training.errors import ConfigError, ImageError, Interrupted, TrainingError
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory, proof_name
@@ -141,8 +142,7 @@ def _stage(volume: ModalVolume, source: Shipped, target: str) -> None:
         local = Path(place, target)
         local.parent.mkdir(parents=True)
         source.stage(local)
-        if any(local.iterdir()):
-            volume.upload(Path(place), target)
+        volume.upload(Path(place), target)
 
 
 @dataclass(frozen=True)
@@ -231,13 +231,8 @@ class OrderLaunch:
         return Recipe(parts.requirements, parts.apt, parts.python)
 
     def _write(self) -> None:
-        directory = self.directory
-        # the order comes after the source: where there is one, the source is whole
-        if directory.read(directory.spec_name) is None or not self.volume.exists(
-            directory.source_name
-        ):
-            _stage(self.volume, self.source, directory.source_name)
-        directory.write_order(self.order)
+        stage_source(self.source, self.volume, self.order.key)
+        self.directory.write_order(self.order)
 
     def _deploy(self) -> None:
         """Deploy with the image that was proven; with its recipe where that is gone."""

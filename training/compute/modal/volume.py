@@ -214,7 +214,8 @@ class ModalVolume:
 
 def _pieces_of(local: Path) -> Iterator[list[Path]]:
     """The files below a path, in groups that one upload takes."""
-    found = sorted(each for each in local.rglob("*") if each.is_file()) or [local]
+    below = sorted(each for each in local.rglob("*") if each.is_file())
+    found = below if local.is_dir() else [local]
     piece: list[Path] = []
     size = 0
     for file in sorted(found, key=_comes_late):
@@ -224,7 +225,8 @@ def _pieces_of(local: Path) -> Iterator[list[Path]]:
             piece, size = [], 0
         piece.append(file)
         size += more
-    yield piece
+    if piece:
+        yield piece
 
 
 def _comes_late(file: Path) -> bool:
