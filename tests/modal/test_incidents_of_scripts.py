@@ -403,8 +403,11 @@ def test_26_state_that_expired_is_rebuilt_from_the_volume(scripts: Scripts) -> N
     scripts.plane.do("expire", call=call)
     assert script.state == "completed"
     claims = modal.Dict.from_name("goap-training-claims")
-    for number in range(3):
-        claims.pop(f"{script.key}/{number}", None)
+    name = f"{script.key}/0"
+    earlier = {part: each for part, each in claims.get(name).items() if part != "function"}
+    claims.put(name, earlier)  # as an earlier version claimed
+    assert script.state == "completed"
+    claims.pop(name)
     assert script.state == "completed"
     assert script.start() == call  # nothing is paid for again
     scripts.volume.remove(script.directory.name)

@@ -48,7 +48,7 @@ class Claim:
     Attributes:
         number: 0 for the first launch of the key.
         call: The call it made; empty until it is made.
-        function: What it calls: ``app/function``.
+        function: What it calls: ``app/function``; a claim of an earlier version does not say it.
         time: When it was claimed, in seconds since 1970.
         host: Machine and boot of the launcher.
         pid: Its process, and `began`, when that process began, so that a reused number is seen.
@@ -57,7 +57,7 @@ class Claim:
     number: int
     call: str
     time: float
-    function: str
+    function: str = "goap-training/train"
     host: str = ""
     pid: int = 0
     began: str = ""
