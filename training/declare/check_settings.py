@@ -145,8 +145,6 @@ def _check_types(training: "Training", roles: dict[str, str]) -> None:
 
 
 def _check_smoke(training: "Training") -> None:
-    from pydantic import ValidationError  # noqa: PLC0415 - see above
-
     names = training.setting_names
     for name in training.smoke:
         if name not in names:
@@ -159,6 +157,8 @@ def _check_smoke(training: "Training") -> None:
             )
     if training.settings is None or not training.smoke:
         return
+    from pydantic import ValidationError  # noqa: PLC0415 - a declaration without settings has none
+
     try:
         training.settings.model_validate(dict(training.smoke))
     except ValidationError as error:

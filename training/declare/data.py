@@ -18,8 +18,7 @@ from training.declare.prepare import Prepare
 from training.declare.source import files_of
 from training.errors import DatasetError
 from training.runner.command import words_of
-from training.store.directory import dataset_name, source_name
-from training.store.layout import dataset_files
+from training.store.layout import dataset_files, dataset_name, source_name
 from training.store.names import MANIFEST_FILE
 from training.store.volume import Volume
 

@@ -18,7 +18,7 @@ class Prepare:
         command: Words as of `Training.command`; the one placeholder is ``{out}``.
         source: Files, folders and globs that it is made of, relative to the file that declares.
         inputs: Files and folders that it reads where they are: absolute, or relative to that file.
-            Their content is part of its identity. ``{inputs}`` is the folder of that file.
+            Their content is part of its identity; ``$GOAP_DATA_INPUTS`` is that folder.
         shell: Whether the command is read by a shell.
     """
 

@@ -15,6 +15,7 @@ char_lm = Training(
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
@@ -136,7 +137,7 @@ class Training:
         place = place_of_caller(__name__)
         object.__setattr__(self, "place", place)
         # a copy that is made elsewhere is made of the same files
-        object.__setattr__(self, "root", (place.folder / (self.root or "")).absolute())
+        object.__setattr__(self, "root", Path(os.path.normpath(place.folder / (self.root or ""))))
         if self.target == _TARGET and _TARGET not in self.setting_names:
             object.__setattr__(self, "target", None)
         check(self)
@@ -159,7 +160,9 @@ class Training:
     @property
     def setting_names(self) -> tuple[str, ...]:
         """The settings that it declares."""
-        return tuple(getattr(self.settings, "model_fields", ()))
+        # whatever was said: what is no model is refused by its name
+        kind = self.settings if isinstance(self.settings, type) else None
+        return tuple(getattr(kind, "model_fields", ()))
 
     @property
     def not_in_key(self) -> frozenset[str]:

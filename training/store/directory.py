@@ -26,7 +26,14 @@ from training.errors import CheckpointError
 from training.runner.ending import Ending, Reference
 from training.runner.order import Order
 from training.store.checkpoints import CheckpointStore
-from training.store.layout import DATASETS, TRAININGS, Layout
+from training.store.layout import (
+    DATASETS,
+    SOURCES,
+    TRAININGS,
+    Layout,
+    dataset_name,
+    source_name,
+)
 from training.store.lease import Lease
 from training.store.metrics import rows_of
 from training.store.names import MANIFEST_FILE, step_name, step_of
@@ -45,25 +52,14 @@ __all__ = [
     "trainings",
 ]
 
-_SOURCES = "sources"
 _TAIL = 1 << 16
 """Bytes of the end of metrics.jsonl in which the newest line with a loss is looked for."""
-
-
-def dataset_name(digest: str) -> str:
-    """The directory of a dataset."""
-    return f"{DATASETS}/{digest}"
-
-
-def source_name(identity: str) -> str:
-    """The file that says what a source was last prepared as."""
-    return f"{DATASETS}/{_SOURCES}/{identity}.json"
 
 
 def dataset_digests(volume: Volume) -> list[str]:
     """The datasets of a volume."""
     names = volume.listdir(DATASETS)
-    return [name for name in names if name != _SOURCES and not name.startswith(".")]
+    return [name for name in names if name != SOURCES and not name.startswith(".")]
 
 
 def downloads_name() -> str:

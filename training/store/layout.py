@@ -10,19 +10,40 @@ from typing import Final
 
 from training.store.names import PINS_FILE, SAVED_FILE, STEP_PREFIX, step_name
 
-__all__ = ["CHECKPOINTS_PATTERN", "DATASETS", "TRAININGS", "Layout", "LocalLayout", "dataset_files"]
+__all__ = [
+    "CHECKPOINTS_PATTERN",
+    "DATASETS",
+    "SOURCES",
+    "TRAININGS",
+    "Layout",
+    "LocalLayout",
+    "dataset_files",
+    "dataset_name",
+    "source_name",
+]
 
 TRAININGS: Final = "trainings"
 DATASETS: Final = "datasets"
+SOURCES: Final = "sources"
 _CHECKPOINTS: Final = "checkpoints"
 
 CHECKPOINTS_PATTERN: Final = f"{_CHECKPOINTS}/{STEP_PREFIX}*"
 """Where a script that keeps the contract has its checkpoints, below its run directory."""
 
 
+def dataset_name(digest: str) -> str:
+    """The directory of a dataset."""
+    return f"{DATASETS}/{digest}"
+
+
+def source_name(identity: str) -> str:
+    """The file that says what a source was last prepared as."""
+    return f"{DATASETS}/{SOURCES}/{identity}.json"
+
+
 def dataset_files(digest: str) -> str:
     """Where the files of a prepared dataset are."""
-    return f"{DATASETS}/{digest}/files"
+    return f"{dataset_name(digest)}/files"
 
 
 class Layout:
