@@ -99,23 +99,14 @@ def prepare(
     placed = placed_of(training, volume, hashes)
     if placed is not None and is_placed(volume, placed):
         return placed
-    data = training.data
+    task = _Task(log, cancelled, python)
     with _room(volume) as room, temporary_directory(room, "data") as place:
-        made = place / "files"
-        if isinstance(data, Prepare):
-            return _made(training, data, volume, hashes, made, _Task(log, cancelled, python))
-        if not isinstance(data, str | Path) or placed is None:
+        if isinstance(training.data, Prepare):
+            return _made(training, training.data, volume, hashes, place / "files", task)
+        if not isinstance(training.data, str | Path) or placed is None:
             raise DataError(f"{training.name} declares no data", fix="say data=")
-        folder = folder_of(training.folder, data)
-        log(f"copying {folder}")
-        _copy(folder, made, cancelled)
-        files = _sealed(made)
-        if files.digest != placed.digest:
-            raise DataError(
-                f"{folder} was changed while it was copied",
-                fix="run the same command again: it plans with the files as they are then",
-            )
-        _keep(volume, made, files, log)
+        folder = folder_of(training.folder, training.data)
+        _keep(volume, place / "files", _copied(folder, place / "files", placed, task), log)
         return placed
 
 
@@ -200,10 +191,12 @@ def _write(volume: Volume, name: str, content: Mapping[str, object]) -> None:
     volume.write_bytes(name, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
 
 
-def _copy(folder: Path, made: Path, cancelled: threading.Event) -> None:
+def _copied(folder: Path, made: Path, placed: Placed, task: _Task) -> _Files:
+    """A folder's copy, which is what was planned with."""
+    task.log(f"copying {folder}")
     made.mkdir()
     for path in data_files(folder):
-        if cancelled.is_set():
+        if task.cancelled.is_set():
             raise _stopped()
         copy = made / path.relative_to(folder)
         with disk_errors(copy):
@@ -211,9 +204,18 @@ def _copy(folder: Path, made: Path, cancelled: threading.Event) -> None:
             try:
                 shutil.copyfile(path, copy)
             except FileNotFoundError as error:
-                raise DataError(
-                    f"{path} is gone since the copy began", fix="run the same command again"
-                ) from error
+                raise _changed(folder) from error
+    files = _sealed(made)
+    if files.digest != placed.digest:
+        raise _changed(folder)
+    return files
+
+
+def _changed(folder: Path) -> DataError:
+    return DataError(
+        f"{folder} was changed while it was copied",
+        fix="run the same command again: it plans with the files as they are then",
+    )
 
 
 def _sealed(made: Path) -> _Files:
