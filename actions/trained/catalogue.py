@@ -28,6 +28,7 @@ from actions.trained.declared import actions_of, goal_of, sensors_of
 from actions.trained.names import FACTS, Names, all_of, prepares
 from actions.trained.parameters import TrainedParameters, parameters_of
 from actions.trained.room import free_space
+from actions.trained.sweep import best_goal_of
 from actions.trained.train import seconds_of
 from actions.update_docs import documented, update_docs
 from actions.validate_auth import auth_valid, validating
@@ -89,7 +90,7 @@ def toolkit(
         handles,
         tuple(looking),
         tuple(doing),
-        (*(goal_of(each) for each in declared), *own_goals),
+        (*(goal for each in declared for goal in _goals_of(each)), *own_goals),
         connect,
         contributions=OurContributions(),
     )
@@ -136,9 +137,16 @@ def _action_names(declared: tuple[Training, ...]) -> Iterator[tuple[str, str]]:
             yield names.action(verb, what), owner
 
 
+def _goals_of(training: Training) -> Iterator[Goal]:
+    yield goal_of(training)
+    if (best := best_goal_of(training)) is not None:
+        yield best
+
+
 def _goal_names(declared: tuple[Training, ...]) -> Iterator[tuple[str, str]]:
     for each in declared:
-        yield each.goal_name, f"the training {each.name} ({each.where})"
+        for goal in _goals_of(each):
+            yield goal.name, f"the training {each.name} ({each.where})"
 
 
 def _check(what: str, made: Iterator[tuple[str, str]], own: list[str]) -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
+from pydantic import BaseModel
+
 from actions.ports import ports_of, translated
 from actions.trained.made import best_of, output_of
 from actions.trained.parameters import TrainedParameters
@@ -119,32 +121,44 @@ class Job:
         self.volume.write_bytes(self.directory.adjustments_name, adjusted.to_json().encode())
 
 
-def sought(context: TrainedContext, training: Training) -> Job | NotYet:
-    """The training that the parameters ask for, made of what is true now; looked up once."""
-    job: Job | NotYet = context.once(f"job {training.name}", partial(_sought, context, training))
+def sought(
+    context: TrainedContext, training: Training, settings: BaseModel | None = None
+) -> Job | NotYet:
+    """The training that the parameters ask for, made of what is true now; looked up once.
+
+    Args:
+        context: Whose parameters.
+        training: The declaration.
+        settings: Other ones than the parameters say.
+    """
+    asked = context.params.settings_of(training) if settings is None else settings
+    look = partial(_sought, context, training, asked)
+    job: Job | NotYet = context.once(f"job {training.name} {asked!r}", look)
     return job
 
 
-def needed_job(context: TrainedContext, training: Training) -> Job:
+def needed_job(
+    context: TrainedContext, training: Training, settings: BaseModel | None = None
+) -> Job:
     """The same for who cannot do without.
 
     Raises:
         Permanent: It is not known yet.
     """
-    job = sought(context, training)
+    job = sought(context, training, settings)
     if isinstance(job, NotYet):
         fix = "run the same command again: it makes first what this is made of"
         raise Permanent(f"{training.name}: {job.why}", fix=fix, name="not_known_yet")
     return job
 
 
-def _sought(context: TrainedContext, training: Training) -> Job | NotYet:
+def _sought(context: TrainedContext, training: Training, settings: BaseModel) -> Job | NotYet:
     init, data = _init_of(context, training), data_of(context, training)
     if isinstance(init, NotYet):
         return init
     if isinstance(data, NotYet):
         return data
-    settings, source = context.params.settings_of(training), source_for(context, training)
+    source = source_for(context, training)
     with translated():
         order = order_of(training, settings, source, data=data, init=init)
     directory = TrainingDirectory(ports_of(context).volume, order.key)

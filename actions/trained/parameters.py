@@ -1,9 +1,9 @@
 """The parameters of a goal that trains what a user declared: its settings, and those before it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, overload
 
 from pydantic import (
     BaseModel,
@@ -23,7 +23,7 @@ from agents.run.asking import ENGINE_KEYS
 from goals.parameters import PlacedParameters
 from training.declare.training import Training
 
-__all__ = ["TrainedParameters", "parameters_of"]
+__all__ = ["TrainedParameters", "parameters_of", "told"]
 
 
 class _NoSettings(BaseModel):
@@ -65,7 +65,7 @@ class TrainedParameters(PlacedParameters):
             try:
                 self.settings_of(training)
             except ValidationError as error:
-                raise ValueError(_told(error, self.words[training.name])) from error
+                raise ValueError(told(error, self.words[training.name])) from error
         return self
 
     def settings_of(self, training: Training) -> BaseModel:
@@ -75,19 +75,15 @@ class TrainedParameters(PlacedParameters):
             KeyError: The goal trains no such training.
         """
         if training.name not in self._resolved:
-            given = {
-                setting: value
-                for setting, value in self._given(training.name)
-                if self.words[training.name][setting] in self.model_fields_set
-            }
             kind = training.settings or _NoSettings
-            self._resolved[training.name] = kind.model_validate(given)
+            self._resolved[training.name] = kind.model_validate(self.given(training))
         return self._resolved[training.name]
 
-    def _given(self, name: str) -> Iterator[tuple[str, object]]:
-        values = dict(self)
-        for setting, word in self.words[name].items():
-            yield setting, values[word]
+    def given(self, training: Training) -> dict[str, object]:
+        """The settings of a training that were said."""
+        values, said = dict(self), self.model_fields_set
+        words = self.words[training.name]
+        return {setting: values[word] for setting, word in words.items() if word in said}
 
     @cached_property
     def _resolved(self) -> dict[str, BaseModel]:
@@ -102,8 +98,25 @@ class TrainedParameters(PlacedParameters):
         return values
 
 
-def parameters_of(training: Training) -> type[TrainedParameters]:
-    """The parameters of the goal that trains something.
+Trained = TypeVar("Trained", bound=TrainedParameters)
+
+
+@overload
+def parameters_of(training: Training) -> type[TrainedParameters]: ...
+
+
+@overload
+def parameters_of(training: Training, base: type[Trained]) -> type[Trained]: ...
+
+
+def parameters_of(
+    training: Training, base: type[TrainedParameters] = TrainedParameters
+) -> type[TrainedParameters]:
+    """The parameters of a goal that trains something.
+
+    Args:
+        training: The declaration.
+        base: What such a goal takes besides.
 
     Raises:
         UsageError: A setting is called like what every such goal takes, or like another setting.
@@ -117,24 +130,24 @@ def parameters_of(training: Training) -> type[TrainedParameters]:
         declared = each.settings.model_fields if each.settings is not None else {}
         for setting, field in declared.items():
             word = setting if each is training else f"{each.name}_{setting}"
-            _check(word, f"the setting {setting} of {each.name} ({each.where})", owners)
+            _check(base, word, f"the setting {setting} of {each.name} ({each.where})", owners)
             words[each.name][setting] = word
             fields[word] = (_kind(field), _field(each, setting, field))
     made = create_model(
         f"{training.name.title().replace('_', '')}Parameters",
-        __base__=TrainedParameters,
-        __doc__=TrainedParameters.__doc__,
+        __base__=base,
+        __doc__=base.__doc__,
         **fields,
     )
     made.chain, made.words = chain, words
     return made
 
 
-def _check(word: str, owner: str, owners: dict[str, str]) -> None:
+def _check(base: type[BaseModel], word: str, owner: str, owners: dict[str, str]) -> None:
     other = owners.get(word)
-    if word in TrainedParameters.model_fields or word in ENGINE_KEYS:
+    if word in base.model_fields or word in ENGINE_KEYS:
         other = f"the parameter {word}= that every goal of a training takes"
-    elif word in dir(TrainedParameters):
+    elif word in dir(base):
         other = f"{word} of every pydantic model"
     if other is not None:
         raise UsageError(f"{owner} is called like {other}", fix="rename the setting")
@@ -154,7 +167,7 @@ def _field(training: Training, setting: str, field: FieldInfo) -> Any:
     return declare(field.default, **options) if not field.is_required() else declare(**options)
 
 
-def _told(error: ValidationError, words: Mapping[str, str]) -> str:
+def told(error: ValidationError, words: Mapping[str, str]) -> str:
     """What the declared settings refuse, by the words of the command line."""
     said = []
     for each in error.errors():

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from actions.following import launch_and_follow, shortest
 from actions.ports import is_accepted, ports_of
 from actions.trained.job import (
@@ -26,7 +28,7 @@ from training.declare.training import Training
 from training.runner.ending import Ending
 from training.store.volume import Volume
 
-__all__ = ["LEAST_MB", "Train", "seconds_of"]
+__all__ = ["LEAST_MB", "Train", "cost_of", "seconds_of", "train_job"]
 
 LEAST_MB = 100.0
 """Free space without which no training is started: nobody knows how large a checkpoint will be."""
@@ -62,11 +64,17 @@ class _Launched:
 
 def seconds_of(params: TrainedParameters) -> float:
     """About how long all trainings of a goal take together."""
-    return sum(_seconds(training, params) for training in params.chain)
+    return sum(_seconds(each, params.settings_of(each)) for each in params.chain)
 
 
-def _seconds(training: Training, params: TrainedParameters) -> float:
-    steps = dict(params.settings_of(training)).get(training.target or "", 0)
+def cost_of(params: TrainedParameters, training: Training, settings: BaseModel) -> Cost:
+    """What training with some settings is expected to take; nothing to pay on this machine."""
+    usd = None if params.compute == "modal" else 0.0
+    return Cost(_seconds(training, settings), usd, params.compute)
+
+
+def _seconds(training: Training, settings: BaseModel) -> float:
+    steps = dict(settings).get(training.target or "", 0)
     return START_SECONDS + STEP_SECONDS * (steps if isinstance(steps, int | float) else 0)
 
 
@@ -104,8 +112,7 @@ class Train:
 
     def cost(self, params: TrainedParameters) -> Cost:
         """By its steps, where it says them; nothing to pay on this machine."""
-        usd = None if params.compute == "modal" else 0.0
-        return Cost(_seconds(self.training, params), usd, params.compute)
+        return cost_of(params, self.training, params.settings_of(self.training))
 
     def account(self, context: TrainedContext) -> str:
         """The training key: whoever trains the same again finds what was spent on it."""
@@ -143,26 +150,30 @@ class Train:
         return Reading(True, f"training {job.key}: step {ending.step:,}{shown}{gates}")
 
     def run(self, context: TrainedContext) -> Outcome:
-        """Bring it to its end, whoever began it; what it was, measured.
+        """Bring it to its end, whoever began it; what it was, measured."""
+        return train_job(context, needed_job(context, self.training))
 
-        Raises:
-            ActionFailed: It ended before its last step.
-        """
-        job = needed_job(context, self.training)
-        compute, ending = ports_of(context).compute, job.ending()
-        if ending is not None and ending.status == "completed":
-            if job.holds(ending):
-                context.note(f"training {job.key} is finished already; nothing is launched")
-                return outcome_of(job, ending, compute)
-            context.note(f"the checkpoint of training {job.key} is gone; training goes on")
-            job.forget_end()
-        hardware = hardware_of(self.training, context.params.gpu)
-        launched = _Launched(job, hardware, context.params.slice_seconds)
-        status = launch_and_follow(context, launched)
-        ending = status.ending if status.ending is None else job.judged(status.ending)
-        if ending is not None and status.state == "completed":
+
+def train_job(context: TrainedContext, job: Job) -> Outcome:
+    """Bring one training to its end, whoever began it; what it was, measured.
+
+    Raises:
+        ActionFailed: It ended before its last step.
+    """
+    compute, ending = ports_of(context).compute, job.ending()
+    if ending is not None and ending.status == "completed":
+        if job.holds(ending):
+            context.note(f"training {job.key} is finished already; nothing is launched")
             return outcome_of(job, ending, compute)
-        raise _failure(job, status, ending)
+        context.note(f"the checkpoint of training {job.key} is gone; training goes on")
+        job.forget_end()
+    hardware = hardware_of(job.training, context.params.gpu)
+    launched = _Launched(job, hardware, context.params.slice_seconds)
+    status = launch_and_follow(context, launched)
+    ending = status.ending if status.ending is None else job.judged(status.ending)
+    if ending is not None and status.state == "completed":
+        return outcome_of(job, ending, compute)
+    raise _failure(job, status, ending)
 
 
 def _unfinished(context: TrainedContext, job: Job) -> str:

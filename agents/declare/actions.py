@@ -41,6 +41,7 @@ __all__ = [
     "Progress",
     "Range",
     "Sensor",
+    "Unfolded",
     "action",
     "sensor",
 ]
@@ -195,11 +196,23 @@ class Sensor:
         return Grounded(f"{OBSERVE}{self.fact}", self.needs, effect, OBSERVE_SECONDS, 0.0, {})
 
 
+class Unfolded(NamedTuple):
+    """What a goal has for its parameters only: nobody can name it before they are said.
+
+    Facts are a name and what it says; each is true or false.
+    """
+
+    facts: Mapping[str, str]
+    sensors: tuple[Sensor, ...]
+    actions: tuple[Action, ...]
+
+
 @dataclass(frozen=True)
 class Goal:
     """Facts that should hold, the typed parameters a user may set, and what prompts a look.
 
     ``capacity``: units of each resource for these parameters; 1 where one is not named.
+    ``unfolds``: facts, sensors and actions that there are for these parameters only.
     """
 
     name: str
@@ -208,6 +221,7 @@ class Goal:
     parameters: type[BaseModel] = NoParameters
     triggers: tuple[Trigger, ...] = ()
     capacity: Callable[[Any], Mapping[str, int]] = lambda _: {}
+    unfolds: Callable[[Any], Unfolded] | None = None
 
     def conditions(self, params: object) -> tuple[Condition, ...]:
         """The conditions that should hold for these parameters."""

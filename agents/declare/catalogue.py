@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import networkx as nx
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from agents.command import command
@@ -71,6 +71,31 @@ class Catalogue:
                 fix=command("goals"),
             )
         return self.goals[name]
+
+    def unfolded(self, goal: Goal, params: BaseModel) -> "Catalogue":
+        """This catalogue with what the goal has for these parameters only.
+
+        Raises:
+            UsageError: A name is declared already.
+        """
+        if goal.unfolds is None:
+            return self
+        more = goal.unfolds(params)
+        if twice := sorted(set(more.facts) & set(self.facts)):
+            raise UsageError(f"two facts are called {twice[0]!r}, one of them of {goal.name}")
+        fields: dict[str, Any] = {
+            name: (bool, Field(description=text)) for name, text in more.facts.items()
+        }
+        world = create_model("World", __base__=self.facts.world, **fields)
+        return Catalogue(
+            Facts(world),
+            (*self.sensors.values(), *more.sensors),
+            (*self.actions.values(), *more.actions),
+            tuple(self.goals.values()),
+            self.ports,
+            self.rates,
+            self.contributions,
+        )
 
     def parameters(
         self, goal: Goal, words: Mapping[str, str], *, beside: Iterable[str] = ()

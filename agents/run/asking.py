@@ -60,10 +60,11 @@ def question_of_words(
     parameters = dict(words)
     engine = {key: parameters.pop(key) for key in ENGINE_KEYS if key in parameters}
     goal = _goal(catalogue, engine.get("goal") or default_goal)
+    params = catalogue.parameters(goal, parameters, beside=ENGINE_KEYS)
     return Question(
-        catalogue,
+        catalogue.unfolded(goal, params),
         goal,
-        catalogue.parameters(goal, parameters, beside=ENGINE_KEYS),
+        params,
         state,
         dollars(engine.get("max_cost")),
         _digest(engine.get("plan_digest")),
@@ -97,7 +98,8 @@ def question_of_json(
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{first['loc'][0]}={first['input']!r}: {first['msg']}") from error
-    return Question(catalogue, declared, params, state, **dict[str, Any](said))
+    unfolded = catalogue.unfolded(declared, params)
+    return Question(unfolded, declared, params, state, **dict[str, Any](said))
 
 
 def words_of(goal: str, values: Mapping[str, JsonValue]) -> list[str]:
