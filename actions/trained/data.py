@@ -1,16 +1,24 @@
 """prepare_…_data: the data of a declared training is on the volume, under its digest."""
 
+import json
+import sys
 from dataclasses import dataclass
 
-from actions.ports import ports_of
-from actions.trained.job import NotYet, TrainedContext, data_of
+from actions.ports import ports_of, translated
+from actions.trained.job import NotYet, TrainedContext, data_of, hashes_of
 from actions.trained.names import Names
 from actions.trained.parameters import TrainedParameters
 from agents.declare.actions import Cost
+from agents.declare.context import Note
 from agents.declare.facts import Condition, Facts, Reading
-from agents.declare.outcome import Outcome
-from training.declare.data import is_placed
+from agents.declare.outcome import Artifact, Measurement, Outcome
+from training.compute.interpreter import interpreter_for
+from training.declare.data import Placed, is_placed, manifest_name
+from training.declare.order import recipe_of
+from training.declare.preparing import prepare
 from training.declare.training import Training
+from training.errors import ImageError
+from training.store.volume import Volume
 
 __all__ = ["Data"]
 
@@ -49,5 +57,48 @@ class Data:
         return Reading(True, f"{placed.label}: {placed.path}")
 
     def run(self, context: TrainedContext) -> Outcome:
-        """Bring it there."""
-        raise NotImplementedError
+        """Copy the folder, or run the command that makes it."""
+        ports = ports_of(context)
+        with translated():
+            placed = prepare(
+                self.training,
+                ports.volume,
+                hashes_of(context),
+                log=_Noting(context.note),
+                cancelled=context.cancelled,
+                python=self._python(),
+            )
+        files, size = _counted(ports.volume, placed)
+        source = manifest_name(placed.digest)
+        return Outcome(
+            summary=f"{placed.label}: {files:,} files, {size / 1e6:.1f} MB",
+            measurements=(
+                Measurement(name="files", value=files, source=source),
+                Measurement(name="bytes", value=size, unit="B", source=source),
+            ),
+            artifacts=(Artifact(name="data", path=source, sha256=ports.volume.sha256(source)),),
+            provenance={"dataset": placed.label, "data": placed.digest},
+        )
+
+    def _python(self) -> str:
+        """What a command runs under: what the training needs, where it is here; else this one."""
+        try:
+            return interpreter_for(recipe_of(self.training).requirements).path
+        except ImageError:
+            return sys.executable
+
+
+class _Noting:
+    """Tells the ledger what a command prints."""
+
+    def __init__(self, note: Note) -> None:
+        self._note = note
+
+    def __call__(self, line: str) -> None:
+        self._note(log=line)
+
+
+def _counted(volume: Volume, placed: Placed) -> tuple[int, int]:
+    """Files and bytes, as the manifest has them."""
+    manifest = json.loads(volume.read_bytes(manifest_name(placed.digest)))
+    return len(manifest["files"]), int(manifest["bytes"])
