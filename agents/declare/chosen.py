@@ -19,9 +19,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol, runtime_checkable
 
 from agents.declare.catalogue import Catalogue
-from agents.errors import GoapError, UsageError, nearest
+from agents.errors import UsageError, nearest
 from agents.ledger.redaction import redact
 
 __all__ = ["TRACEBACK_VARIABLE", "VARIABLE", "Choice", "chosen", "load"]
@@ -31,6 +32,7 @@ TRACEBACK_VARIABLE = "GOAP_TRACEBACK"
 """Set, it shows the whole traceback of a job that cannot be imported."""
 
 KEY = "catalogue"
+_PLACED = re.compile(r"\S[^:]*:\d+: ")
 _PROGRAM = Path(__file__).parents[1]
 EXAMPLE = f'{KEY} = "job:CATALOGUE"'
 
@@ -55,6 +57,14 @@ class Choice:
     def path(self) -> Path:
         """The file that the module is expected to be."""
         return self.folder.joinpath(*self.module.split(".")).with_suffix(".py")
+
+
+@runtime_checkable
+class _Explained(Protocol):
+    """An error, ours or of whatever a job imports, that says what happened and what helps."""
+
+    message: str
+    fix: str
 
 
 def chosen(
@@ -179,8 +189,11 @@ def _at_import(choice: Choice, error: BaseException) -> UsageError:
     if os.environ.get(TRACEBACK_VARIABLE):
         print(redact("".join(traceback.format_exception(error))), file=sys.stderr)
     where = _own_line(choice, error)
-    if isinstance(error, GoapError):
-        return UsageError(f"{where}: {error.message}", fix=error.fix or f"change {where}")
+    if isinstance(error, _Explained):
+        # what has a place already knows it better: the line of an argument, not of the call
+        placed = _PLACED.match(error.message)
+        message = error.message if placed else f"{where}: {error.message}"
+        return UsageError(message, fix=error.fix or f"change {where}")
     said = error.msg if isinstance(error, SyntaxError) else str(error)
     what = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return UsageError(

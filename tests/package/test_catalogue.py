@@ -136,6 +136,23 @@ def test_a_wrong_declaration_says_the_line_of_the_job_and_the_nearest_name(job, 
     )
 
 
+def test_a_wrong_declaration_of_a_training_says_the_line_of_its_argument(job, call):
+    job.write("job.py", WRONG_TRAINING)
+    error = error_of(call)
+    assert error["message"].startswith("job.py:4: command= of 'lm': there is nothing to put in for")
+    assert "did you mean 'run_dir'?" in error["message"]
+    assert error["fix"] == "correct the name, or add rundir to settings="
+
+
+WRONG_TRAINING = """\
+from training import Training
+lm = Training(
+    "lm",
+    command="echo {rundir}",
+)
+"""
+
+
 def test_the_whole_traceback_is_there_for_who_asks(job, call, monkeypatch):
     job.write("job.py", "x = 1 / 0\n")
     monkeypatch.setenv("GOAP_TRACEBACK", "1")

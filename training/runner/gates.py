@@ -48,8 +48,11 @@ class Gate:
     def __post_init__(self) -> None:
         if self.direction not in ("<=", ">="):
             raise ValueError(f'Gate({self.metric!r}): direction is "<=" or ">="')
-        if not isinstance(self.threshold, str) and not math.isfinite(self.threshold):
-            raise ValueError(f"Gate({self.metric!r}): threshold {self.threshold} is not finite")
+        limit: object = self.threshold
+        if not isinstance(limit, str | float | int) or isinstance(limit, bool):
+            raise ValueError(f"Gate({self.metric!r}): threshold {limit!r} is no number")  # noqa: TRY004
+        if not isinstance(limit, str) and not math.isfinite(limit):
+            raise ValueError(f"Gate({self.metric!r}): threshold {limit} is not finite")
 
     def verdict(self, numbers: Mapping[str, float]) -> Verdict:
         """What the gate gives; NaN and a measurement that was never made do not pass."""
