@@ -218,13 +218,13 @@ def _walked(root: Path, folder: Path, apart: Sequence[Path]) -> Iterator[Path]:
 
 def _is_left_out(root: Path, path: Path, apart: Sequence[Path]) -> bool:
     names = path.relative_to(root).parts
+    places = [root.joinpath(*names[: count + 1]) for count in range(len(names))]
     return (
         any(name.startswith(".") or name == "__pycache__" for name in names)
         or path.suffix in (".pyc", ".pyo")
-        or path == root / _BY_HAND
-        or root / _BY_HAND in path.parents
-        or (path / _ENVIRONMENT).is_file()
-        or any(path == each or each in path.parents for each in apart)
+        or root / _BY_HAND in places
+        or any((each / _ENVIRONMENT).is_file() for each in places)
+        or any(each in places for each in apart)
     )
 
 
