@@ -5,14 +5,18 @@ what it writes to the volume; being interrupted means letting it go on.
 """
 
 import re
+import shlex
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from actions.notes import TrainingNote, notes_of
 from actions.ports import Ports, ports_of, translated
+from agents.command import command
 from agents.declare.actions import Context, Progress
 from agents.errors import Interrupted
+from agents.run.options import state_directory
 from goals.parameters import PlacedParameters
 from training.compute.port import Compute, Launch, TrainingStatus
 from training.store.volume import Volume
@@ -78,18 +82,15 @@ def launch_and_follow(context: Context[PlacedParameters], job: Followed) -> Trai
                 _stop(ports, job)
             raise Interrupted(
                 f"training {job.key} goes on without us ({status.owner}); "
-                f"to stop it: {stop_command(context, job.key)}",
+                f"to stop it: {stop_command(context.state, job.key)}",
                 fix="the same command re-attaches",
             )
 
 
-def stop_command(context: Context[PlacedParameters], key: str) -> str:
-    """The command that asks a training to save and end."""
-    params, state = context.params, context.state
-    if params.compute == "local":
-        return f"python -m training stop --key {key} --volume {params.place(state)}"
-    where = f" --state {state / 'loopback'}" if params.compute == "loopback" else ""
-    return f"python -m training stop --key {key} --compute {params.compute}{where}"
+def stop_command(state: Path, key: str) -> str:
+    """The command that asks a training to save and end, wherever the next shell stands."""
+    usual = state == state_directory(None)
+    return command(f"stop {key}" if usual else f"stop {key} state={shlex.quote(str(state))}")
 
 
 def _launch(context: Context[PlacedParameters], ports: Ports, job: Followed) -> None:

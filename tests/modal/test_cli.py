@@ -121,7 +121,7 @@ def test_25_is_in_the_ledger_intent_before_launch_and_a_killed_run_re_attaches(
     assert launches(desk) == ["intended", "attached"]
     assert len(calls(desk)) == 1
     # what the run says about stopping is a command that does it
-    stop = re.findall(r"to stop it: (python -m training stop .*)", said)[-1]
+    stop = re.findall(r"to stop it: (python -m agents stop .*)", said)[-1]
     done = subprocess.run(
         [sys.executable, *stop.split()[1:]],
         cwd=desk,

@@ -90,3 +90,21 @@ def test_a_source_that_is_edited_meanwhile_is_another_training_and_leaves_this_o
     assert desk.training().name == key
     assert (desk.training() / "source" / "train.py").read_text() == staged
     assert desk.verdict()["numbers"]["state"] == undisturbed()
+
+
+def test_a_slice_ends_by_itself_and_the_same_run_goes_on_with_the_next(desk):
+    desk.write(
+        "trouble.py",
+        """
+import time
+
+def trouble(step, loss, lr):
+    while not checkpoint and step == 12 and time.time() < run.deadline:
+        pass
+    return loss
+""",
+    )
+    assert desk.run("slice_seconds=1").data["status"] == "done"
+    assert (launches(desk), attempts(desk)) == (["launched", "launched"], 2)
+    assert desk.verdict()["numbers"]["state"] == undisturbed()
+    assert desk.run().data["status"] == "nothing to do"  # how it was done is no other request

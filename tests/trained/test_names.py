@@ -123,3 +123,15 @@ CATALOGUE = toolkit(
     desk.run("goal=known", "steps=5")
     assert desk.started() == ["build_counter_image", "train_counter", "announce"]
     assert (desk.folder / "told.txt").exists()
+
+
+def test_what_is_wrong_in_a_declaration_is_said_once_with_its_line_and_the_way_out(desk):
+    desk.change("job.py", 'source=["train.py", "trouble.py"]', 'source=["trian.py"]')
+    answer = desk.goap("goals", "--json")
+    assert answer.code == 2
+    message = answer.error["message"]
+    assert message.startswith("job.py:16: ")
+    assert message.count("job.py:") == 1
+    assert "Error" not in message
+    assert "did you mean 'train.py'" in message
+    assert answer.error["fix"]
