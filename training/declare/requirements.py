@@ -19,7 +19,7 @@ __all__ = ["RequirementError", "pins_of"]
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _LINE: Final = re.compile(
     rf"(?P<name>{_NAME})\s*(?:\[(?P<extras>[^\]]*)\])?\s*"
-    r"(?:@\s*(?P<address>\S+)|(?P<versions>[^;@]*?))\s*(?:;\s*(?P<marker>.+))?"
+    r"(?:@\s*(?P<address>\S+)|(?P<versions>(?:[<>=!~][^;@]*?)?))\s*(?:;\s*(?P<marker>.+))?"
 )
 _PIN: Final = re.compile(r"={2,3}\s*(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)")
 _FIXED: Final = re.compile(r"(?:#|&)sha256=[0-9a-f]{64}\b|@[0-9a-f]{40}(?:$|#)")

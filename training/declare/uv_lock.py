@@ -39,7 +39,7 @@ def locked(path: Path) -> tuple[str, ...]:
         return _Lock(path, text, packages).pins()
     except (KeyError, TypeError, AttributeError) as error:
         raise RequirementError(
-            f"{path} is of another version of uv: {error!r} is missing", fix=_FIX
+            f"{path} cannot be read as a lock of uv: {error!r}", fix=_FIX
         ) from error
 
 
