@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from training.script.train import train
 from training.store.adjustments import adjust, adjustments_of, read_adjustments
 from training.store.directory import TrainingDirectory
 from training.store.result import Result
+from training.track import tracking as tracking_module
 from training.track.tracking import Row, Tracking, require
 
 LITTLE = {"steps": 8, "save_every": 4, "log_every": 2, "sample_every": 4, "sample_steps": 1}
@@ -37,6 +39,15 @@ def interrupted(directory: TrainingDirectory, tracker: str, steps: int) -> None:
     """One attempt that ends before its time, and after a step that no checkpoint holds."""
     how = Execution.model_validate({"threads": 1, "track": tracker})
     train(directory.root, directory.key, execution=how, stop=After(steps))
+
+
+def wait(patch: pytest.MonkeyPatch, seconds: float) -> None:
+    """From now on an attempt waits so long at its end for its tracker."""
+    patch.setattr(tracking_module, "PATIENCE_SECONDS", seconds)
+
+
+how_the_first_ends = pytest.mark.parametrize("seconds", [300, 0], ids=["whole", "left alone"])
+"""The second attempt begins when all of the first is shown, or while a slow tracker shows it."""
 
 
 def forget_checkpoint(directory: TrainingDirectory, step: int) -> None:
@@ -74,10 +85,15 @@ def in_tensorboard(directory: TrainingDirectory) -> tuple[dict[str, Any], list[i
     return {name: sorted(points) for name, points in curves.items()}, sorted(pictures)
 
 
-def test_tensorboard_shows_each_step_once_whatever_was_interrupted(bench: Any) -> None:
+@how_the_first_ends
+def test_tensorboard_shows_each_step_once_whatever_was_interrupted(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
     pytest.importorskip("tensorboard", reason="the extra [tensorboard] is not installed")
     directory = bench.make("shown", **LITTLE)
+    wait(monkeypatch, seconds)
     interrupted(directory, "tensorboard", 6)
+    wait(monkeypatch, 300)
     forget_checkpoint(directory, 6)
     result = bench.run(directory, track="tensorboard")
     assert result.status == "completed"
@@ -91,13 +107,16 @@ def test_tensorboard_shows_each_step_once_whatever_was_interrupted(bench: Any) -
     assert "tensorboard --logdir" in directory.log_path.read_text(encoding="utf-8")
 
 
+@how_the_first_ends
 def test_mlflow_keeps_one_run_with_each_step_once(
-    bench: Any, monkeypatch: pytest.MonkeyPatch
+    bench: Any, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     pytest.importorskip("mlflow", reason="the extra [mlflow] is not installed")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     directory = bench.make("kept", **LITTLE)
+    wait(monkeypatch, seconds)
     interrupted(directory, "mlflow", 6)
+    wait(monkeypatch, 300)
     forget_checkpoint(directory, 6)
     assert bench.run(directory, track="mlflow").status == "completed"
 
@@ -151,7 +170,9 @@ class Broken:
 
 def test_a_tracker_that_fails_is_one_warning() -> None:
     warned: list[str] = []
-    tracking = Tracking("mlflow", lambda: Broken(fail=True), lambda _: None, warned.append)
+    tracking = Tracking(
+        "mlflow", lambda: nullcontext(Broken(fail=True)), lambda _: None, warned.append
+    )
     tracking.begin(0, [], {})
     for step in range(100):
         tracking.row({"step": step, "loss": 1.0})
@@ -165,7 +186,9 @@ def test_a_tracker_that_hangs_is_left_alone() -> None:
     warned: list[str] = []
     release = threading.Event()
     slow = Broken(wait=release)
-    tracking = Tracking("mlflow", lambda: slow, lambda _: None, warned.append, patience=0.05)
+    tracking = Tracking(
+        "mlflow", lambda: nullcontext(slow), lambda _: None, warned.append, patience=0.05
+    )
     tracking.begin(0, [], {})
     tracking.row({"step": 1, "loss": 1.0})
     tracking.end(None)  # type: ignore[arg-type]

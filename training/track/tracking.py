@@ -4,17 +4,20 @@
 may fail, be slow or be switched on late, and nothing is lost.
 """
 
+import fcntl
 import importlib.util
 import os
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from training.errors import ConfigError
 from training.store.directory import TrainingDirectory
+from training.store.durable import directory_lock
 from training.store.result import Result
 
 __all__ = ["TRACKERS", "Row", "Tracker", "TrackerName", "Tracking", "require", "tracking_of"]
@@ -96,7 +99,14 @@ def tracking_of(
     require(name)
     # What is trained here is nobody else's business: MLflow reports its use unless told not to.
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-    return Tracking(name, lambda: _made(name, directory, course), say, warn)
+    return Tracking(name, lambda: _only(name, directory, course), say, warn, PATIENCE_SECONDS)
+
+
+@contextmanager
+def _only(name: TrackerName, directory: TrainingDirectory, course: str) -> Iterator[Tracker]:
+    """The one tracker of a training: an earlier attempt's, left alone, may still write its rows."""
+    with directory_lock(directory.path, fcntl.LOCK_EX):
+        yield _made(name, directory, course)
 
 
 def _made(name: TrackerName, directory: TrainingDirectory, course: str) -> Tracker:
@@ -116,8 +126,8 @@ class Tracking:
 
     Args:
         name: The tracker's, for messages.
-        make: Makes the tracker, in the thread: importing it costs the training no time. None: there
-            is none.
+        make: Makes the tracker, in the thread: importing it costs the training no time. It is left
+            when the last order is done. None: there is none.
         say: Told how to look at it.
         warn: Told once if the tracker fails or is too slow.
         patience: The most seconds that `end` waits.
@@ -126,7 +136,7 @@ class Tracking:
     def __init__(
         self,
         name: str,
-        make: Callable[[], Tracker] | None,
+        make: Callable[[], AbstractContextManager[Tracker]] | None,
         say: Callable[[str], None],
         warn: Callable[[str], None],
         patience: float = PATIENCE_SECONDS,
@@ -168,11 +178,11 @@ class Tracking:
         if self._thread is not None and self._thread.is_alive():
             self._orders.put(order)
 
-    def _work(self, make: Callable[[], Tracker]) -> None:
+    def _work(self, make: Callable[[], AbstractContextManager[Tracker]]) -> None:
         try:
-            tracker = make()
-            while (order := self._orders.get()) is not None:
-                order(tracker)
+            with make() as tracker:
+                while (order := self._orders.get()) is not None:
+                    order(tracker)
         except Exception as error:  # noqa: BLE001 - whatever a tracker does, the training goes on
             reason = str(error).strip().partition("\n")[0]
             self._warn(
