@@ -5,7 +5,8 @@ import sys
 from dataclasses import dataclass
 
 from actions.ports import ports_of, translated
-from actions.trained.job import NotYet, TrainedContext, data_of, hashes_of
+from actions.trained.files import hashes_in
+from actions.trained.job import NotYet, TrainedContext, data_of
 from actions.trained.names import Names
 from actions.trained.parameters import TrainedParameters
 from agents.declare.actions import Cost
@@ -63,7 +64,7 @@ class Data:
             placed = prepare(
                 self.training,
                 ports.volume,
-                hashes_of(context),
+                hashes_in(context.state),
                 log=_Noting(context.note),
                 cancelled=context.cancelled,
                 python=self._python(),

@@ -7,14 +7,14 @@ from typing import TypeAlias
 from pydantic import BaseModel
 
 from actions.ports import ports_of, translated
+from actions.trained.files import hashes_in, source_at
 from actions.trained.made import best_of, output_of
 from actions.trained.parameters import TrainedParameters
 from agents.declare.actions import Context
 from agents.errors import Permanent
 from training.declare.data import Placed, placed_of
-from training.declare.hashes import Hashes
 from training.declare.order import order_of, smoke_order
-from training.declare.source import Source, source_of
+from training.declare.source import Source
 from training.declare.training import Training
 from training.runner.adjust import Adjusted
 from training.runner.ending import Ending
@@ -29,7 +29,6 @@ __all__ = [
     "adjusted_of",
     "data_of",
     "ending_of",
-    "hashes_of",
     "needed_job",
     "smoke_of",
     "sought",
@@ -185,7 +184,7 @@ def data_of(context: TrainedContext, training: Training) -> Placed | NotYet | No
         return None
     if not isinstance(training.data, Training):
         with translated():
-            placed = placed_of(training, ports_of(context).volume, hashes_of(context))
+            placed = placed_of(training, ports_of(context).volume, hashes_in(context.state))
         return placed or NotYet("the command that prepares its data did not run yet")
     finished = _finished(context, training.data)
     if isinstance(finished, NotYet):
@@ -223,18 +222,10 @@ def smoke_of(context: TrainedContext, training: Training) -> Order | NotYet | No
 
 def source_for(context: TrainedContext, training: Training) -> Source:
     """The files that a training is started from, as they are now."""
-
-    def read() -> Source:
-        with translated():
-            return source_of(training.folder, training.source, hashes_of(context), training.apart)
-
-    source: Source = context.once(f"source {training.name}", read)
+    source: Source = context.once(
+        f"source {training.name}", partial(source_at, training, context.state)
+    )
     return source
-
-
-def hashes_of(context: TrainedContext) -> Hashes:
-    """What remembers the digests of files, so that no gigabyte is read twice."""
-    return Hashes(context.state / "hashes.db")
 
 
 def ending_of(context: TrainedContext, job: Job) -> Ending | None:

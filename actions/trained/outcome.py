@@ -37,11 +37,12 @@ def outcome_of(job: Job, ending: Ending, compute: Compute) -> Outcome:
     """The typed outcome of a finished training; every number names the file it was read from."""
     source = job.directory.result_name
     rate = ending.steps_per_second
+    # what the runner measured itself is not what a script calls by the same name
     numbers = {
+        **ending.numbers,
         "steps": float(ending.step),
         "seconds": ending.seconds,
         **({} if rate is None else {"steps_per_second": rate}),
-        **ending.numbers,
     }
     return Outcome(
         summary=summary_of(job, ending) + (REHEARSED if compute.name == "loopback" else ""),
@@ -132,6 +133,7 @@ def _artifacts(job: Job, ending: Ending) -> tuple[Artifact, ...]:
 def _provenance(job: Job, ending: Ending, compute: Compute) -> dict[str, str]:
     order = job.order
     return {
+        **ending.about,
         "training_key": order.key,
         "training": order.name,
         "dataset": order.label or "none",
@@ -146,7 +148,6 @@ def _provenance(job: Job, ending: Ending, compute: Compute) -> dict[str, str]:
         "gpu": ending.gpu,
         "python": ending.python,
         "attempts": str(ending.attempts),
-        **ending.about,
         "started": ending.started,
         "ended": ending.ended,
     }

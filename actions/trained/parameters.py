@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from actions.trained.files import source_at
 from actions.trained.names import chain_of
 from agents.declare.parameters import canonical_value, how, what
 from agents.errors import UsageError
@@ -90,9 +91,13 @@ class TrainedParameters(PlacedParameters):
         return {}
 
     def canonical(self, state: Path) -> dict[str, JsonValue]:
-        """Every setting as its training understands it, whether or not it was said."""
+        """Every setting as its training understands it, and the source that would be trained.
+
+        Who approved a plan did so for the files of then; no parameter can be called like these.
+        """
         values = super().canonical(state)
         for training in self.chain:
+            values[f"source of {training.name}"] = source_at(training, state).digest
             for setting, value in self.settings_of(training):
                 values[self.words[training.name][setting]] = canonical_value(value)
         return values

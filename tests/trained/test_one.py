@@ -90,3 +90,25 @@ def test_every_door_knows_the_training(desk):
     assert desk.goap("report", "last").code == 0
     schema = json.loads(desk.goap("schema", "goal-counter_trained").out)
     assert schema["properties"]["lr"]["description"] == "learning rate"
+
+
+def test_a_plan_that_was_seen_for_another_source_is_stale(desk):
+    digest = desk.goap("plan", "goal=counter_trained", "--json").data["digest"]
+    desk.change("trouble.py", "return loss", "return loss  # another source")
+    desk.run(f"plan_digest={digest}", code=6)
+    assert not desk.volume.exists()
+
+
+def test_a_script_cannot_pass_its_words_off_as_what_the_runner_measured(desk):
+    boast = '{"val_loss": 0.1, "seconds": 1e9, "training_key": "mine", "device": "the sun"}'
+    desk.change(
+        "train.py",
+        "run.finish(val_loss=lr * 10, state=state)",
+        f"(run.directory / 'result.json').write_text({boast!r})",
+    )
+    desk.run()
+    (record,) = (desk.folder / "agents-docs" / "runs").iterdir()
+    text = record.read_text("utf-8")
+    assert "mine" not in text
+    assert "the sun" not in text
+    assert "000000000" not in text.replace(",", "")
