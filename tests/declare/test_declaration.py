@@ -3,9 +3,13 @@
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from training import Training
+from training.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,8 +59,6 @@ class Folder:
 
     def refused(self, text, monkeypatch):
         """What is said of the job."""
-        from training.errors import ConfigError
-
         with pytest.raises(ConfigError) as caught:
             self.imported(text, monkeypatch)
         return caught.value
@@ -94,14 +96,14 @@ WRONG = [
     ('command="python train.py {steps:d}",', "a placeholder is a name in braces", "correct"),
     ('command="python train.py \'x",', "No closing quotation", "correct"),
     ('command="",', "the command is empty", "correct"),
-    ('command=["python", 3],', "3 is no text", "every word as a text"),
+    ('command=["python", 3],', "3 is no text", "as a text"),
     ('command="python train.py > log.txt",', "> means something to a shell only", "shell=True"),
     ('requirements=["torch"],', "'torch' is not pinned", '"torch=='),
     ('requirements=["torch>=2"],', "'torch>=2' is not pinned", '"torch=='),
     ('requirements=["torch==2.*"],', "'torch==2.*' is not pinned", '"torch=='),
     ('requirements="requirements.txt",', "there is no 'requirements.txt'", "write the pins"),
     ('requirements=["./lib"],', "'./lib' is no requirement", "source="),
-    ("requirements=[1],", "1 is no text", "torch==2.13.0"),
+    ("requirements=[1],", "1 is no text", "as a text"),
     ("timeout=86401,", "a call lasts from 1 to 86,400 seconds", "timeout=86400"),
     ('timeout="1h",', "'1h': a call lasts", "timeout=86400"),
     ('gpu="A10H",', "there is no GPU 'A10H'; did you mean 'A10", "A10G"),
@@ -254,6 +256,30 @@ def test_what_makes_sense_is_taken(folder, monkeypatch, extra):
     assert it.where == "job.py:13"
 
 
+ODD = [3, 0, -1, 2.5, True, None, "", "x", b"x", [], [3], [None], [""], {}, {"x": 3}, {3: "x"}]
+ODD += [(), object(), type, Path("train.py"), float("nan"), lambda: 3, range(3)]
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Training) if field.init])
+def test_whatever_is_said_of_an_argument_is_taken_or_refused_with_its_place(folder, field):
+    usual = {"name": "lm", "command": "python train.py", "source": ["train.py"]}
+    usual["root"] = folder.path
+    for value in ODD:
+        refusal = None
+        try:
+            Training(**{**usual, field: value})  # the call
+        except ConfigError as error:
+            refusal = error
+        assert refusal is None or (THE_CALL in refusal.message and refusal.fix), value
+
+
+THE_CALL = next(
+    f"test_declaration.py:{number}: "
+    for number, line in enumerate(Path(__file__).read_text().splitlines(), 1)
+    if line.endswith("# the call")
+)
+
+
 def test_a_bash_script_needs_neither_settings_nor_requirements(folder, monkeypatch):
     folder.write("train.sh", "#!/bin/sh\n")
     it = folder.imported(
@@ -281,8 +307,6 @@ def test_files_are_relative_to_the_file_that_declares_whoever_calls(folder, monk
 
 def test_a_copy_with_another_value_is_checked_again_and_is_of_the_same_files(folder, monkeypatch):
     import dataclasses
-
-    from training.errors import ConfigError
 
     it = folder.imported(job(), monkeypatch)["it"]
     other = dataclasses.replace(it, name="other")

@@ -5,7 +5,6 @@ Each error has the file and line of the argument, says what is wrong there, and 
 
 import keyword
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,8 +25,6 @@ __all__ = ["LONGEST", "check"]
 LONGEST: Final = 86400
 """Seconds that a call may last at most: what the platform allows."""
 
-_LISTS: Final = ("secrets", "apt", "how", "gates", "retry_exit_codes")
-_TABLES: Final = ("env", "tags", "smoke")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]+(?:=[A-Za-z0-9.+:~-]+)?")
 _PYTHON: Final = re.compile(r"3\.(?:9|1[0-4])")
@@ -41,7 +38,6 @@ def check(training: "Training") -> None:
         DeclarationError: It does not.
     """
     _check_names(training)
-    _check_shapes(training)
     check_settings(training)
     _check_command(training)
     check_files(training)
@@ -72,31 +68,9 @@ def _identifier(name: object) -> str:
     return words if words.isidentifier() and not keyword.iskeyword(words) else f"training_{words}"
 
 
-def _check_shapes(training: "Training") -> None:
-    """A text where a list belongs is a list of its letters."""
-    for argument in _LISTS:
-        value = _said(training, argument)
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            raise _error(
-                training, argument, f"{value!r} is no list", f"write {argument}=[{value!r}]"
-            )
-    for argument in _TABLES:
-        value = _said(training, argument)
-        if not isinstance(value, Mapping):
-            raise _error(training, argument, f"{value!r} is no dict", f"write {argument}={{…}}")
-    for argument in ("secrets", "apt", "how"):
-        for each in _said(training, argument):
-            if not isinstance(each, str) or not each.strip():
-                raise _error(training, argument, f"{each!r} is no name", "write names, as texts")
-
-
 def _check_command(training: "Training") -> None:
-    command: Any = training.command
-    if not isinstance(command, str) and not all(isinstance(each, str) for each in command):
-        wrong = next(each for each in command if not isinstance(each, str))
-        raise _error(training, "command", f"{wrong!r} is no text", "write every word as a text")
     try:
-        words = words_of(command, shell=training.shell)
+        words = words_of(training.command, shell=training.shell)
         names = list(names_in(words))
     except ValueError as error:
         raise _error(training, "command", str(error), "correct the command") from None

@@ -21,6 +21,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from training.declare.check_shapes import check_shapes
 from training.declare.checks import LONGEST, check
 from training.declare.place import Place, place_of_caller
 from training.declare.prepare import Prepare
@@ -136,6 +137,7 @@ class Training:
     def __post_init__(self) -> None:
         place = place_of_caller(__name__)
         object.__setattr__(self, "place", place)
+        check_shapes(self)
         # a copy that is made elsewhere is made of the same files
         object.__setattr__(self, "root", Path(os.path.normpath(place.folder / (self.root or ""))))
         if self.target == _TARGET and _TARGET not in self.setting_names:

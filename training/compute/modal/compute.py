@@ -19,8 +19,8 @@ from typing import Any
 import modal
 import modal.exception
 
+from training.compute.gpu import gpu_names
 from training.compute.modal import app, auth, orders
-from training.compute.modal.gpus import check_gpu
 from training.compute.modal.launching import Launcher
 from training.compute.modal.rates import hourly_rate, listed_rates
 from training.compute.modal.volume import ModalVolume, modal_errors
@@ -71,7 +71,7 @@ class ModalCompute:
         name: str = "modal",
     ) -> None:
         try:
-            check_gpu(app.GPU)
+            gpu_names(app.GPU)
         except ValueError as error:
             raise ConfigError(str(error), fix="export GOAP_MODAL_GPU=A10G") from error
         self._volume = volume

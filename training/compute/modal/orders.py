@@ -14,8 +14,8 @@ from typing import Any, Final
 import modal
 import modal.exception
 
+from training.compute.gpu import gpu_names
 from training.compute.modal import carrier
-from training.compute.modal.gpus import check_gpu
 from training.compute.modal.volume import ModalVolume, modal_errors
 from training.compute.port import Shipped
 from training.compute.recipe import Hardware, Recipe, proof_digest
@@ -168,11 +168,10 @@ class OrderLaunch:
     make_secret: str
 
     def __post_init__(self) -> None:
-        for name in self.hardware.gpu:
-            try:
-                check_gpu(name)
-            except ValueError as error:
-                raise ConfigError(str(error), fix="another gpu= of the training") from error
+        try:
+            gpu_names(self.hardware.gpu)
+        except ValueError as error:
+            raise ConfigError(str(error), fix="another gpu= of the training") from error
 
     @property
     def directory(self) -> TrainingDirectory:
