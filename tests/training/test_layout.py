@@ -17,6 +17,7 @@ KNOWS = {
     "training/store/directory.py": "what is beside trainings",
     "training/store/migrate.py": "what it knows is the layout of before",
     "training/declare/checks.py": "an argument of a declaration is called so",
+    "training/declare/check_shapes.py": "an argument of a declaration is called so",
     "training/runner/order.py": "a field of an order is called so",
     "training/contract.py": "one file for scripts, which imports nothing: it knows its own folder",
 }
