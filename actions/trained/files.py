@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from actions.ports import translated
+from agents.records.adr.documents import ADR_FOLDER
+from agents.records.learnings.entries import LEARNINGS_PATH
+from goals.parameters import PlacedParameters
 from training.declare.hashes import Hashes
 from training.declare.source import Source, source_of
 from training.declare.training import Training
@@ -15,11 +18,18 @@ def hashes_in(state: Path) -> Hashes:
     return Hashes(state / "hashes.db")
 
 
-def source_at(training: Training, state: Path) -> Source:
+def source_at(training: Training, params: PlacedParameters, state: Path) -> Source:
     """The files that a training is started from, as they are now.
+
+    What a run writes is none of them, wherever that is: state, volume and records may lie in a
+    folder that is shipped, and each run would make another training of it.
 
     Raises:
         ActionFailed: One is gone since the declaration was made, or cannot be shipped.
     """
+    written = [state, params.repo / ADR_FOLDER, params.repo / Path(LEARNINGS_PATH).parent]
+    if params.compute == "local":
+        written.append(Path(params.place(state)))
+    apart = (*training.apart, *(each.absolute() for each in written))
     with translated():
-        return source_of(training.folder, training.source, hashes_in(state), training.apart)
+        return source_of(training.folder, training.source, hashes_in(state), apart)

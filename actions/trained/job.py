@@ -223,7 +223,7 @@ def smoke_of(context: TrainedContext, training: Training) -> Order | NotYet | No
 def source_for(context: TrainedContext, training: Training) -> Source:
     """The files that a training is started from, as they are now."""
     source: Source = context.once(
-        f"source {training.name}", partial(source_at, training, context.state)
+        f"source {training.name}", partial(source_at, training, context.params, context.state)
     )
     return source
 

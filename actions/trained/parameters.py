@@ -97,7 +97,7 @@ class TrainedParameters(PlacedParameters):
         """
         values = super().canonical(state)
         for training in self.chain:
-            values[f"source of {training.name}"] = source_at(training, state).digest
+            values[f"source of {training.name}"] = source_at(training, self, state).digest
             for setting, value in self.settings_of(training):
                 values[self.words[training.name][setting]] = canonical_value(value)
         return values

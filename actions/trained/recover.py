@@ -17,7 +17,9 @@ from actions.trained.names import Names
 from agents.declare.facts import Condition, Facts, Reading
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
+from training.declare.order import hardware_of
 from training.declare.training import Training
+from training.runner.adjust import Adjusted
 from training.runner.ending import Ending
 from training.store.retention import later_than
 
@@ -95,9 +97,29 @@ class Halve:
         return (self.facts[Names(self.training.name).fact("fits")] == True,)  # noqa: E712
 
     def look(self, context: TrainedContext) -> Reading:
-        """False after an attempt ran out of memory, until less was asked for at once."""
-        fine = "no attempt ran out of memory"
-        return _answered(context, self.training, (OUT_OF_MEMORY,), fine)
+        """False after an attempt ran out of memory, until less was asked for at once.
+
+        Where nothing can be halved, only a person can make room: that they ask again says that
+        they may have. So does another GPU.
+        """
+        reading = _answered(
+            context, self.training, (OUT_OF_MEMORY,), "no attempt ran out of memory"
+        )
+        failed = _failed(context, self.training)
+        if reading.value is True or failed is None:
+            return reading
+        job, ending = failed
+        if self._now(job, adjusted_of(context, job)) <= 1:
+            return Reading(True, f"{reading.evidence}; there is nothing to halve")
+        if ending.gpu and ending.gpu not in hardware_of(self.training, context.params.gpu).gpu:
+            return Reading(True, f"{reading.evidence}; on {ending.gpu}, which is not asked for now")
+        return reading
+
+    @staticmethod
+    def _now(job: Job, adjusted: Adjusted) -> int:
+        """How much is asked for at once; 1 where nothing says it."""
+        declared = job.order.settings.get(job.order.micro_batch or "")
+        return adjusted.micro_batch or (declared if isinstance(declared, int) else 1)
 
     def run(self, context: TrainedContext) -> Outcome:
         """Halve the declared setting for the attempts to come."""
@@ -105,8 +127,7 @@ class Halve:
         setting = job.order.micro_batch
         with translated():
             now = job.adjusted()
-        declared = job.order.settings.get(setting or "")
-        current = now.micro_batch or (declared if isinstance(declared, int) else 1)
+        current = self._now(job, now)
         if setting is None or current <= 1:
             raise Permanent(
                 f"{self.training.name} does not fit into memory with the least {setting}=1",

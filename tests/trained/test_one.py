@@ -112,3 +112,14 @@ def test_a_script_cannot_pass_its_words_off_as_what_the_runner_measured(desk):
     assert "mine" not in text
     assert "the sun" not in text
     assert "000000000" not in text.replace(",", "")
+
+
+def test_what_a_run_writes_is_no_part_of_a_source_that_is_the_whole_folder(desk):
+    desk.change("job.py", '["train.py", "trouble.py"]', '["."]')
+    words = ("volume=made/here", "state=remembered")
+    assert desk.run(*words).data["status"] == "done"
+    assert (desk.folder / "plans").is_dir()
+    assert desk.run(*words).data["status"] == "nothing to do"
+    (training,) = (desk.folder / "made" / "here" / "trainings").iterdir()
+    staged = {path.name for path in (training / "source").iterdir()}
+    assert staged == {"train.py", "trouble.py", "job.py", "pyproject.toml"}

@@ -37,6 +37,8 @@ def test_out_of_memory_without_such_a_setting_is_said_and_not_tried_for_ever(des
     error = desk.run(code=1).error
     assert "memory" in error["message"].lower()
     assert desk.started().count("train_counter") == 1
+    assert "memory" in desk.run(code=1).error["message"].lower()
+    assert desk.started().count("train_counter") == 2  # who asks again may have made room
 
 
 def test_a_loss_that_is_not_finite_is_rolled_back_with_half_the_rate(desk):

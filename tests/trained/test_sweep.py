@@ -2,8 +2,6 @@
 
 import json
 
-from tests.trained.conftest import TROUBLE
-
 GOAL = "goal=best_counter"
 
 
@@ -32,7 +30,7 @@ def test_the_words_of_a_sweep_in_another_order_ask_for_the_same(desk):
 
 
 def test_a_candidate_that_cannot_learn_is_out_and_the_others_are_compared(desk):
-    desk.write("trouble.py", TROUBLE.replace("return loss", "return loss if lr < 1 else 1e999"))
+    desk.change("trouble.py", "return loss", "return loss if lr < 1 else 1e999")
     done = desk.run(GOAL, "sweep=lr=0.02,1.5", "steps=6")
     assert done.data["status"] == "done"
     (ranking,) = (desk.volume / "sweeps").iterdir()
