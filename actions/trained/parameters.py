@@ -22,6 +22,7 @@ from agents.declare.parameters import canonical_value, how, what
 from agents.errors import UsageError
 from agents.run.asking import ENGINE_KEYS
 from goals.parameters import PlacedParameters
+from training.compute.gpu import gpu_names
 from training.declare.training import Training
 
 __all__ = ["TrainedParameters", "parameters_of", "told"]
@@ -58,7 +59,8 @@ class TrainedParameters(PlacedParameters):
     def _is_named(cls, value: str | None) -> str | None:
         if value is not None and not value.strip():
             raise ValueError("name a GPU, or leave gpu= out")
-        return value
+        # several, in the order they are wanted, with commas between
+        return ",".join(gpu_names(value.split(","))) if value is not None else None
 
     @model_validator(mode="after")
     def _settings_make_sense(self) -> Self:
