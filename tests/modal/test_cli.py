@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, until
 from programs import goap, path_with
 
-from training.compute.loopback.client import ControlPlane, find
+from training.compute.loopback.client import ControlPlane, ensure, find
 
 pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow]
 
@@ -249,33 +249,41 @@ def launch_script() -> str:
     return str(next(each["run"] for each in steps if "compute=" in each.get("run", "")))
 
 
-def test_04_the_workflow_launches_ends_and_a_later_one_collects(desk: Path) -> None:
+def test_04_the_workflow_launches_ends_and_a_later_one_collects(desk: Path, processes: Any) -> None:
     (desk / ".venv" / "bin").mkdir(parents=True)
     program = desk / ".venv" / "bin" / "python"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
     program.chmod(0o755)
 
-    def runner(words: str, patience: str) -> "subprocess.CompletedProcess[str]":
+    def runner(words: str, patience: str) -> "subprocess.Popen[str]":
         environment = {**os.environ, "PYTHONPATH": path_with(ROOT), "COMPUTE": "loopback"}
-        return subprocess.run(
+        return processes(
             ["bash", "-e", "-c", launch_script()],
             cwd=desk,
             env={**environment, "WORDS": words, "PATIENCE": patience},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
 
-    assert "nothing was asked for yet" in runner("", "20s").stdout
-    first = runner("goal=trained_dit preset=smoke steps=12000 save_every=4000", "40s")
-    assert first.returncode == 0, first.stderr
-    assert "it goes on" in first.stdout, first.stderr
-    assert "launched training" in first.stderr
-    # long enough to outlast the first runner on a quiet machine is long on a busy one
-    until(lambda: calls(desk)[0]["state"] == "done", seconds=900)
-    scheduled = runner("", "120s")
-    assert "collected" in scheduled.stdout, scheduled.stderr
+    assert "nothing was asked for yet" in runner("", "20s").communicate()[0]
+    # the training cannot end before it is let go, however long the first runner takes
+    plane = ensure(desk / ".goap" / "loopback")
+    first = runner("goal=trained_dit preset=smoke steps=600 save_every=100", "60s")
+    until(lambda: calls(desk))
+    plane.do("fault", rpc="VolumeCommit", kind="hang")
+    out, err = first.communicate()
+    assert first.returncode == 0, err
+    assert "it goes on" in out, err
+    assert "launched training" in err
+    assert calls(desk)[0]["state"] != "done"
+    plane.do("clear")
+    plane.do("kill", fate="preempted", call=calls(desk)[0]["call"])
+    until(lambda: calls(desk)[0]["state"] == "done")
+    out, err = runner("", "600s").communicate()
+    assert "collected" in out, err
     assert len(calls(desk)) == 1
-    assert "nothing was asked for yet" in runner("", "20s").stdout
+    assert "nothing was asked for yet" in runner("", "20s").communicate()[0]
     wrong = runner("goal=trained_dit presett=smoke", "20s")
+    wrong.communicate()
     assert wrong.returncode == 2
