@@ -1,33 +1,19 @@
 """free-space: a recovery; old checkpoints make room for a training that has none."""
 
-import shutil
-from pathlib import Path
-
+from actions.disk import BYTES_PER_MB, free_mb_of
 from actions.job import TrainingContext
 from actions.ports import ports_of
 from actions.prune_checkpoints import prune_stores
 from actions.training_cost import disk_mb
-from agents.declare.actions import Context, action, sensor
-from agents.declare.facts import UNKNOWN, Reading
+from agents.declare.actions import action
 from agents.declare.outcome import Measurement, Outcome
 from agents.errors import ActionFailed, FailureClass
-from goals.parameters import PlacedParameters, TrainingParameters
+from goals.parameters import TrainingParameters
 from goals.world import F
 from training.store.directory import trainings
 from training.store.retention import AnyOf, KeepBest, KeepLast
 
-__all__ = ["free_mb", "free_space"]
-
-BYTES_PER_MB = 1e6
-
-
-@sensor(F.free_mb, parameters=PlacedParameters)
-def free_mb(context: Context[PlacedParameters]) -> Reading:
-    """Free space of the disk the volume is on."""
-    root = ports_of(context).volume.local_root
-    if root is None:
-        return Reading(UNKNOWN, "a Modal Volume grows as it is written")
-    return Reading(_free(root), f"free on the disk of {root}")
+__all__ = ["free_space"]
 
 
 @action(
@@ -45,7 +31,7 @@ def free_space(context: TrainingContext) -> Outcome:
     volume = ports_of(context).volume
     best = (KeepBest("validation_loss"), KeepBest("accuracy", lowest=False))
     freed, deleted = prune_stores(context, trainings(volume), AnyOf((KeepLast(1), *best)))
-    free = _free(root)
+    free = free_mb_of(root)
     if free < needed:
         raise ActionFailed(
             f"the disk of {root} has {free:.0f} MB free and this training needs {needed:.0f} MB; "
@@ -58,8 +44,3 @@ def free_space(context: TrainingContext) -> Outcome:
         summary=f"{deleted} checkpoints deleted, {freed / BYTES_PER_MB:.1f} MB freed",
         measurements=(Measurement(name="freed", value=freed, unit="B", source="retention plan"),),
     )
-
-
-def _free(root: Path) -> float:
-    existing = next(path for path in (root, *root.parents) if path.exists())
-    return shutil.disk_usage(existing).free / BYTES_PER_MB

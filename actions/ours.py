@@ -3,7 +3,8 @@
 from actions.adjust import halve_micro_batch, roll_back
 from actions.build_image import build_image, image_built
 from actions.commit_volume import commit_volume, volume_committed
-from actions.free_space import free_mb, free_space
+from actions.disk import free_mb
+from actions.free_space import free_space
 from actions.prepare_data import dataset_ready, prepare_data
 from actions.prune_checkpoints import checkpoints_pruned, prune_checkpoints
 from actions.sweep import CANDIDATES, JUDGED, best_chosen, choose_best

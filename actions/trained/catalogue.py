@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from actions.contributions import OurContributions
-from actions.free_space import free_mb
+from actions.disk import free_mb
 from actions.ports import connect
 from actions.trained.declared import actions_of, goal_of, sensors_of
 from actions.trained.names import FACTS, Names, all_of, prepares

@@ -1,9 +1,9 @@
 """free_space: a recovery; checkpoints that are neither newest nor best make room."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from actions.disk import BYTES_PER_MB, free_mb_of
 from actions.ports import ports_of
 from actions.trained.job import TrainedContext
 from actions.trained.parameters import TrainedParameters
@@ -44,18 +44,17 @@ def free_space(context: TrainedContext) -> Outcome:
     freed = deleted = 0
     for size in _pruned(volume, root, context):
         freed, deleted = freed + size, deleted + 1
-    existing = next(path for path in (root, *root.parents) if path.exists())
-    free = shutil.disk_usage(existing).free / 1e6
+    free = free_mb_of(root)
     if free < LEAST_MB:
         raise ActionFailed(
             f"the disk of {root} has {free:.0f} MB free and a training needs {LEAST_MB:.0f} MB; "
-            f"deleting {deleted} old checkpoints freed {freed / 1e6:.0f} MB",
+            f"deleting {deleted} old checkpoints freed {freed / BYTES_PER_MB:.0f} MB",
             fix=f"free {LEAST_MB - free:.0f} MB there, or use another disk: volume=DIR",
             failure_class=FailureClass.RESOURCE,
             name="disk_full",
         )
     return Outcome(
-        summary=f"{deleted} checkpoints deleted, {freed / 1e6:.1f} MB freed",
+        summary=f"{deleted} checkpoints deleted, {freed / BYTES_PER_MB:.1f} MB freed",
         measurements=(Measurement(name="freed", value=freed, unit="B", source="retention policy"),),
     )
 
