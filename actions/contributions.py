@@ -34,7 +34,10 @@ class OurContributions(Contributions):
     quoted = ("modal", "torch")
     familiar: Mapping[str, Mapping[str, str]] = {"modal": {"app": "App"}}
     subject = TRAINING
-    public: Mapping[str, Sequence[str]] = {"training": ()}
+    public: Mapping[str, Sequence[str]] = {
+        "training": (),
+        "actions": ("toolkit", "facts_of", "parameters_of"),
+    }
 
     def programs(self, root: Path) -> Mapping[str, Program]:
         """``modal``, and the command lines of `training`."""
