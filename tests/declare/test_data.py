@@ -11,12 +11,20 @@ from pathlib import Path
 import pytest
 
 from training import Prepare, Training
-from training.declare.data import DataError, is_placed, manifest_name, placed_of
+from training.declare.data import (
+    DataError,
+    is_placed,
+    manifest_name,
+    placed_of,
+    verify_data,
+)
 from training.declare.hashes import Hashes
 from training.declare.preparing import prepare
 from training.errors import Interrupted
 from training.store.durable import sha256_of
 from training.store.volume import LocalVolume
+
+ROOT = Path(__file__).parents[2]
 
 PREPARE = """\
 import os, pathlib, sys
@@ -271,7 +279,7 @@ def test_what_a_kill_left_is_removed_by_the_next(root, tmp_path):
     volume = LocalVolume(tmp_path / "volume")
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(root), volume.name],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -302,3 +310,32 @@ def test_a_damaged_record_of_what_was_made_is_made_again(root, volume, content):
     volume.write_bytes(f"datasets/sources/{record}", content)
     assert placed_of(it, volume, Hashes(None)) is None
     assert brought(it, volume) == placed
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda path: path.write_text("b"), "a.txt of data .* is damaged: it has sha256"),
+        (lambda path: path.unlink(), "a.txt of data .* is damaged: No such file"),
+    ],
+)
+def test_every_byte_of_data_is_verified_against_its_manifest(root, tmp_path, damage, said):
+    volume = LocalVolume(tmp_path / "volume")
+    placed = brought(declare(root, "texts"), volume)
+    assert verify_data(volume.local_root, placed.digest)
+    path = volume.local_root / placed.path / "a.txt"
+    path.chmod(0o644)
+    damage(path)
+    with pytest.raises(DataError, match=said) as caught:
+        verify_data(volume.local_root, placed.digest)
+    subprocess.run(caught.value.fix.partition(",")[0].split(), check=True)
+    assert brought(declare(root, "texts"), volume) == placed
+    assert verify_data(volume.local_root, placed.digest)
+
+
+def test_data_is_verified_by_the_command_that_verifies_a_volume(root, tmp_path):
+    volume = LocalVolume(tmp_path / "volume")
+    brought(declare(root, "texts"), volume)
+    command = [sys.executable, "-m", "training", "verify", "--volume", volume.name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith(": as written\n")

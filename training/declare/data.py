@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from training.declare.hashes import Hashes
 from training.declare.prepare import Prepare
 from training.declare.source import files_of
 from training.errors import DatasetError
 from training.runner.command import words_of
+from training.store.durable import sha256_of
 from training.store.layout import dataset_files, dataset_name, source_name
 from training.store.names import MANIFEST_FILE
 from training.store.volume import Volume
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from training.declare.training import Training
 
 __all__ = [
+    "FORMAT",
     "DataError",
     "Placed",
     "data_files",
@@ -35,7 +37,11 @@ __all__ = [
     "manifest_name",
     "placed_of",
     "read_source",
+    "verify_data",
 ]
+
+FORMAT: Final = 2
+"""Of the manifest of data, and of the record of what a command made."""
 
 
 class DataError(DatasetError, code="data"):
@@ -90,6 +96,39 @@ def is_placed(volume: Volume, placed: Placed) -> bool:
 def manifest_name(digest: str) -> str:
     """What says that data is whole, and holds the sha256 of each file."""
     return f"{dataset_name(digest)}/{MANIFEST_FILE}"
+
+
+def verify_data(root: Path, digest: str) -> bool:
+    """Read every byte of data on a volume of this machine, and compare it with its manifest.
+
+    Returns:
+        False where it is data of another kind, which its own room verifies.
+
+    Raises:
+        DataError: A file is missing, or its checksum differs.
+    """
+    try:
+        manifest = json.loads((root / manifest_name(digest)).read_bytes())
+        files = manifest["files"] if manifest["format"] == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    place = root / dataset_files(digest)
+    for name, expected in sorted((files or {}).items()):
+        try:
+            sha256 = sha256_of(place / name)
+        except OSError as error:
+            raise _damaged(root, digest, name, error.strerror or "it cannot be read") from error
+        if sha256 != expected["sha256"]:
+            why = f"it has sha256 {sha256[:12]}, not {expected['sha256'][:12]}"
+            raise _damaged(root, digest, name, why)
+    return files is not None
+
+
+def _damaged(root: Path, digest: str, name: str, why: str) -> DataError:
+    return DataError(
+        f"{name} of data {digest[:12]} is damaged: {why}",
+        fix=f"rm -r {root / dataset_name(digest)}, then run the goal again: it is prepared anew",
+    )
 
 
 def label_of(data: Prepare) -> str:

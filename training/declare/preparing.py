@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from training.declare.data import (
+    FORMAT,
     DataError,
     Placed,
     data_files,
@@ -47,9 +48,8 @@ from training.store.volume import Volume
 if TYPE_CHECKING:
     from training.declare.training import Training
 
-__all__ = ["FORMAT", "INPUTS", "OUT", "prepare"]
+__all__ = ["INPUTS", "OUT", "prepare"]
 
-FORMAT: Final = 2
 OUT: Final = "GOAP_DATA_OUT"
 """What a preparing command finds the directory in that it writes into."""
 
