@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from actions.init.arguments import UNKNOWN, Argument
 from actions.init.pins import Requirements
 from actions.init.script import Script
+from actions.trained.parameters import TrainedParameters
 from agents.run.asking import ENGINE_KEYS
-from goals.parameters import PlacedParameters
 
 __all__ = ["Declaration", "Setting", "declare", "name_of"]
 
@@ -34,7 +32,7 @@ _RATES = ("lr", "learning_rate")
 _PLACES = ("run_dir", "resume", "data_dir", "init")
 """Placeholders that are no settings."""
 
-_TAKEN = {*_PLACES, *PlacedParameters.model_fields, *ENGINE_KEYS, "gpu", "slice_seconds", "track"}
+_TAKEN = {*_PLACES, *ENGINE_KEYS, *dir(TrainedParameters), *TrainedParameters.model_fields}
 """What a setting cannot be called: a goal that trains takes these itself."""
 
 _NAMES_OF_THE_JOB = {
@@ -246,7 +244,7 @@ def _guess(argument: Argument, choices: tuple[Any, ...]) -> Any:
 def _safe(name: str) -> str:
     """The name of a setting: as the argument's, unless somebody else has that name."""
     plain = re.sub(r"\W", "_", name).strip("_") or "value"
-    taken = plain in _TAKEN or keyword.iskeyword(plain) or hasattr(BaseModel, plain)
+    taken = plain in _TAKEN or keyword.iskeyword(plain)
     return f"{plain}_" if taken or not plain.isidentifier() else plain
 
 

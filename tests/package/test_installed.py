@@ -32,10 +32,10 @@ def installed(built, source, tmp_path_factory):
 
 @pytest.fixture
 def goap(installed, job):
-    def goap(*words, code=0, program=("goap",), **environment):
+    def goap(*words, code=0, program=("goap",), cwd=None, **environment):
         done = subprocess.run(
             [installed / program[0], *program[1:], *words],
-            cwd=job.folder,
+            cwd=cwd or job.folder,
             env={"PATH": os.defpath, "HOME": str(job.folder), **environment},
             capture_output=True,
             text=True,
@@ -67,6 +67,21 @@ def test_a_job_is_planned_run_found_done_and_shown(job, goap, crowded):
     assert shown["data"]["status"] == "done"
     assert goap("report", "last").returncode == 0
     assert "goap" in goap("--help").stdout
+
+
+def test_a_training_of_ones_own_is_begun_trained_found_done_and_read(tmp_path, goap):
+    folder = tmp_path / "circle"
+    folder.mkdir()
+    assert "goal=circle_trained" in goap("init", cwd=folder).stdout
+    for where in ("compute=local", "compute=loopback"):
+        words = ("goal=circle_trained", where)
+        plan = json.loads(goap("plan", *words, "--json", cwd=folder).stdout)["data"]
+        assert "train_circle" in [step["action"] for step in plan["steps"]]
+        assert "done: circle_trained holds" in goap("run", *words, cwd=folder).stderr
+        assert "nothing to do" in goap("run", *words, cwd=folder).stderr
+        log = goap("logs", "last", cwd=folder).stdout
+        assert log.rstrip().endswith("Training completed at step 300/300")
+        assert "is not running" in goap("stop", "last", cwd=folder, code=1).stdout
 
 
 def test_python_m_agents_is_the_same_program(job, goap):

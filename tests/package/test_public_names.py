@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import agents
+import training
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "names.md"
@@ -48,7 +49,9 @@ def test_each_name_has_a_docstring_and_a_row_on_the_page(name):
 
 def test_the_page_names_nothing_that_is_not_there():
     rows = re.findall(r"^\| `(\w+)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(rows) == sorted(set(agents.__all__) - {"DISTRIBUTION"})
+    public = {*agents.__all__, *training.__all__} - {"DISTRIBUTION"}
+    public |= {"facts_of", "parameters_of", "toolkit"}
+    assert sorted(rows) == sorted(public)
 
 
 def test_importing_the_package_loads_none_of_it():
