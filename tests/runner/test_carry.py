@@ -161,9 +161,33 @@ else:
     assert ending.numbers == {
         "loss": 0.05, "lr": 0.001, "val_loss": 0.25, "loss_first": 1.0, "loss_final": 0.05
     }  # fmt: skip
+    rows = lines_of(tiny)
+    assert [row["step"] for row in rows] == list(range(1, 21))
+    assert (rows[-1]["loss"], rows[-1]["lr"]) == (0.05, 0.001)
     assert tiny.steps == [15, 20]
     assert tiny.checkpoints[-1].metrics["loss"] == 0.05
     assert set(tiny.checkpoints[-1].files) == {"deep/weights.bin", "trainer_state.json"}
+
+
+def test_rows_that_were_printed_are_kept_over_attempts(training):
+    script = """
+import os, pathlib, sys
+run, resume = pathlib.Path(os.environ["GOAP_RUN_DIR"]), os.environ["GOAP_RESUME"]
+first = 5 if resume else 0
+for step in range(first + 1, first + 6):
+    print(f"step {step} loss {10 - step}", flush=True)
+(run / "checkpoints").mkdir(exist_ok=True)
+(run / f"checkpoints/step-{step}").mkdir()
+(run / f"checkpoints/step-{step}" / "state").write_text("x")
+if resume:
+    (run / "result.json").write_text('{"step": 10}')
+"""
+    log = r"step (?P<step>\d+) loss (?P<loss>\S+)"
+    tiny = training(script, (), settings={}, metrics=Metrics(log=log))
+    tiny.carry(code=75)
+    ending = tiny.carry(code=0)
+    assert [row["step"] for row in lines_of(tiny)] == list(range(1, 11))
+    assert (ending.numbers["loss_first"], ending.numbers["loss_final"]) == (9.0, 0.0)
 
 
 def test_rows_of_a_table_are_read_under_the_names_that_the_declaration_gives(training):

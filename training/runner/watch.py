@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from training.errors import FailureClass
 from training.runner.ending import Failure
 from training.runner.log import is_ours
 from training.runner.order import Metrics, Order
+from training.store.durable import disk_errors
 
 __all__ = ["Rows", "finite", "number"]
 
@@ -20,6 +22,7 @@ COLLAPSED_ROWS: Final = 5
 """So many rows in a row with no loss at all: its target is its own input, or nothing is learned."""
 
 NOTHING: Final = 1e-12
+ROWS_FILE: Final = "metrics.jsonl"
 _MOST: Final = 1 << 20
 """Bytes of rows that are read in one look."""
 
@@ -66,10 +69,14 @@ class Rows:
     def __init__(self, order: Order, directory: Path, log: Path, log_at: int = 0) -> None:
         metrics = order.metrics or Metrics()
         self._metrics = metrics
+        self._copy = None
         self._pattern = re.compile(metrics.log.encode()) if metrics.log else None
-        name = metrics.file or "metrics.jsonl"
-        self._path = log if self._pattern else directory / name
+        self._path = log if self._pattern else directory / (metrics.file or ROWS_FILE)
         self._at = log_at if self._pattern else 0
+        # whoever looks at a training finds its rows in one place, whatever its script writes
+        if self._path != directory / ROWS_FILE:
+            self._copy = directory / ROWS_FILE
+            self._at = max(self._at, self._path.stat().st_size if self._path.exists() else 0)
         self._header: list[str] | None = None
         self._zeros = 0
         self._by_step: dict[int, dict[str, float]] = {}
@@ -87,8 +94,11 @@ class Rows:
             step: That of the checkpoint which is continued from; rows after it are of steps that
                 were lost, and do not count until they are written again.
         """
-        while self.look() is not None:
-            pass
+        if self._copy is None:
+            while self.look() is not None:
+                pass
+        else:
+            self._recall(self._copy)
         self._by_step = {each: row for each, row in self._by_step.items() if each <= step}
         self.last = {}
         for each in sorted(self._by_step):
@@ -107,9 +117,29 @@ class Rows:
                 self.garbage += 1
                 continue
             numbers.pop("time", None)
+            self._write(int(step), numbers)
             if (failure := self._take(int(step), numbers)) is not None:
                 return failure
         return None
+
+    def _write(self, step: int, numbers: Mapping[str, float]) -> None:
+        """Keep a row of a script that writes its rows elsewhere."""
+        if self._copy is None:
+            return
+        shown = {name: _shown(each) for name, each in numbers.items()}
+        line = json.dumps({"step": step, "time": round(time.time(), 3), **shown}) + "\n"
+        with disk_errors(self._copy), self._copy.open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    def _recall(self, path: Path) -> None:
+        """Take in the rows that were kept in earlier attempts."""
+        content = path.read_bytes() if path.exists() else b""
+        for line in content.splitlines(keepends=True):
+            row = _object(line) if line.endswith(b"\n") else None
+            numbers = finite(row or {})
+            if (step := numbers.pop("step", None)) is not None:
+                numbers.pop("time", None)
+                self._take(int(step), numbers)
 
     def at(self, step: int) -> dict[str, float]:
         """What was measured last up to a step."""
@@ -174,14 +204,8 @@ class Rows:
                 self._header = values
                 return None
             return _texts(dict(zip(self._header, values, strict=False)))
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            self.garbage += 1
-            return None
-        if not isinstance(row, dict):
-            self.garbage += 1
-            return None
+        row = _object(line)
+        self.garbage += row is None
         return row
 
     def _renamed(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -189,6 +213,21 @@ class Rows:
             return row
         names = {"step": "step", "loss": "loss", **self._metrics.columns}
         return {name: row[there] for name, there in names.items() if there in row}
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _shown(value: float) -> float | str:
+    """A number as the contract writes it: JSON has none that is not finite."""
+    if math.isnan(value):
+        return "NaN"
+    return value if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _texts(values: Mapping[str, str | bytes | None]) -> dict[str, Any]:
