@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -251,12 +252,18 @@ def test_modules_beside_the_script_are_shipped_and_their_arguments_found(desk, f
     assert "flax_of_nobody" in (folder / "job.py").read_text("utf-8")
 
 
+CLICK = f"click=={version('click')}"
+PROJECT = "[project]\nname='x'\nversion='1'\ndependencies="
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ({}, [f"click=={__import__('importlib.metadata').metadata.version('click')}"]),
-        ({"pyproject.toml": "[project]\nname='x'\nversion='1'\ndependencies=['a>=1']\n"}, ["a>=1"]),
+        ({}, [CLICK]),
+        ({"pyproject.toml": f"{PROJECT}['click>=8', 'a[x]==1']\n"}, [CLICK, "a[x]==1"]),
         ({"requirements.txt": "a==1\n"}, "requirements.txt"),
+        ({"requirements.txt": "# ours\na==1\n\nclick  # any\n"}, ["a==1", CLICK]),
+        ({"requirements.txt": "-r other.txt\nclick\n", "other.txt": ""}, "requirements.txt"),
         ({"requirements.txt": "a==1\n", "uv.lock": "version = 1\n"}, "uv.lock"),
     ],
 )
@@ -266,6 +273,40 @@ def test_requirements_are_what_a_file_says_else_what_is_installed(desk, folder, 
         (folder / name).write_text(text, "utf-8")
     desk.goap("init", "fit.py")
     assert job_of(folder)["requirements"] == expected
+
+
+def test_a_requirement_without_a_version_anywhere_is_named(desk, folder):
+    (folder / "fit.py").write_text("", "utf-8")
+    (folder / "requirements.txt").write_text("click\nof-nobody>=2\n", "utf-8")
+    assert data_of(desk.goap("init", "fit.py", "--json"))["missing"] == ["of-nobody>=2"]
+    assert job_of(folder)["requirements"] == [CLICK]
+
+
+CLICKS = """
+import click
+
+
+@click.option("--words", default=2)
+@click.argument("json")
+def fit(words, json): ...
+"""
+
+FOREIGN = """
+p.add_argument("--volume", default="x")
+p.add_argument("--settings-of", type=int)
+p.add_argument("--resume")
+p.add_argument("--out", default="o")
+"""
+
+
+@pytest.mark.parametrize("script", [TRAIN, CLICKS, FOREIGN])
+def test_what_is_written_is_understood(desk, folder, script):
+    (folder / "fit.py").write_text(script, encoding="utf-8")
+    desk.goap("init", "fit.py", "--gpu", "A10G, H100:8")
+    plan = desk.begins("plan", "goal=fit_trained", "--json")
+    out, err = plan.communicate()
+    assert plan.returncode == 0, err
+    assert json.loads(out)["data"]["status"] == "optimal"
 
 
 def test_a_command_that_is_said_is_taken_as_it_is(desk, folder):
