@@ -1,14 +1,14 @@
 """Recoveries that change how the next attempt runs: smaller pieces, or a lower rate from before."""
 
+import dataclasses
+
 from actions.job import Job, TrainingContext, job_of
-from actions.ports import translated
 from agents.declare.actions import action
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
 from goals.parameters import TrainingParameters
 from goals.world import F
-from training.store.adjustments import adjust, adjustments_of, read_adjustments
-from training.store.result import Result
+from training.runner.ending import Ending
 from training.store.retention import later_than
 
 __all__ = ["halve_micro_batch", "roll_back"]
@@ -20,40 +20,43 @@ SMALLEST_SCALE = 1 / 8
 @action(effect=F.fits_memory, seconds=1, recovery=True, parameters=TrainingParameters)
 def halve_micro_batch(context: TrainingContext) -> Outcome:
     """After running out of memory: half as many images at once, accumulated over more passes."""
-    job, result = _failed(context)
-    now = adjustments_of(read_adjustments(job.directory), context.params.execution())
-    current = now.micro_batch or job.config.batch
+    job, ending = _failed(context)
+    now = job.adjusted()
+    current = now.micro_batch or context.params.micro_batch or job.config.batch
     if current == 1:
         raise Permanent(
             "a single image at a time does not fit into memory",
             fix="use a smaller model (preset=, dim=, depth=) or a larger machine",
             name="out_of_memory",
         )
-    with translated():
-        adjust(job.directory, attempts=result.attempts, micro_batch=current // 2)
+    job.adjust(dataclasses.replace(now, micro_batch=current // 2, after_attempt=ending.attempts))
     return Outcome(summary=f"micro-batch {current} → {current // 2}, same batch by accumulation")
 
 
 @action(effect=F.loss_finite, seconds=1, recovery=True, parameters=TrainingParameters)
 def roll_back(context: TrainingContext) -> Outcome:
     """After the loss diverged: back to the last good checkpoint, with half the learning rate."""
-    job, result = _failed(context)
-    now = adjustments_of(read_adjustments(job.directory), context.params.execution())
-    scale = now.lr_scale / 2
+    job, ending = _failed(context)
+    now = job.adjusted()
+    scale = now.learning_rate_scale / 2
     if scale < SMALLEST_SCALE:
         raise ActionFailed(
-            f"training {job.key} diverges even at {now.lr_scale:g} of its learning rate",
+            f"training {job.key} diverges even at {now.learning_rate_scale:g} of its learning rate",
             fix="look at the data and at training.log; then change learning_rate= or the source",
             failure_class=FailureClass.NUMERIC,
             name="diverged_at_every_rate",
         )
-    failed_at = result.failure.step if result.failure is not None else result.step
-    before = max(0, failed_at - job.config.save_every // 2)
-    with translated():
-        # a limit of where to resume would hold for every later attempt, and one that is interrupted
-        # would lose what it did: so what led to the failure is deleted, and the rate changed after
-        kept = _forget_after(context, job, before)
-        adjust(job.directory, attempts=result.attempts, lr_scale=scale, resume_step=None)
+    before = max(0, ending.step - job.config.save_every // 2)
+    # what led to the failure is deleted, and the rate changed after
+    kept = _forget_after(context, job, before)
+    job.adjust(
+        dataclasses.replace(
+            now,
+            learning_rate_scale=scale,
+            after_attempt=ending.attempts,
+            rolled_back=now.rolled_back + 1,
+        )
+    )
     return Outcome(summary=f"back to step {kept:,}, learning rate x {scale:g}")
 
 
@@ -69,12 +72,12 @@ def _forget_after(context: TrainingContext, job: Job, before: int) -> int:
     return max(set(steps) - set(gone), default=0)
 
 
-def _failed(context: TrainingContext) -> tuple[Job, Result]:
+def _failed(context: TrainingContext) -> tuple[Job, Ending]:
     job = job_of(context)
-    result = job.result() if job is not None else None
-    if job is None or result is None:
+    ending = job.ending() if job is not None else None
+    if job is None or ending is None:
         raise Permanent(
             "there is no failed training to adjust",
             name="nothing_failed",
         )
-    return job, result
+    return job, ending

@@ -12,7 +12,10 @@ from agents.ledger.events import Event
 from agents.ledger.payloads import StepFailed, StepFinished, StepVerified
 from goals.parameters import TrainingParameters
 from goals.world import F
+from training.compute.recipe import proof_digest
 from training.errors import ImageError
+from training.own import own_recipe, own_source, smoke_of
+from training.store.directory import proof_name
 
 __all__ = ["build_image", "image_built"]
 
@@ -23,11 +26,11 @@ MISSING = ("ImportError", "ModuleNotFoundError", "image_error")
 @sensor(F.image_built, needs=F.auth_valid, parameters=TrainingParameters, timeout=10)
 def image_built(context: TrainingContext) -> Reading:
     """Built when there is a proof for the fingerprint of now, and no training refuted it since."""
-    compute = ports_of(context).compute
     try:
-        evidence = compute.image_status()
+        recipe, smoke = own_recipe(), smoke_of(own_source())
+        evidence = ports_of(context).compute.proof_of(recipe, smoke)
         if evidence is None:
-            return Reading(False, f"no proof for image {compute.image_fingerprint()[:12]}")
+            return Reading(False, f"no proof for image {recipe.fingerprint()[:12]}")
     except ImageError as error:
         return Reading(False, f"{error.message}: {error.fix}")
     refuted = _refuted(context.history())
@@ -62,14 +65,18 @@ def _refuted(events: Sequence[Event]) -> str:
 )
 def build_image(context: TrainingContext) -> Outcome:
     """Prove that the image imports every training module and takes two training steps."""
-    compute = ports_of(context).compute
     with translated():
-        fingerprint = compute.image_fingerprint()
-        evidence = compute.build_image(
-            log=lambda line: context.note(log=line), cancelled=context.cancelled
+        recipe, source = own_recipe(), own_source()
+        smoke = smoke_of(source)
+        evidence = ports_of(context).compute.prove(
+            recipe,
+            smoke,
+            source,
+            log=lambda line: context.note(log=line),
+            cancelled=context.cancelled,
         )
     return Outcome(
         summary=evidence,
-        artifacts=(Artifact(name="image", path=f"images/{fingerprint}.json"),),
-        provenance={"image": fingerprint},
+        artifacts=(Artifact(name="image", path=proof_name(proof_digest(recipe, smoke.key))),),
+        provenance={"image": recipe.fingerprint()},
     )

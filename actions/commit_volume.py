@@ -1,6 +1,6 @@
 """commit-volume: what training produced is durable, proven by reading it again."""
 
-from actions.job import Job, TrainingContext, job_of, result_of
+from actions.job import Job, TrainingContext, ending_of, job_of
 from actions.ports import translated
 from agents.declare.actions import action, sensor
 from agents.declare.facts import Fact, Reading
@@ -9,9 +9,9 @@ from agents.errors import Permanent
 from goals.parameters import TrainingParameters
 from goals.world import F
 from training.errors import CheckpointError
-from training.store.commit import Commit, commit_training, read_commit
+from training.runner.ending import Reference
+from training.store.commit import Commit, commit_ending, read_commit
 from training.store.names import MANIFEST_FILE
-from training.store.result import CheckpointRef
 
 __all__ = ["commit_volume", "volume_committed"]
 
@@ -28,12 +28,12 @@ def _trained(params: TrainingParameters) -> Fact:
 def volume_committed(context: TrainingContext) -> Reading:
     """True when the commit of the training's result is on the volume."""
     job = job_of(context)
-    result = result_of(context, job) if job is not None else None
-    if job is None or result is None or result.checkpoint is None:
+    ending = ending_of(context, job) if job is not None else None
+    if job is None or ending is None or ending.checkpoint is None:
         return Reading(False, "there is nothing to commit yet")
     commit = read_commit(job.directory)
-    if commit is None or not _is_of(commit, result.checkpoint):
-        return Reading(False, f"step {result.checkpoint.step:,} is not committed")
+    if commit is None or not _is_of(commit, ending.checkpoint):
+        return Reading(False, f"step {ending.checkpoint.step:,} is not committed")
     return Reading(True, f"{len(commit.files)} files verified at {commit.created}")
 
 
@@ -64,7 +64,7 @@ def commit_volume(context: TrainingContext) -> Outcome:
     )
 
 
-def _is_of(commit: Commit, checkpoint: CheckpointRef) -> bool:
+def _is_of(commit: Commit, checkpoint: Reference) -> bool:
     """Whether a commit is of the very bytes of a checkpoint."""
     committed = commit.files.get(f"{checkpoint.path}/{MANIFEST_FILE}")
     return committed is not None and committed.sha256 == checkpoint.sha256
@@ -72,7 +72,7 @@ def _is_of(commit: Commit, checkpoint: CheckpointRef) -> bool:
 
 def _commit(job: Job) -> Commit:
     try:
-        return commit_training(job.directory)
+        return commit_ending(job.directory)
     except CheckpointError as error:
         if error.code in DAMAGED:
             job.directory.forget_result()

@@ -1,9 +1,11 @@
 """free-space: a recovery; old checkpoints make room for a training that has none."""
 
+import dataclasses
+
 from actions.disk import BYTES_PER_MB, free_mb_of
 from actions.job import TrainingContext
 from actions.ports import ports_of
-from actions.prune_checkpoints import prune_stores
+from actions.prune_checkpoints import pruned
 from actions.training_cost import disk_mb
 from agents.declare.actions import action
 from agents.declare.outcome import Measurement, Outcome
@@ -11,7 +13,6 @@ from agents.errors import ActionFailed, FailureClass
 from goals.parameters import TrainingParameters
 from goals.world import F
 from training.store.directory import trainings
-from training.store.retention import AnyOf, KeepBest, KeepLast
 
 __all__ = ["free_space"]
 
@@ -29,8 +30,12 @@ def free_space(context: TrainingContext) -> Outcome:
     if root is None:
         return Outcome(summary="a Modal Volume needs no room made")
     volume = ports_of(context).volume
-    best = (KeepBest("validation_loss"), KeepBest("accuracy", lowest=False))
-    freed, deleted = prune_stores(context, trainings(volume), AnyOf((KeepLast(1), *best)))
+    gone = []
+    for directory in trainings(volume):
+        order = directory.read_order()
+        if order is not None:
+            gone += pruned(context, directory, dataclasses.replace(order.keep, last=1, every=0))
+    deleted, freed = len(gone), sum(each.bytes for each in gone)
     free = free_mb_of(root)
     if free < needed:
         raise ActionFailed(

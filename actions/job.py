@@ -1,4 +1,4 @@
-"""The training a goal asks for: its configuration, its dataset and its key."""
+"""The training a goal asks for: its order, made of its configuration and of its dataset."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -9,23 +9,22 @@ from goals.parameters import TrainingParameters
 from training.data.shard import DatasetManifest
 from training.data.sources import is_current, prepared_of
 from training.errors import DatasetError
-from training.judge.gates import verdicts_of
-from training.key_parts import spec_of
 from training.learn.config import TrainingConfig
-from training.store.adjustments import Adjustments, read_adjustments
+from training.own import order_of
+from training.runner.adjust import Adjusted
+from training.runner.ending import Ending
+from training.runner.order import Order
 from training.store.directory import TrainingDirectory
-from training.store.result import Result
-from training.store.spec import Spec
 from training.store.volume import Volume
 
 __all__ = [
     "Job",
     "TrainingContext",
     "adjusted_of",
+    "ending_of",
     "job_of",
     "job_with",
     "manifest_of",
-    "result_of",
 ]
 
 TrainingContext: TypeAlias = Context[TrainingParameters]
@@ -34,15 +33,24 @@ TrainingContext: TypeAlias = Context[TrainingParameters]
 
 @dataclass(frozen=True)
 class Job:
-    """The training that a goal asks for: where it is, and what it is made of now."""
+    """The training that a goal asks for: where it is, and what it is made of now.
+
+    Attributes:
+        directory: Everything that it has on the volume.
+        order: What is trained, judged by the thresholds of now.
+        config: All settings, as they are asked for now.
+        kind: What the photos are.
+    """
 
     directory: TrainingDirectory
-    spec: Spec
+    order: Order
+    config: TrainingConfig
+    kind: str
 
     @property
     def key(self) -> str:
         """The training key."""
-        return self.spec.key
+        return self.order.key
 
     @property
     def model(self) -> str:
@@ -50,16 +58,11 @@ class Job:
         return self.config.model
 
     @property
-    def config(self) -> TrainingConfig:
-        """All settings, as they are asked for now."""
-        return self.spec.settings
-
-    @property
     def volume(self) -> Volume:
         """Where it writes."""
         return self.directory.volume
 
-    def result(self) -> Result | None:
+    def ending(self) -> Ending | None:
         """How the last attempt ended, read from the volume; None before the first end.
 
         A training that reached its end is judged from its measurements by the thresholds of now.
@@ -68,13 +71,31 @@ class Job:
             ActionFailed: The file is there and cannot be understood.
         """
         with translated():
-            return self.judged(self.directory.read_result())
+            ending = self.directory.read_ending()
+        return None if ending is None else self.judged(ending)
 
-    def judged(self, result: Result | None) -> Result | None:
-        """A result with what its gates give now, where the training reached its end."""
-        if result is None or result.status != "completed":
-            return result
-        return result.model_copy(update={"gates": verdicts_of(self.config, result.metrics)})
+    def judged(self, ending: Ending) -> Ending:
+        """An ending with what its gates give now, where the training reached its end."""
+        return ending.judged(self.order.gates)
+
+    def holds(self, ending: Ending) -> bool:
+        """Whether the checkpoint that an ending names is on the volume."""
+        return self.directory.holds(ending.checkpoint)
+
+    def adjusted(self) -> Adjusted:
+        """What recoveries changed for the next attempt.
+
+        Raises:
+            ActionFailed: The file is there and cannot be understood.
+        """
+        name = self.directory.adjustments_name
+        with translated():
+            return Adjusted.from_json(self.directory.read(name), name)
+
+    def adjust(self, adjusted: Adjusted) -> None:
+        """Change how the next attempt runs."""
+        with translated():
+            self.volume.write_bytes(self.directory.adjustments_name, adjusted.to_json().encode())
 
 
 def manifest_of(context: TrainingContext) -> DatasetManifest | None:
@@ -94,25 +115,20 @@ def job_of(context: TrainingContext) -> Job | None:
     return job
 
 
-def result_of(context: TrainingContext, job: Job) -> Result | None:
+def ending_of(context: TrainingContext, job: Job) -> Ending | None:
     """How a training's last attempt ended, read once for all sensors of one look.
 
     Raises:
         ActionFailed: The file is there and cannot be understood.
     """
-    result: Result | None = context.once(f"result {job.key}", job.result)
-    return result
+    ending: Ending | None = context.once(f"ending {job.key}", job.ending)
+    return ending
 
 
-def adjusted_of(context: TrainingContext, job: Job) -> Adjustments | None:
+def adjusted_of(context: TrainingContext, job: Job) -> Adjusted:
     """What a recovery changed, read once for all sensors of one look."""
-
-    def read() -> Adjustments | None:
-        with translated():
-            return read_adjustments(job.directory)
-
-    adjustments: Adjustments | None = context.once(f"adjustments {job.key}", read)
-    return adjustments
+    adjusted: Adjusted = context.once(f"adjustments {job.key}", job.adjusted)
+    return adjusted
 
 
 def _job(context: TrainingContext) -> Job | None:
@@ -128,5 +144,6 @@ def job_with(context: TrainingContext, config: TrainingConfig) -> Job | None:
     except DatasetError:
         return None
     with translated():
-        spec = spec_of(config, manifest)
-    return Job(TrainingDirectory(ports_of(context).volume, spec.key), spec)
+        order = order_of(config, manifest, params.execution())
+    directory = TrainingDirectory(ports_of(context).volume, order.key)
+    return Job(directory, order, config, manifest.kind)

@@ -66,16 +66,16 @@ def connect(params: BaseModel, state: Path) -> Ports:
         return _modal(volume, state, "modal", _is_there_already)
     if params.compute == "loopback":
         return _modal(volume, state, "loopback", partial(_rehearse, state))
-    return _local(volume)
+    return _local(volume, params.track)
 
 
-def _local(volume: str) -> Ports:
+def _local(volume: str, track: str | None = None) -> Ports:
     root = Path(volume).absolute()
     try:
         check_directory(root)
     except training_errors.ConfigError as error:
         raise UsageError(error.message, fix=error.fix) from error
-    return Ports(LocalCompute(root), LocalVolume(root), root)
+    return Ports(LocalCompute(root, track), LocalVolume(root), root)
 
 
 def _find_photos(dataset: str) -> None:

@@ -9,10 +9,12 @@ from agents.declare.facts import Fact, Reading
 from agents.declare.outcome import Measurement, Outcome
 from goals.parameters import TrainingParameters
 from goals.world import F
+from training.runner.checkpoints import Checkpoint
+from training.runner.keep import Keep
 from training.store.directory import TrainingDirectory
-from training.store.retention import Policy, PrunePlan, execute, plan_prune, policy_of
+from training.store.lock import is_held
 
-__all__ = ["checkpoints_pruned", "prune_checkpoints", "prune_stores"]
+__all__ = ["checkpoints_pruned", "prune_checkpoints", "pruned"]
 
 
 def _trained(params: TrainingParameters) -> Fact:
@@ -27,10 +29,13 @@ def checkpoints_pruned(context: TrainingContext) -> Reading:
         return Reading(True, "there are no checkpoints of this training")
     if root is None:
         return Reading(True, "the trainer is the only one who prunes there, after each checkpoint")
-    plan = plan_prune(job.directory.store(job.spec), policy_of(job.config))
-    if plan.delete:
-        return Reading(False, f"{len(plan.delete)} more than the policy keeps ({_mb(plan.bytes)})")
-    return Reading(True, f"{len(plan.keep)} kept, none to delete")
+    store = job.directory.store(job.order)
+    with translated():
+        there = store.entries()
+        more = store.surplus(job.order.keep, there)
+    if more:
+        return Reading(False, f"{len(more)} more than the policy keeps ({_mb(more)})")
+    return Reading(True, f"{len(there)} kept, none to delete")
 
 
 @action(
@@ -44,43 +49,36 @@ def prune_checkpoints(context: TrainingContext) -> Outcome:
     job, root = job_of(context), ports_of(context).volume.local_root
     if job is None or root is None:
         return Outcome(summary="nothing to prune")
-    freed, deleted = prune_stores(context, [job.directory], policy_of(job.config))
-    return _outcome(freed, deleted)
-
-
-def prune_stores(
-    context: Context, directories: Iterable[TrainingDirectory], policy: Policy
-) -> tuple[int, int]:
-    """Plan, show and execute for each training; returns bytes freed and checkpoints deleted."""
-    freed = deleted = 0
-    for directory in directories:
-        with translated():
-            plan = plan_prune(directory.store(), policy)
-        if not plan.delete:
-            continue
-        context.note(f"pruning {directory.key}: {_shown(plan)}")
-        with translated():
-            execute(plan)
-        freed += plan.bytes
-        deleted += len(plan.delete)
-    return freed, deleted
-
-
-def _outcome(freed: int, deleted: int) -> Outcome:
+    gone = pruned(context, job.directory, job.order.keep)
     return Outcome(
-        summary=f"{deleted} checkpoints deleted, {_mb(freed)} freed",
+        summary=f"{len(gone)} checkpoints deleted, {_mb(gone)} freed",
         measurements=(
-            Measurement(name="deleted", value=deleted, source="retention plan"),
-            Measurement(name="freed", value=freed, unit="B", source="retention plan"),
+            Measurement(name="deleted", value=len(gone), source="retention plan"),
+            Measurement(
+                name="freed",
+                value=sum(each.bytes for each in gone),
+                unit="B",
+                source="retention plan",
+            ),
         ),
     )
 
 
-def _shown(plan: PrunePlan) -> str:
-    keep = ", ".join(f"{entry.step}" for entry in plan.keep)
-    delete = ", ".join(f"{entry.step}" for entry in plan.delete)
-    return f"keep steps {keep or 'none'}; delete steps {delete}"
+def pruned(context: Context, directory: TrainingDirectory, keep: Keep) -> list[Checkpoint]:
+    """Delete what is not kept of a training, and say so; nothing while a runner works there."""
+    if is_held(directory.lock_path):
+        return []
+    with translated():
+        store = directory.store()
+        there = store.entries()
+        more = store.surplus(keep, there)
+        if not more:
+            return []
+        kept = ", ".join(f"{each.step}" for each in there if each not in more) or "none"
+        gone = ", ".join(f"{each.step}" for each in more)
+        context.note(f"pruning {directory.key}: keep steps {kept}; delete steps {gone}")
+        return store.prune(keep)
 
 
-def _mb(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def _mb(entries: Iterable[Checkpoint]) -> str:
+    return f"{sum(each.bytes for each in entries) / 1e6:.1f} MB"

@@ -12,16 +12,21 @@ from training.store.durable import write_whole
 __all__ = ["note_rate"]
 
 
-def note_rate(state: Path, compute: Compute) -> str:
+def note_rate(state: Path, compute: Compute, gpu: str) -> str:
     """Write the compute's rate of today, unless a person wrote one; what was written, in words.
 
     A rate that the platform no longer lists is removed: an old price is no price.
+
+    Args:
+        state: Where rates are kept.
+        compute: Who is asked.
+        gpu: For what.
     """
     rates = dict(read_rates(state))
     before = rates.get(compute.name)
     if before is not None and not before.source.startswith(COMMAND):
         return ""
-    rate = compute.hourly_rate()
+    rate = compute.hourly_rate(gpu)
     entries = {name: each.model_dump(mode="json") for name, each in rates.items()}
     entries.pop(compute.name, None)
     if rate is not None:

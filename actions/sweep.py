@@ -6,7 +6,7 @@ import math
 
 from pydantic import ValidationError
 
-from actions.job import Job, job_with, result_of
+from actions.job import Job, ending_of, job_with
 from actions.ports import is_accepted, ports_of, translated
 from actions.train import train_job
 from actions.training_cost import basis, price, training_seconds
@@ -18,9 +18,9 @@ from agents.errors import ActionFailed, Permanent
 from goals.best_dit import SweepParameters
 from goals.world import MOST_CANDIDATES, F, candidate_fact
 from training.compute.port import Compute
-from training.store.commit import commit_training
+from training.runner.ending import Ending
+from training.store.commit import commit_ending
 from training.store.directory import ranking_name
-from training.store.result import Result
 
 __all__ = ["CANDIDATES", "JUDGED", "best_chosen", "choose_best"]
 
@@ -41,11 +41,11 @@ def _jobs(context: Context[SweepParameters]) -> list[Job]:
     return [job for job in jobs if job is not None]
 
 
-def _is_out(result: Result) -> bool:
+def _is_out(ending: Ending) -> bool:
     """Whether a configuration lost by itself: it cannot learn, or does not fit."""
-    failure = result.failure
+    failure = ending.failure
     return (
-        result.status == "failed"
+        ending.status == "failed"
         and failure is not None
         and (str(failure.failure_class) == "numeric" or failure.name == OUT_OF_MEMORY)
     )
@@ -62,10 +62,10 @@ def _train_candidate(number: int) -> Action:
         try:
             outcome = train_job(context, job)
         except ActionFailed:
-            result = job.result()
-            if result is None or not _is_out(result):
+            ending = job.ending()
+            if ending is None or not _is_out(ending):
                 raise
-            return Outcome(summary=_out(result), provenance={"training_key": job.key})
+            return Outcome(summary=_out(ending), provenance={"training_key": job.key})
         # here a gate only says which configuration may win
         return outcome.model_copy(update={"gates": (), "decision": None, "lesson": ""})
 
@@ -96,14 +96,14 @@ def _judged(number: int) -> Sensor:
         if number > len(context.params.candidates()):
             return Reading(False, f"the sweep has no configuration {number}")
         job = _job(context, number)
-        result = result_of(context, job) if job is not None else None
-        if job is None or result is None:
+        ending = ending_of(context, job) if job is not None else None
+        if job is None or ending is None:
             return Reading(False, "not trained yet")
-        if _is_out(result):
-            return Reading(True, _out(result))
-        if result.status != "completed" or not job.directory.holds(result.checkpoint):
-            return Reading(False, f"{result.status} at step {result.step} of {result.target_step}")
-        return Reading(True, f"training {job.key}: {_score(result)}")
+        if _is_out(ending):
+            return Reading(True, _out(ending))
+        if ending.status != "completed" or not job.holds(ending):
+            return Reading(False, f"{ending.status} at step {ending.step} of {ending.target_step}")
+        return Reading(True, f"training {job.key}: {_score(ending)}")
 
     return sensor(
         F[candidate_fact(number)], needs=F.auth_valid, parameters=SweepParameters, timeout=15
@@ -114,19 +114,19 @@ CANDIDATES = tuple(_train_candidate(number) for number in range(1, MOST_CANDIDAT
 JUDGED = tuple(_judged(number) for number in range(1, MOST_CANDIDATES + 1))
 
 
-def _out(result: Result) -> str:
-    name = result.failure.name if result.failure is not None else result.status
-    return f"out: {name} at step {result.step}"
+def _out(ending: Ending) -> str:
+    name = ending.failure.name if ending.failure is not None else ending.status
+    return f"out: {name} at step {ending.step}"
 
 
-def _score(result: Result) -> str:
-    failed = [gate.name for gate in result.gates if not gate.passed]
+def _score(ending: Ending) -> str:
+    failed = [gate.name for gate in ending.gates if not gate.passed]
     verdict = f"failed {', '.join(failed)}" if failed else "gates passed"
-    return f"validation loss {_loss(result):.4f}, {verdict}"
+    return f"validation loss {_loss(ending):.4f}, {verdict}"
 
 
-def _loss(result: Result) -> float:
-    loss = result.metrics.get(JUDGED_BY, math.inf)
+def _loss(ending: Ending) -> float:
+    loss = ending.numbers.get(JUDGED_BY, math.inf)
     return math.inf if math.isnan(loss) else loss
 
 
@@ -144,12 +144,12 @@ def best_chosen(context: Context[SweepParameters]) -> Reading:
         return Reading(False, "these configurations were not compared yet")
     try:
         key = str(json.loads(volume.read_bytes(path))["best"])
-        job, result = jobs[key], result_of(context, jobs[key])
+        job, ending = jobs[key], ending_of(context, jobs[key])
     except (ValueError, KeyError, ValidationError) as error:
         return Reading(False, f"{path} cannot be read: {error}")
-    if result is None or not job.directory.holds(result.checkpoint):
+    if ending is None or not job.holds(ending):
         return Reading(False, f"the checkpoint of training {key} is gone from the volume")
-    return Reading(True, f"training {key} of {len(jobs)}: {_score(result)}")
+    return Reading(True, f"training {key} of {len(jobs)}: {_score(ending)}")
 
 
 def _all_judged(params: SweepParameters) -> tuple[Condition, ...]:
@@ -165,53 +165,49 @@ def _all_judged(params: SweepParameters) -> tuple[Condition, ...]:
 )
 def choose_best(context: Context[SweepParameters]) -> Outcome:
     """Keep the configuration with the least validation loss among those that passed their gates."""
-    results = [(job, job.result()) for job in _jobs(context)]
-    ended = [(job, result) for job, result in results if result is not None]
-    able = [
-        (job, result)
-        for job, result in ended
-        if result.passed and job.directory.holds(result.checkpoint)
-    ]
+    results = [(job, job.ending()) for job in _jobs(context)]
+    ended = [(job, ending) for job, ending in results if ending is not None]
+    able = [(job, ending) for job, ending in ended if ending.passed and job.holds(ending)]
     if not able:
         raise Permanent(
             "no configuration of the sweep passed its gates: "
-            + "; ".join(f"{job.key} {_told(result)}" for job, result in ended),
+            + "; ".join(f"{job.key} {_told(ending)}" for job, ending in ended),
             fix="train longer (steps=…), or vary other settings (sweep=…)",
             name="gate_failed",
         )
-    job, result = min(able, key=lambda each: _loss(each[1]))
+    job, ending = min(able, key=lambda each: _loss(each[1]))
     with translated():
-        commit_training(job.directory)
+        commit_ending(job.directory)
     path = _ranking_path(context)
     ranking = {each.key: _told(of_it) for each, of_it in ended}
     text = json.dumps({"best": job.key, "ranking": ranking}, indent=2) + "\n"
     job.volume.write_bytes(path, text.encode())
-    return _outcome(job, result, ended, path, ports_of(context).compute)
+    return _outcome(job, ending, ended, path, ports_of(context).compute)
 
 
-def _told(result: Result) -> str:
-    return _out(result) if result.status == "failed" else _score(result)
+def _told(ending: Ending) -> str:
+    return _out(ending) if ending.status == "failed" else _score(ending)
 
 
 def _outcome(
-    job: Job, result: Result, ended: list[tuple[Job, Result]], path: str, compute: Compute
+    job: Job, ending: Ending, ended: list[tuple[Job, Ending]], path: str, compute: Compute
 ) -> Outcome:
-    of_best = outcome_of(job, result, compute)
+    of_best = outcome_of(job, ending, compute)
     losses = tuple(
         Measurement(
             name=f"{JUDGED_BY}_{number}",
-            value=of_it.metrics[JUDGED_BY],
+            value=of_it.numbers[JUDGED_BY],
             source=each.directory.result_name,
         )
         for number, (each, of_it) in enumerate(ended, start=1)
-        if JUDGED_BY in of_it.metrics
+        if JUDGED_BY in of_it.numbers
     )
     return of_best.model_copy(
         update={
-            "summary": f"best of {len(ended)}: training {job.key}, {_score(result)}",
+            "summary": f"best of {len(ended)}: training {job.key}, {_score(ending)}",
             "measurements": (*losses, *of_best.measurements),
             "artifacts": (Artifact(name="ranking", path=path), *of_best.artifacts),
-            "gates": gates_of(result),
+            "gates": gates_of(ending),
             "decision": _decision(job, of_best.decision),
             "lesson": "",
         }
@@ -223,8 +219,8 @@ def _decision(job: Job, promoted: Decision | None) -> Decision | None:
     if promoted is None:
         return None
     changes = {
-        "key": f"best:{job.model}:{job.spec.data[:16]}",
-        "title": f"Best {job.model} of a sweep on {job.spec.label}: {job.key}",
+        "key": f"best:{job.model}:{job.order.data[:16]}",
+        "title": f"Best {job.model} of a sweep on {job.order.label}: {job.key}",
         "context": (
             "Several configurations were trained at the same time on the same photos. Those that "
             "passed every gate are compared by their loss on photos that none of them saw."

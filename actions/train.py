@@ -16,9 +16,9 @@ from agents.errors import ActionFailed, FailureClass, Permanent
 from goals.parameters import TrainingParameters
 from goals.world import F
 from training.compute.port import Compute, Launch, TrainingStatus
-from training.learn.config import Execution
-from training.store.adjustments import adjustments_of, read_adjustments
-from training.store.result import Result
+from training.compute.recipe import Hardware
+from training.own import in_processes, own_source
+from training.runner.ending import Ending
 from training.store.volume import Volume
 
 __all__ = ["train", "train_job"]
@@ -41,15 +41,10 @@ def _effect(params: TrainingParameters) -> tuple[Condition, ...]:
 def _recall(context: TrainingContext) -> Outcome | None:
     """The outcome of a training that reached its end while nobody followed it."""
     job = job_of(context)
-    result = job.result() if job is not None else None
-    if (
-        job is None
-        or result is None
-        or not result.passed
-        or not job.directory.holds(result.checkpoint)
-    ):
+    ending = job.ending() if job is not None else None
+    if job is None or ending is None or not ending.passed or not job.holds(ending):
         return None
-    return outcome_of(job, result, ports_of(context).compute)
+    return outcome_of(job, ending, ports_of(context).compute)
 
 
 def _account(context: TrainingContext) -> str:
@@ -74,10 +69,17 @@ def train(context: TrainingContext) -> Outcome:
 
 @dataclass(frozen=True)
 class _Launched:
-    """A training, and how its attempt runs where no recovery changed that."""
+    """A training, and on what it is launched.
+
+    Attributes:
+        job: The training.
+        gpu: What it runs on, where there is a choice.
+        slice_seconds: The longest that one call or process trains.
+    """
 
     job: Job
-    execution: Execution
+    gpu: str
+    slice_seconds: float | None
 
     @property
     def key(self) -> str:
@@ -92,12 +94,14 @@ class _Launched:
         return self.job.directory.log_name
 
     def launch(self, compute: Compute, paid_seconds: float | None) -> Launch:
-        adjusted = adjustments_of(read_adjustments(self.job.directory), self.execution)
         # after a preemption its time begins anew, so that it is we who stop it then
-        limit = shortest(adjusted.deadline_seconds, paid_seconds)
-        return compute.launch(
-            self.job.spec, adjusted.model_copy(update={"deadline_seconds": limit})
-        )
+        limit = shortest(self.slice_seconds, paid_seconds)
+        # where there are several GPUs, each has a process; this machine is what it is
+        _, _, count = self.gpu.partition(":")
+        order = self.job.order
+        if compute.name != "local":
+            order = in_processes(order, int(count or 1))
+        return compute.start(order, own_source(), Hardware(gpu=(self.gpu,)), limit)
 
 
 def train_job(context: TrainingContext, job: Job) -> Outcome:
@@ -106,22 +110,19 @@ def train_job(context: TrainingContext, job: Job) -> Outcome:
     Raises:
         ActionFailed: It ended before its last step.
     """
-    compute, result = ports_of(context).compute, job.result()
-    if (
-        result is not None
-        and result.status == "completed"
-        and not job.directory.holds(result.checkpoint)
-    ):
+    compute, ending = ports_of(context).compute, job.ending()
+    if ending is not None and ending.status == "completed" and not job.holds(ending):
         context.note(f"the checkpoint of training {job.key} is gone; training goes on")
         job.directory.forget_result()
-    elif result is not None and result.status == "completed":
+    elif ending is not None and ending.status == "completed":
         context.note(f"training {job.key} is finished already; nothing is launched")
-        return outcome_of(job, result, compute)
-    status = launch_and_follow(context, _Launched(job, context.params.execution()))
-    result = job.result() if status.result is None else job.judged(status.result)
-    if result is not None and status.state == "completed":
-        return outcome_of(job, result, compute)
-    raise _failure(job, status, result)
+        return outcome_of(job, ending, compute)
+    params = context.params
+    status = launch_and_follow(context, _Launched(job, params.gpu, params.slice_seconds))
+    ending = job.ending() if status.ending is None else job.judged(status.ending)
+    if ending is not None and status.state == "completed":
+        return outcome_of(job, ending, compute)
+    raise _failure(job, status, ending)
 
 
 def _job(context: TrainingContext) -> Job:
@@ -135,14 +136,14 @@ def _job(context: TrainingContext) -> Job:
     return job
 
 
-def _failure(job: Job, status: TrainingStatus, result: Result | None) -> ActionFailed:
+def _failure(job: Job, status: TrainingStatus, ending: Ending | None) -> ActionFailed:
     """What a training that ended early says, as a failure the engine can plan from."""
     reached = f"step {status.step or 0}"
-    # an attempt that was killed leaves the result of the one before it, which says nothing about it
-    if status.state == "failed" and result is not None and result.failure is not None:
-        failure = result.failure
+    # an attempt that was killed leaves the ending of the one before it, which says nothing about it
+    if status.state == "failed" and ending is not None and ending.failure is not None:
+        failure = ending.failure
         return ActionFailed(
-            f"training {job.key} stopped at step {failure.step}: {failure.message}",
+            f"training {job.key} stopped at step {ending.step}: {failure.message}",
             fix=_the_log(job),
             failure_class=FailureClass(str(failure.failure_class)),
             name=failure.name,
@@ -172,5 +173,5 @@ def _last_words(job: Job) -> str:
     """The error a training ended with before it could write a result; empty when it was killed."""
     content = job.directory.read(job.directory.log_name) or b""
     lines = content.decode(errors="replace").splitlines()
-    ending = itertools.takewhile(lambda line: LOG_LINE not in line, reversed(lines))
-    return next((line.removeprefix("error: ") for line in ending if ERROR.match(line)), "")
+    last = itertools.takewhile(lambda line: LOG_LINE not in line, reversed(lines))
+    return next((line.removeprefix("error: ") for line in last if ERROR.match(line)), "")

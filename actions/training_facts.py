@@ -1,13 +1,12 @@
 """Sensors of the facts about training; everything is read from the volume."""
 
-from actions.job import Job, TrainingContext, adjusted_of, job_of, result_of
+from actions.job import Job, TrainingContext, adjusted_of, ending_of, job_of
 from actions.ports import ports_of
 from agents.declare.actions import Sensor, sensor
 from agents.declare.facts import Fact, Reading
 from goals.parameters import TrainingParameters
 from goals.world import F
-from training.store.adjustments import adjustments_of
-from training.store.result import Result
+from training.runner.ending import Ending
 
 __all__ = ["classifier_trained", "dit_trained", "fits_memory", "loss_finite", "objective_sound"]
 
@@ -32,27 +31,27 @@ classifier_trained = _trained(F.classifier_trained)
 
 
 def _trained_reading(context: TrainingContext, job: Job) -> Reading:
-    result = result_of(context, job)
-    if result is None and job.directory.read_spec() is None:
+    ending = ending_of(context, job)
+    if ending is None and job.directory.read_order() is None:
         return Reading(False, f"training {job.key} was never launched")
-    if result is None:
+    if ending is None:
         status = ports_of(context).compute.status(job.key)
         if status.state == "running":
             return Reading(False, f"training {job.key} is running, step {status.step or 0}")
         return Reading(False, f"no result of training {job.key}")
-    if result.step < result.target_step or result.status != "completed":
+    target = job.config.steps
+    if ending.step < target or ending.status != "completed":
         return Reading(
-            False,
-            f"training {job.key} {result.status} at step {result.step:,} of {result.target_step:,}",
+            False, f"training {job.key} {ending.status} at step {ending.step:,} of {target:,}"
         )
-    failed = [gate.name for gate in result.gates if not gate.passed]
+    failed = [gate.name for gate in ending.gates if not gate.passed]
     if failed:
         return Reading(False, f"training {job.key} failed its gates: {', '.join(failed)}")
-    if not job.directory.holds(result.checkpoint):
+    if not job.holds(ending):
         return Reading(False, f"the checkpoint of training {job.key} is gone from the volume")
-    loss = result.metrics.get("loss_final")
+    loss = ending.numbers.get("loss_final")
     shown = "" if loss is None else f", loss {loss:.4f}"
-    return Reading(True, f"training {job.key}: step {result.step:,}{shown}, gates passed")
+    return Reading(True, f"training {job.key}: step {ending.step:,}{shown}, gates passed")
 
 
 @sensor(F.fits_memory, needs=F.auth_valid, parameters=TrainingParameters, hope=True)
@@ -77,7 +76,7 @@ def objective_sound(context: TrainingContext) -> Reading:
         if failure.name == COLLAPSED:
             return Reading(
                 False,
-                f"training {job.key} stopped at step {failure.step}: {failure.message}; "
+                f"training {job.key} stopped at step {failed.step}: {failure.message}; "
                 "change the configuration, the data or the source",
             )
     return Reading(True, "no loss collapsed")
@@ -88,11 +87,11 @@ def _no_failure(context: TrainingContext, names: tuple[str, ...], fine: str) -> 
     failed = _failed(context, job)
     if job is None or failed is None or failed.failure is None or failed.failure.name not in names:
         return Reading(True, fine)
-    if adjustments_of(adjusted_of(context, job)).after_attempt >= failed.attempts:
+    if adjusted_of(context, job).after_attempt >= failed.attempts:
         return Reading(True, f"attempt {failed.attempts} failed; the next one was adjusted")
     return Reading(False, f"training {job.key}: {failed.failure.message}")
 
 
-def _failed(context: TrainingContext, job: Job | None) -> Result | None:
-    result = result_of(context, job) if job is not None else None
-    return result if result is not None and result.status == "failed" else None
+def _failed(context: TrainingContext, job: Job | None) -> Ending | None:
+    ending = ending_of(context, job) if job is not None else None
+    return ending if ending is not None and ending.status == "failed" else None

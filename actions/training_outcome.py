@@ -13,13 +13,17 @@ from agents.declare.outcome import (
     Verdict,
 )
 from training.compute.port import Compute
+from training.key import config_digest
+from training.runner.ending import Ending, Reference
 from training.store.names import MANIFEST_FILE
-from training.store.result import CheckpointRef, Result
 
 __all__ = ["gates_of", "outcome_of"]
 
 # figures of the last few steps, which say nothing about the whole
-_OF_THE_WINDOW = ("loss", "lr", "grad_norm", "window", "steps_per_second", "images_per_second")
+_OF_THE_WINDOW = ("loss", "lr", "grad_norm", "window", "steps_per_second")
+
+_ABOUT = ("threads", "processes")
+"""Numbers that say how it was computed."""
 
 MOST_POINTS = 100
 
@@ -36,31 +40,31 @@ _RANKINGS = {
 _UNITS = {"seconds": "s", "judging_seconds": "s", "images_per_second": "images/s", "step": "steps"}
 
 
-def outcome_of(job: Job, result: Result, compute: Compute) -> Outcome:
+def outcome_of(job: Job, ending: Ending, compute: Compute) -> Outcome:
     """The typed outcome of a finished training; every number names the file it was read from."""
     source = job.directory.result_name
+    left_out = (*_OF_THE_WINDOW, *_ABOUT)
     numbers = {
-        "steps": float(result.step),
-        "seconds": result.seconds,
-        "images_per_second": result.images_per_second,
-        **{name: value for name, value in result.metrics.items() if name not in _OF_THE_WINDOW},
+        **{name: value for name, value in ending.numbers.items() if name not in left_out},
+        "steps": float(ending.step),
+        "seconds": ending.seconds,
     }
     return Outcome(
-        summary=_summary(job, result) + (REHEARSED if compute.name == "loopback" else ""),
+        summary=_summary(job, ending) + (REHEARSED if compute.name == "loopback" else ""),
         measurements=tuple(
             Measurement(name=name, value=value, unit=_UNITS.get(name, ""), source=source)
             for name, value in numbers.items()
         ),
         series=_series(job),
-        artifacts=_artifacts(job, result),
-        gates=gates_of(result),
-        provenance=_provenance(job, result, compute),
-        decision=_decision(job, result.checkpoint) if result.passed else None,
-        lesson=_lesson(job) if result.passed else "",
+        artifacts=_artifacts(job, ending),
+        gates=gates_of(ending),
+        provenance=_provenance(job, ending, compute),
+        decision=_decision(job, ending.checkpoint) if ending.passed else None,
+        lesson=_lesson(job) if ending.passed else "",
     )
 
 
-def gates_of(result: Result) -> tuple[Verdict, ...]:
+def gates_of(ending: Ending) -> tuple[Verdict, ...]:
     """What a training's gates gave, as the engine keeps it."""
     return tuple(
         Verdict(
@@ -71,7 +75,7 @@ def gates_of(result: Result) -> tuple[Verdict, ...]:
             value=verdict.value,
             passed=verdict.passed,
         )
-        for verdict in result.gates
+        for verdict in ending.gates
     )
 
 
@@ -89,23 +93,23 @@ def _series(job: Job) -> tuple[Series, ...]:
     return tuple(series)
 
 
-def _summary(job: Job, result: Result) -> str:
-    loss = result.metrics.get("loss_final")
+def _summary(job: Job, ending: Ending) -> str:
+    loss = ending.numbers.get("loss_final")
     shown = "" if loss is None else f", loss {loss:.4f}"
-    data = " on SYNTHETIC cats" if job.spec.kind == "synthetic" else f" on {job.spec.label}"
-    verdict = "all gates passed" if result.passed else "a gate failed"
-    return f"{job.model} {result.step:,} steps{data}{shown}, {result.seconds:.0f} s; {verdict}"
+    data = " on SYNTHETIC cats" if job.kind == "synthetic" else f" on {job.order.label}"
+    verdict = "all gates passed" if ending.passed else "a gate failed"
+    return f"{job.model} {ending.step:,} steps{data}{shown}, {ending.seconds:.0f} s; {verdict}"
 
 
-def _artifacts(job: Job, result: Result) -> tuple[Artifact, ...]:
+def _artifacts(job: Job, ending: Ending) -> tuple[Artifact, ...]:
     path, content = job.directory.result_name, job.directory.read(job.directory.result_name) or b""
     verdict = hashlib.sha256(content).hexdigest()
     files = [("result", path, verdict)]
-    if result.checkpoint is not None:
-        manifest = f"{result.checkpoint.path}/{MANIFEST_FILE}"
-        files.append(("checkpoint", manifest, result.checkpoint.sha256))
-    if result.samples is not None:
-        files.append(("samples", result.samples.path, result.samples.sha256))
+    if ending.checkpoint is not None:
+        manifest = f"{ending.checkpoint.path}/{MANIFEST_FILE}"
+        files.append(("checkpoint", manifest, ending.checkpoint.sha256))
+    if ending.samples is not None:
+        files.append(("samples", ending.samples.path, ending.samples.sha256))
     return tuple(
         Artifact(name=name, path=path, sha256=sha256, bytes=_size(job, path))
         for name, path, sha256 in files
@@ -116,35 +120,35 @@ def _size(job: Job, path: str) -> int:
     return job.volume.size(path) or 0
 
 
-def _provenance(job: Job, result: Result, compute: Compute) -> dict[str, str]:
+def _provenance(job: Job, ending: Ending, compute: Compute) -> dict[str, str]:
     return {
         "training_key": job.key,
         "model": job.model,
-        "preset": result.preset,
-        "dataset": job.spec.label,
-        "dataset_kind": job.spec.kind,
-        "dataset_digest": job.spec.data,
-        "config_digest": result.config_digest,
-        "source_digest": result.source_digest,
+        "preset": job.config.preset,
+        "dataset": job.order.label,
+        "dataset_kind": job.kind,
+        "dataset_digest": job.order.data,
+        "config_digest": config_digest(job.order.parts.settings),
+        "source_digest": job.order.parts.source,
         "compute": compute.name,
-        "image": compute.image_fingerprint(),
-        "device": result.device,
-        "dtype": result.dtype,
-        "threads": str(result.threads),
-        "attempts": str(result.attempts),
-        "torch": result.torch,
-        "started": result.started,
-        "ended": result.ended,
+        "image": job.order.image,
+        "device": ending.device,
+        "dtype": ending.about.get("dtype", ""),
+        "threads": f"{ending.numbers.get('threads', 0):g}",
+        "attempts": str(ending.attempts),
+        "torch": ending.about.get("torch", ""),
+        "started": ending.started,
+        "ended": ending.ended,
     }
 
 
-def _decision(job: Job, checkpoint: CheckpointRef | None) -> Decision | None:
+def _decision(job: Job, checkpoint: Reference | None) -> Decision | None:
     if checkpoint is None:
         return None
     ranking = _RANKINGS[job.model]
     return Decision(
-        key=f"promote:{job.model}:{job.spec.data[:16]}",
-        title=f"Promote {job.model} {job.key} for {job.spec.label}",
+        key=f"promote:{job.model}:{job.order.data[:16]}",
+        title=f"Promote {job.model} {job.key} for {job.order.label}",
         context=(
             f"The goal asked for a {job.model} trained on {_data(job)}. A model is promoted when "
             f"every gate passed and no earlier one of this ledger, on the same dataset, had a "
@@ -152,7 +156,7 @@ def _decision(job: Job, checkpoint: CheckpointRef | None) -> Decision | None:
             "judged by eye."
         ),
         decision=(
-            f"Use {checkpoint.path} on the volume as the {job.model} for {job.spec.label}: the "
+            f"Use {checkpoint.path} on the volume as the {job.model} for {job.order.label}: the "
             f"checkpoint of training {job.key}. The checksum of its manifest is under Evidence."
         ),
         positive=(
@@ -161,7 +165,7 @@ def _decision(job: Job, checkpoint: CheckpointRef | None) -> Decision | None:
         ),
         negative=(
             ("The photos are synthetic drawings: this model says nothing about real cats.",)
-            if job.spec.kind == "synthetic"
+            if job.kind == "synthetic"
             else ("The gates are thresholds, not a full evaluation.",)
         ),
         neutral=(
@@ -182,4 +186,4 @@ def _lesson(job: Job) -> str:
 
 def _data(job: Job) -> str:
     kinds = {"synthetic": "synthetic cats", "pets": "the Oxford-IIIT cats"}
-    return kinds.get(job.spec.kind, f"the photos of {job.spec.label}")
+    return kinds.get(job.kind, f"the photos of {job.order.label}")

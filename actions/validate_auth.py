@@ -11,6 +11,7 @@ from agents.declare.facts import UNKNOWN, Reading
 from agents.declare.outcome import Outcome
 from goals.parameters import PlacedParameters, TrainingParameters
 from goals.world import F
+from training.compute.gpu import USUAL_GPU
 from training.errors import AuthenticationError
 
 __all__ = ["auth_valid", "validate_auth", "validating"]
@@ -29,12 +30,25 @@ def auth_valid(context: Context[PlacedParameters]) -> Reading:
     return Reading(seen.valid, seen.evidence)
 
 
-def validating(parameters: type[P], seconds: Callable[[P], float]) -> Action:
+def usual_gpu(_params: object) -> str:
+    """What is trained on where nobody says anything else."""
+    return USUAL_GPU
+
+
+def asked_gpu(params: TrainingParameters) -> str:
+    """What is asked for."""
+    return params.gpu
+
+
+def validating(
+    parameters: type[P], seconds: Callable[[P], float], gpu: Callable[[P], str] = usual_gpu
+) -> Action:
     """The action for goals of these parameters.
 
     Args:
         parameters: Their type.
         seconds: How long the credentials have to be accepted.
+        gpu: What is trained on.
     """
 
     # one attempt: whoever cannot be reached now is reached by running again, which is said at once
@@ -44,11 +58,13 @@ def validating(parameters: type[P], seconds: Callable[[P], float]) -> Action:
         compute = ports_of(context).compute
         with translated():
             auth = compute.check_auth(seconds(context.params))
-        if compute.name == "modal" and (text := note_rate(context.state, compute)):
+        if compute.name == "modal" and (
+            text := note_rate(context.state, compute, gpu(context.params))
+        ):
             context.note(text)
         return Outcome(summary=auth.evidence)
 
     return validate_auth
 
 
-validate_auth = validating(TrainingParameters, training_seconds)
+validate_auth = validating(TrainingParameters, training_seconds, asked_gpu)

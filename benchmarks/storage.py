@@ -27,6 +27,7 @@ from PIL import Image
 from training.data.prepare import prepare
 from training.data.shard import load
 from training.data.sources import is_current
+from training.key import KeyParts
 from training.learn.config import Execution, resolve
 from training.learn.device import choose_device
 from training.learn.diffusion import DiffusionTask
@@ -34,11 +35,13 @@ from training.learn.learner import Learner
 from training.learn.parallel import Group
 from training.learn.photos import Photos
 from training.learn.task import Draws
-from training.script.points import Point, Report
+from training.runner.checkpoints import Checkpoint, Store
+from training.runner.order import Order
+from training.script.points import Arithmetic, Point
 from training.script.saver import Saver
-from training.store.checkpoints import CheckpointStore, Entry
 from training.store.fit import Tensors
-from training.store.manifest import Arithmetic
+from training.store.layout import LocalLayout
+from training.store.tensorfile import read_tensors, write_files
 
 HERE = Path(__file__).resolve().parent
 SIZE = 128
@@ -149,12 +152,24 @@ def state() -> dict[str, dict[str, torch.Tensor]]:
     }
 
 
+def nothing(_step: int) -> dict[str, float]:
+    """No measurements."""
+    return {}
+
+
+def passed_over(name: str, why: str) -> None:
+    """Every checkpoint here is whole."""
+    raise AssertionError(f"{name}: {why}")
+
+
 def checkpoint(scratch: Path, options: argparse.Namespace) -> list[list[str]]:
     """Seconds to save and to restore."""
     torch.set_num_threads(os.cpu_count() or 1)
     tensors = state()
     size = sum(t.nbytes for group in tensors.values() for t in group.values())
-    store = CheckpointStore(scratch / "checkpoints")
+    layout = LocalLayout(scratch, "0" * 16)
+    parts = KeyParts((), {}, "", (), (), "", {}, "")
+    store = Store(Order(layout.key, "measured", parts, {}, (), earlier=True), layout)
     plain: list[float] = []
     ours: list[float] = []
     warm: list[float] = []
@@ -167,10 +182,14 @@ def checkpoint(scratch: Path, options: argparse.Namespace) -> list[list[str]]:
         plain.append(timed(lambda path=file: torch.save(tensors, path)))
         file.unlink()
         os.sync()
-        entries: list[Entry] = []
-        ours.append(timed(lambda s=step, found=entries: found.append(store.write(s, tensors, {}))))
+        path = layout.root / layout.checkpoint_name(step)
+        path.mkdir(parents=True)
+        entries: list[Checkpoint] = []
+        written = timed(lambda place=path: write_files(place, tensors, {}))
+        sealed = timed(lambda found=entries: found.extend(store.seal_new(nothing, passed_over)))
+        ours.append(written + sealed)
         before = time.process_time()
-        proved.append(timed(store.restore))
+        proved.append(timed(store.newest_valid))
         processor_seconds.append(time.process_time() - before)
         warm.append(timed(lambda: restore(store, tensors)))
         drop_from_cache(entries[0].path)
@@ -181,7 +200,7 @@ def checkpoint(scratch: Path, options: argparse.Namespace) -> list[list[str]]:
     save, base = statistics.median(ours), statistics.median(plain)
     return [
         [
-            f"save {size / 1e6:.0f} MB: synced, sha256, renamed",
+            f"save {size / 1e6:.0f} MB: synced by the script, sealed by the runner",
             f"{save:.2f} s",
             f"torch.save, neither: {base:.2f} s",
             f"{save / base:.2f} x",
@@ -243,13 +262,13 @@ def stalls(scratch: Path, rounds: int) -> list[list[str]]:
     return rows
 
 
-def restore(store: CheckpointStore, into: dict[str, dict[str, torch.Tensor]]) -> None:
-    """Find the newest valid checkpoint, prove it and copy it to where it is used."""
-    found = store.restore()
-    assert found is not None
-    for stem, group in into.items():
-        for name, tensor in group.items():
-            tensor.copy_(found.tensors[stem][name])
+def restore(store: Store, tensors: dict[str, dict[str, torch.Tensor]]) -> None:
+    """Verify the newest checkpoint, and copy it to where a model has it."""
+    entry = store.newest_valid()
+    assert entry is not None
+    for stem, part in tensors.items():
+        for name, tensor in read_tensors(entry.path / f"{stem}.safetensors").items():
+            part[name].copy_(tensor)
 
 
 def drop_from_cache(directory: Path) -> None:
@@ -266,21 +285,23 @@ def point(learner: Learner) -> Point:
 
 
 class InStore:
-    """Keeps points in a store.
+    """Keeps points in a directory.
 
     Args:
         root: Where.
     """
 
     def __init__(self, root: Path) -> None:
-        self._store = CheckpointStore(root)
+        self._root = root
 
-    def newest(self, report: Report, into: Tensors) -> Point | None:
+    def newest(self, into: Tensors) -> Point | None:
         """None: every measurement begins anew."""
 
     def keep(self, point: Point) -> None:
         """Write it."""
-        self._store.write(point.step, point.tensors, {})
+        path = self._root / str(point.step)
+        path.mkdir(parents=True)
+        write_files(path, point.tensors, {})
 
 
 def timed(work: Callable[[], object]) -> float:

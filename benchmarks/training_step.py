@@ -30,11 +30,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from training.compute.here import carried_here
 from training.data.prepare import prepare
 from training.data.shard import load
 from training.judge.quality import thumbnail_distance
 from training.judge.sampling import sample
-from training.key_parts import spec_of
 from training.learn.config import Execution, TrainingConfig, resolve
 from training.learn.device import (
     M_MMAP_THRESHOLD,
@@ -48,8 +48,11 @@ from training.learn.flow import draw_time, flow_loss
 from training.learn.learner import Learner
 from training.learn.parallel import Group
 from training.learn.randomness import generator
-from training.script.train import train
+from training.own import order_of, own_source
+from training.runner.signals import Stop
 from training.store.directory import TrainingDirectory
+from training.store.lock import holding
+from training.store.weights import read_weights
 
 HERE = Path(__file__).resolve().parent
 BATCH = 16
@@ -268,15 +271,15 @@ def tiny_quality(volume: Path, photos: Path) -> list[tuple[str, ...]]:
     """Return the row about 2,000 steps of `tiny` on real cats."""
     config = resolve("dit", "tiny")
     manifest = prepare(photos, volume, config.image_size)
-    spec = spec_of(config, manifest)
-    directory = TrainingDirectory.local(volume, spec.key)
-    directory.write_spec(spec)
-    result = train(volume, directory.key, execution=Execution(threads=os.cpu_count()))
+    order = order_of(config, manifest, Execution(threads=os.cpu_count()))
+    directory = TrainingDirectory.local(volume, order.key)
+    with holding(directory.layout):
+        ending = carried_here(directory, order, own_source(), Stop())
     distance = sampled_distance(directory, config)
     return [
         (
             "`tiny` on 4,000 cat faces, 2,000 steps",
-            f"{result.seconds:.0f} s; thumbnail distance of 1,000 samples {distance:.2f}",
+            f"{ending.seconds:.0f} s; thumbnail distance of 1,000 samples {distance:.2f}",
             "noise 37, held-out photos 0.6",
             "-",
             "<= 140 s on 2 quiet cores; <= 2.0",
@@ -286,13 +289,12 @@ def tiny_quality(volume: Path, photos: Path) -> list[tuple[str, ...]]:
 
 def sampled_distance(directory: TrainingDirectory, config: TrainingConfig) -> float:
     """Return the thumbnail distance between 1,000 samples and the photos trained on."""
-    spec = directory.read_spec()
-    assert spec is not None
-    data = load(directory.root, spec.data)
-    store = directory.store()
-    tensors, _ = store.read(store.entries()[-1], only=["ema"])
+    order = directory.read_order()
+    assert order is not None
+    data = load(directory.root, order.data)
+    average = read_weights(directory.store(order).entries()[-1], "ema")
     model = DiffusionTask(config, len(data.classes)).build().eval()
-    model.load_state_dict(tensors["ema"])
+    model.load_state_dict(average)
     drawn = []
     for part in range(10):
         noise = torch.randn(100, *data.images.shape[1:], generator=generator(part, "distance"))

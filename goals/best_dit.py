@@ -12,8 +12,8 @@ from agents.declare.parameters import canonical_value, how, what
 from goals.parameters import TrainingParameters, training_parameters
 from goals.world import MOST_CANDIDATES, F
 from training.errors import ConfigError
-from training.key_parts import NOT_IN_KEY
 from training.learn.config import TrainingConfig, resolve
+from training.own import NOT_IN_KEY
 
 __all__ = ["SweepParameters", "best_dit"]
 

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from agents.declare.parameters import Parameters, absolute, canonical_value, how, what
 from agents.errors import nearest
+from training.compute.gpu import USUAL_GPU, gpu_names
 from training.data.origin import origin_of
 from training.errors import ConfigError
 from training.learn.config import Execution, TrainingConfig, resolve
@@ -65,11 +66,28 @@ class PlacedParameters(DocumentParameters):
         None, description="directory (local) or Modal Volume name; default <state>/volume"
     )
 
+    track: Literal["tensorboard", "mlflow"] | None = how(
+        None, description="show metrics and samples in this tracker as well (compute=local)"
+    )
+
     @field_validator("volume")
     @classmethod
     def _is_somewhere(cls, value: str | None) -> str | None:
         if value is not None and not value.strip():
             raise ValueError("name a directory or a Modal Volume, or leave volume= out")
+        return value
+
+    @field_validator("track")
+    @classmethod
+    def _is_installed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        if info.data.get("compute") != "local":
+            raise ValueError("leave track= out: a container holds no tracker, only metrics.jsonl")
+        try:
+            require(value)
+        except ConfigError as error:
+            raise ValueError(f"{error.message}; {error.fix}") from error
         return value
 
     def place(self, state: Path) -> str:
@@ -99,9 +117,7 @@ class TrainingParameters(PlacedParameters):
     )
     micro_batch: int | None = how(None, ge=1, description="images per forward pass")
     threads: int | None = how(None, ge=1, description="processor threads of the training")
-    track: Literal["tensorboard", "mlflow"] | None = how(
-        None, description="show metrics and samples in this tracker as well (compute=local)"
-    )
+    gpu: str = how(USUAL_GPU, description="what it runs on where there is a choice, such as H100")
     slice_seconds: float | None = how(
         None,
         gt=0,
@@ -116,6 +132,12 @@ class TrainingParameters(PlacedParameters):
             raise ValueError("name a folder, or leave dataset= out for synthetic cats")
         return value
 
+    @field_validator("gpu")
+    @classmethod
+    def _is_a_gpu(cls, value: str) -> str:
+        (name,) = gpu_names([value])
+        return name
+
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         try:
@@ -123,19 +145,6 @@ class TrainingParameters(PlacedParameters):
         except ConfigError as error:
             raise ValueError(error.message) from error
         return self
-
-    @field_validator("track")
-    @classmethod
-    def _is_installed(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None:
-            return None
-        if info.data.get("compute") != "local":
-            raise ValueError("leave track= out: a container holds no tracker, only metrics.jsonl")
-        try:
-            require(value)
-        except ConfigError as error:
-            raise ValueError(f"{error.message}; {error.fix}") from error
-        return value
 
     def config(self) -> TrainingConfig:
         """The resolved configuration of the training."""
@@ -151,12 +160,7 @@ class TrainingParameters(PlacedParameters):
 
     def execution(self) -> Execution:
         """How an attempt runs on this machine, before any recovery changed it."""
-        return Execution(
-            micro_batch=self.micro_batch,
-            threads=self.threads,
-            track=self.track,
-            deadline_seconds=self.slice_seconds,
-        )
+        return Execution(micro_batch=self.micro_batch, threads=self.threads)
 
     def canonical(self, state: Path) -> dict[str, JsonValue]:
         """Every setting as it is resolved, in place of the preset, whose name is a label."""

@@ -109,6 +109,9 @@ def _add_train(
     train.add_argument("--data", default="synthetic", help="folder, pets or synthetic")
     train.add_argument("--lock-fd", type=int, help="descriptor of the lock the parent has taken")
     train.add_argument("--deadline", type=float, help="save and end after so many seconds")
+    train.add_argument(
+        "--processes", type=_positive, default=1, help="share each batch among so many; default: 1"
+    )
     train.add_argument("--track", choices=TRACKERS, help="show metrics and samples there as well")
     train.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="changes to the preset")
 

@@ -4,19 +4,22 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
+from training.compute.here import carried_here
 from training.compute.local import LocalCompute
 from training.compute.port import Compute
 from training.data import shard
 from training.data.prepare import prepare
 from training.declare.data import verify_data
-from training.errors import CheckpointError, ConfigError, DatasetError, FailureClass
-from training.judge.gates import verdicts_of
-from training.key_parts import spec_of
+from training.errors import CheckpointError, ConfigError, DatasetError
 from training.learn.config import resolve
-from training.store.adjustments import adjustments_of, read_adjustments
+from training.learn.presets import PRESETS
+from training.own import in_processes, order_of, own_source
+from training.runner.__main__ import exit_code
+from training.runner.checkpoints import pinned_steps, verify
+from training.runner.order import Order
+from training.runner.signals import Stop
 from training.store.directory import (
     TrainingDirectory,
     dataset_digests,
@@ -25,13 +28,11 @@ from training.store.directory import (
 )
 from training.store.lock import holding
 from training.store.migrate import migrate
-from training.store.result import Result
-from training.store.retention import execute, pin, pins, plan_prune, policy_of
-from training.store.spec import Spec
+from training.store.retention import pin
 from training.store.volume import LocalVolume
-from training.track.tracking import require
+from training.track.following import following
 
-EXIT_OK, EXIT_FAILED, EXIT_RESOURCE, EXIT_INTERRUPTED = 0, 1, 3, 75
+EXIT_OK, EXIT_FAILED = 0, 1
 
 
 def open_volume(volume: Path) -> None:
@@ -46,38 +47,26 @@ def open_volume(volume: Path) -> None:
 
 def train_command(options: Namespace) -> int:
     """Train a key of the volume, or one made from a preset and its changes."""
-    if options.track:
-        require(options.track)
     directory = TrainingDirectory.local(options.volume, options.key or _new_training(options))
-    _spec(directory)
+    order = _order(directory)
     if options.key and options.settings:
         raise ConfigError(
             f"the settings of {options.key} are on the volume and cannot be changed",
             fix="leave out the settings, or leave out --key to make another training",
         )
-    # Only the first of several processes (torchrun) holds the lock.
-    first = _rank() == 0
-    with holding(directory, options.lock_fd) if first else nullcontext():
-        from training.script.train import train  # noqa: PLC0415 - imports torch
-
-        asked = {"deadline_seconds": options.deadline, "track": options.track}
-        execution = adjustments_of(read_adjustments(directory)).model_copy(
-            update={name: value for name, value in asked.items() if value is not None}
-        )
-        attempts = directory.attempts
-        result = train(options.volume, directory.key, execution=execution)
-        if first and directory.attempts == attempts:
-            _say(f"{directory.key} is finished already, at step {result.step}; nothing is trained")
-        return exit_code(result)
-
-
-def exit_code(result: Result) -> int:
-    """Return 0 for a training that reached its target and passed its gates."""
-    if result.status == "interrupted":
-        return EXIT_INTERRUPTED
-    if result.failure is not None and result.failure.failure_class is FailureClass.RESOURCE:
-        return EXIT_RESOURCE
-    return EXIT_OK if result.passed else EXIT_FAILED
+    ending = directory.read_ending()
+    if ending is not None and ending.status == "completed":
+        ending = ending.judged(order.gates)
+        _say(f"{directory.key} is finished already, at step {ending.step}; nothing is trained")
+        return exit_code(ending)
+    follower = following(options.track) if options.track else None
+    with holding(directory.layout, options.lock_fd):
+        # where each attempt goes on from, and what it does, is on the volume
+        ours = order.name in PRESETS
+        source = own_source() if ours else None
+        order = in_processes(order, options.processes) if ours else order
+        ending = carried_here(directory, order, source, Stop(options.deadline), follower)
+    return exit_code(ending)
 
 
 def prepare_command(options: Namespace) -> int:
@@ -92,20 +81,20 @@ def prepare_command(options: Namespace) -> int:
 
 def list_command(options: Namespace) -> int:
     """Show the trainings of a volume and their checkpoints."""
-    listed = [(each, spec) for each in _trainings(options.volume) if (spec := each.read_spec())]
+    listed = [(each, order) for each in _trainings(options.volume) if (order := each.read_order())]
     if not listed:
         _say(f"no training in {options.volume}; python -m training train --help says how to start")
-    for directory, spec in listed:
-        config, result = spec.settings, directory.read_result()
+    for directory, order in listed:
         state = LocalCompute(options.volume).status(directory.key).state
-        about = f"{config.model} {config.preset}  {spec.label} {spec.data[:12]}"
-        _say(f"{directory.key}  {about}  {state}")
-        store = directory.store(spec)
-        pinned = pins(store)
-        for entry in store.entries():
+        words = (order.name, order.settings.get("preset"), "", order.label, order.data[:12])
+        about = " ".join(str(word) for word in words if word is not None)
+        _say(f"{directory.key}  {about.strip()}  {state}")
+        pinned = pinned_steps(directory.layout.pins_path)
+        for entry in directory.store(order).entries():
             note = "  pinned" if entry.step in pinned else ""
             _say(f"  {entry.path.name}  {entry.bytes / 1e6:.1f} MB{note}")
-        for gate in verdicts_of(config, result.metrics) if result and result.gates else ():
+        ending = directory.read_ending()
+        for gate in ending.judged(order.gates).gates if ending else ():
             verdict = "passed" if gate.passed else "FAILED"
             must = f"must be {gate.direction} {gate.threshold:.4g}"
             _say(f"  gate {gate.name} {verdict}: {gate.value:.4g} ({must})")
@@ -115,7 +104,7 @@ def list_command(options: Namespace) -> int:
 def verify_command(options: Namespace) -> int:
     """Compare every byte of checkpoints and datasets with what their manifests say."""
     if options.key:
-        _spec(TrainingDirectory.local(options.volume, options.key))
+        _order(TrainingDirectory.local(options.volume, options.key))
     seen = damaged = 0
     for path, why in _damage(options.volume, options.key):
         seen, damaged = seen + 1, damaged + bool(why)
@@ -130,21 +119,19 @@ def verify_command(options: Namespace) -> int:
 
 def _damage(volume: Path, key: str | None) -> Iterator[tuple[Path, str]]:
     """Give each checkpoint and dataset, with what is wrong with it; nothing for a whole one."""
-    passed_over: list[tuple[Path, str]] = []
     for directory in _trainings(volume, key):
-        spec = directory.read_spec()
-        if spec is None:
+        order = directory.read_order()
+        if order is None:
             continue
-        store = directory.store(spec)
-        entries = store.entries(lambda path, why: passed_over.append((path, why)))
-        for entry in entries:
+        passed_over: dict[str, str] = {}
+        for entry in directory.store(order).entries(passed_over.__setitem__):
             try:
-                store.verify(entry)
+                verify(entry)
             except CheckpointError as error:
                 yield entry.path, error.message
             else:
                 yield entry.path, ""
-    yield from passed_over
+        yield from ((directory.checkpoints_path / name, why) for name, why in passed_over.items())
     for digest in dataset_digests(LocalVolume(volume)) if key is None else ():
         path = volume / dataset_name(digest)
         try:
@@ -159,20 +146,23 @@ def _damage(volume: Path, key: str | None) -> Iterator[tuple[Path, str]]:
 def prune_command(options: Namespace) -> int:
     """Delete the checkpoints that the training's own policy does not keep."""
     directory = TrainingDirectory.local(options.volume, options.key)
-    spec = _spec(directory)
-    plan = plan_prune(directory.store(spec), policy_of(spec.settings))
-    deleted = plan.delete if options.dry_run else execute(plan)
+    order = _order(directory)
+    store = directory.store(order)
+    deleted = store.surplus(order.keep) if options.dry_run else store.prune(order.keep)
     word = "would delete" if options.dry_run else "deleted"
     for entry in deleted:
         _say(f"{word} {entry.path.name}")
-    _say(f"{word} {len(deleted)} checkpoints, {plan.bytes / 1e6:.1f} MB; kept {len(plan.keep)}")
+    size = sum(entry.bytes for entry in deleted)
+    kept = len(store.entries()) - len(deleted) * options.dry_run
+    _say(f"{word} {len(deleted)} checkpoints, {size / 1e6:.1f} MB; kept {kept}")
     return EXIT_OK
 
 
 def pin_command(options: Namespace) -> int:
     """Keep a checkpoint whatever the policy says, or let it go again."""
     directory = TrainingDirectory.local(options.volume, options.key)
-    kept = pin(directory.store(_spec(directory)), options.step, keep=not options.remove)
+    store = directory.store(_order(directory))
+    kept = pin(store, directory.layout, options.step, keep=not options.remove)
     listed = ", ".join(str(step) for step in sorted(kept)) or "none"
     _say(f"pinned steps of {directory.key}: {listed}")
     return EXIT_OK
@@ -243,30 +233,25 @@ def _new_training(options: Namespace) -> str:
             raise ConfigError(f"{name} is no setting", fix="write it as NAME=VALUE")
     config = resolve(options.model, options.preset, {name: value for name, _, value in pairs})
     manifest = prepare(options.data, options.volume, config.image_size)
-    spec = spec_of(config, manifest)
-    TrainingDirectory.local(options.volume, spec.key).write_spec(spec)
-    _say(f"training {spec.key} on {manifest.name} ({manifest.images} images)")
-    return spec.key
+    order = order_of(config, manifest)
+    TrainingDirectory.local(options.volume, order.key).write_order(order)
+    _say(f"training {order.key} on {manifest.name} ({manifest.images} images)")
+    return order.key
 
 
-def _spec(directory: TrainingDirectory) -> Spec:
-    spec = directory.read_spec()
-    if spec is None:
+def _order(directory: TrainingDirectory) -> Order:
+    order = directory.read_order()
+    if order is None:
         raise ConfigError(
             f"no training {directory.key} in {directory.root}",
             fix=f"python -m training list --volume {directory.root}",
             code="training_missing",
         )
-    return spec
+    return order
 
 
 def _trainings(volume: Path, key: str | None = None) -> list[TrainingDirectory]:
     return [each for each in trainings(LocalVolume(volume)) if key in (None, each.key)]
-
-
-def _rank() -> int:
-
-    return int(os.environ.get("RANK", "0"))
 
 
 def _warn(text: str) -> None:

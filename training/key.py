@@ -11,7 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["KeyParts", "config_digest", "digest_of_files", "source_digest", "training_key"]
+__all__ = [
+    "KeyParts",
+    "config_digest",
+    "digest_of_files",
+    "source_digest",
+    "source_files",
+    "training_key",
+]
 
 _LENGTH = 16
 _HERE = Path(__file__).resolve().parent
@@ -78,9 +85,16 @@ def source_digest(root: Path = _HERE) -> str:
     Args:
         root: The ``training/`` directory.
     """
-    return digest_of_files(
-        root, [*(root / "learn").rglob("*.py"), *map(root.joinpath, _LEARNED_FROM)]
-    )
+    return digest_of_files(root.parent, source_files(root))
+
+
+def source_files(root: Path = _HERE) -> list[Path]:
+    """The files that our own models learn by.
+
+    Args:
+        root: The ``training/`` directory.
+    """
+    return [*(root / "learn").rglob("*.py"), *map(root.joinpath, _LEARNED_FROM)]
 
 
 def digest_of_files(root: Path, files: Iterable[Path]) -> str:

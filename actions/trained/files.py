@@ -32,4 +32,4 @@ def source_at(training: Training, params: PlacedParameters, state: Path) -> Sour
         written.append(Path(params.place(state)))
     apart = (*training.apart, *(each.absolute() for each in written))
     with translated():
-        return source_of(training.folder, training.source, hashes_in(state), apart)
+        return source_of(training.folder, training.source, hashes_in(state), apart, training.beside)

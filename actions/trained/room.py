@@ -18,7 +18,6 @@ from training.runner.keep import Keep
 from training.store.directory import TrainingDirectory, trainings
 from training.store.layout import LocalLayout
 from training.store.lock import is_held
-from training.store.retention import AnyOf, KeepBest, KeepLast, execute, plan_prune
 from training.store.volume import Volume
 
 __all__ = ["free_space"]
@@ -75,7 +74,3 @@ def _of_one(directory: TrainingDirectory, root: Path) -> Iterator[int]:
     if order is not None:
         least = Keep(last=1, best=order.keep.best, best_of=order.keep.best_of)
         yield from (each.bytes for each in Store(order, LocalLayout(root, order.key)).prune(least))
-    elif directory.read_spec() is not None:
-        best = (KeepBest("validation_loss"), KeepBest("accuracy", lowest=False))
-        plan = plan_prune(directory.store(), AnyOf((KeepLast(1), *best)))
-        yield from (each.bytes for each in execute(plan))

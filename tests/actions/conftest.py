@@ -4,11 +4,13 @@
 files a training leaves, written by the code of `training/`; only nothing is learned.
 """
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,23 +27,50 @@ from agents.run.observe import observe
 from agents.run.pursuit import Pursuit
 from agents.run.question import Question
 from goals import GOALS, F
-from training.compute.port import Auth, Launch, TrainingStatus
+from training.compute.port import Auth, Launch, Shipped, TrainingStatus
+from training.compute.recipe import Hardware, Recipe
+from training.data.shard import DatasetManifest
 from training.errors import FailureClass
-from training.judge.gates import verdicts_of
-from training.key import config_digest, source_digest
-from training.key_parts import key_settings
-from training.learn.config import Execution, resolve
+from training.learn.config import resolve
+from training.own import order_of
+from training.runner.adjust import adjusted_settings, read_adjusted
+from training.runner.ending import Ending, Failure, Reference
+from training.runner.order import Order
 from training.store.directory import TrainingDirectory
-from training.store.result import CheckpointRef, DatasetRef, Failure, Result
-from training.store.spec import Spec
+from training.store.tensorfile import write_files
 from training.store.volume import LocalVolume
 
 End = Callable[["Machine", str], None]
+DATASET = DatasetManifest(
+    name="cats-16px",
+    kind="folder",
+    source="/photos",
+    source_fingerprint="f",
+    image_size=16,
+    images=4,
+    classes=("cat",),
+    skipped=(),
+    content="c",
+    digest="d",
+    sha256={},
+    created="2026-01-01T00:00:00+00:00",
+)
+"""What nobody prepared, and a training of an earlier version learned from."""
+
 CLASSES = {
     "out_of_memory": FailureClass.RESOURCE,
     "disk_full": FailureClass.RESOURCE,
     "interrupted": FailureClass.INTERRUPTED,
 }
+
+
+@dataclass(frozen=True)
+class How:
+    """How an attempt was launched, what recoveries changed included."""
+
+    micro_batch: int | None
+    lr_scale: float
+    deadline_seconds: float | None
 
 
 @dataclass
@@ -59,7 +88,7 @@ class Machine:
     auth: Auth | Exception | None = field(default_factory=lambda: Auth(True, "not needed", False))
     accepted: Auth | Exception = field(default_factory=lambda: Auth(True, "accepted"))
     asked: list[str] = field(default_factory=list)
-    launches: list[tuple[str, Execution]] = field(default_factory=list)
+    launches: list[tuple[str, How]] = field(default_factory=list)
     built: bool = True
     state: str = "absent"
     step: int = 0
@@ -78,27 +107,40 @@ class Machine:
         self.auth = self.accepted
         return self.accepted
 
-    def hourly_rate(self) -> None:
+    def hourly_rate(self, gpu: str) -> None:  # noqa: ARG002
         return None
 
-    def image_fingerprint(self) -> str:
-        return "f" * 64
-
-    def image_status(self) -> str | None:
-        self.asked.append("image_status")
+    def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:  # noqa: ARG002
+        self.asked.append("proof_of")
         return "proven" if self.built else None
 
-    def build_image(self, log: Callable[[str], None], cancelled: threading.Event) -> str:  # noqa: ARG002
-        self.asked.append("build_image")
+    def prove(
+        self,
+        recipe: Recipe,  # noqa: ARG002
+        smoke: Order | None,  # noqa: ARG002
+        source: Shipped,  # noqa: ARG002
+        log: Callable[[str], None],
+        cancelled: threading.Event,  # noqa: ARG002
+    ) -> str:
+        self.asked.append("prove")
         log("importing")
         self.built = True
         return "proven"
 
-    def launch(self, spec: Spec, execution: Execution) -> Launch:
-        key = spec.key
-        self.launches.append((key, execution))
-        TrainingDirectory.local(self.root, key).write_spec(spec)
-        (self.ends.pop(0) if self.ends else completes)(self, key)
+    def start(
+        self,
+        order: Order,
+        source: Shipped,  # noqa: ARG002
+        hardware: Hardware,  # noqa: ARG002
+        deadline_seconds: float | None,
+    ) -> Launch:
+        directory = TrainingDirectory.local(self.root, order.key)
+        adjusted = read_adjusted(directory.layout.adjustments_path)
+        micro_batch = adjusted_settings(order, adjusted)["micro_batch"]
+        how = How(micro_batch, adjusted.learning_rate_scale, deadline_seconds)
+        self.launches.append((order.key, how))
+        directory.write_order(order)
+        (self.ends.pop(0) if self.ends else completes)(self, order.key)
         return Launch(owner="pid 1", attached=False)
 
     def status(self, key: str) -> TrainingStatus:  # noqa: ARG002
@@ -108,51 +150,58 @@ class Machine:
         self.state, running = "stopped", self.state == "running"
         return running
 
-    def leave(self, key: str, status: str, step: int, **told: object) -> Result:
-        """Write the result of an attempt that ended like this."""
+    def leave(self, key: str, status: str, step: int, **told: Any) -> Ending:
+        """Write the ending of an attempt that ended like this."""
         directory = TrainingDirectory.local(self.root, key)
-        spec = directory.read_spec()
-        config = spec.settings
-        attempts = directory.begin_attempt()
+        order = self.order(key)
         self.state, self.step = status, step
-        result = Result(
-            training_key=key,
-            model=config.model,
-            preset=config.preset,
-            dataset=DatasetRef(
-                name=spec.label, kind="folder", digest=spec.data, images=4, classes=1, skipped=0
-            ),
+        ending = Ending(
+            key=key,
+            name=order.name,
             status=status,
             step=step,
-            target_step=config.steps,
+            target_step=order.target_step,
             seconds=1.0,
-            images_per_second=100.0,
             device="cpu",
-            dtype="float32",
-            threads=1,
-            attempts=attempts,
+            attempts=directory.begin_attempt(),
             started="2026-01-01T00:00:00+00:00",
             ended="2026-01-01T00:00:01+00:00",
-            config_digest=config_digest(key_settings(config)),
-            source_digest=source_digest(),
-            torch="0",
+            about={"dtype": "float32", "torch": "0"},
             **told,
-        )
-        directory.write_result(result)
-        return result
+        ).judged(order.gates)
+        directory.write_ending(ending)
+        return ending
 
-    def checkpoint(self, key: str, step: int) -> CheckpointRef:
-        """Save a checkpoint with a few weights."""
-        directory = TrainingDirectory.local(self.root, key)
+    def checkpoint(self, key: str, step: int) -> Reference:
+        """Save a checkpoint with a few weights, and seal it."""
+        directory, order = TrainingDirectory.local(self.root, key), self.order(key)
+        path = directory.root / directory.checkpoint_name(step)
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
         weights = {"w": torch.full((8,), step + self.weight)}
-        store = directory.store()
-        entry = store.write(step, {"model": weights}, {"loss_start": 1.0})
-        return CheckpointRef(path=directory.checkpoint_name(step), step=step, sha256=entry.sha256)
+        write_files(path, {"model": weights}, {"loss_start": 1.0})
+        passed_over: dict[str, str] = {}
+        (entry,) = directory.store(order).seal_new(lambda _step: {}, passed_over.__setitem__)
+        return Reference(directory.checkpoint_name(step), entry.sha256, step)
+
+    def order(self, key: str) -> Order:
+        """What is trained under a key; one that nobody launched is of an earlier version."""
+        directory = TrainingDirectory.local(self.root, key)
+        order = directory.read_order()
+        if order is None:
+            order = replace(order_of(resolve("dit", "smoke"), DATASET), key=key, earlier=True)
+            directory.write_order(order)
+        return order
 
 
 def measured(ratio: float) -> dict[str, float]:
     """What a finished training measured, good but for how far its loss fell."""
-    return {"validation_ratio": ratio, "average_distance": 0.1, "sample_correlation": 0.9}
+    return {
+        "validation_ratio": ratio,
+        "average_distance": 0.1,
+        "sample_correlation": 0.9,
+        "further_than_photos": 0.1,
+    }
 
 
 def completes(machine: Machine, key: str) -> None:
@@ -166,17 +215,9 @@ def misses_its_gate(machine: Machine, key: str) -> None:
 
 
 def _complete(machine: Machine, key: str, value: float) -> None:
-    steps = TrainingDirectory.local(machine.root, key).read_spec().settings.steps
-    metrics = measured(value)
-    gates = verdicts_of(resolve("dit", "smoke"), metrics)
-    machine.leave(
-        key,
-        "completed",
-        steps,
-        checkpoint=machine.checkpoint(key, steps),
-        metrics=metrics,
-        gates=gates,
-    )
+    steps = machine.order(key).target_step
+    checkpoint = machine.checkpoint(key, steps)
+    machine.leave(key, "completed", steps, checkpoint=checkpoint, numbers=measured(value))
 
 
 def fails(name: str, step: int = 4) -> End:
@@ -184,7 +225,7 @@ def fails(name: str, step: int = 4) -> End:
     kind = CLASSES.get(name, FailureClass.NUMERIC)
 
     def end(machine: Machine, key: str) -> None:
-        failure = Failure(failure_class=kind, name=name, message=f"it was {name}", step=step)
+        failure = Failure(failure_class=kind, name=name, message=f"it was {name}")
         machine.leave(key, "failed", step, failure=failure)
 
     return end

@@ -8,9 +8,7 @@ MEASURED = {
     "validation_ratio": 0.5,
     "average_distance": 0.1,
     "sample_correlation": 0.9,
-    "thumbnail_distance": 5.0,
-    "thumbnail_distance_photos": 1.0,
-    "thumbnail_distance_noise": 10.0,
+    "further_than_photos": 0.4,
 }
 
 
@@ -19,12 +17,12 @@ def draws_so_well(machine, key):
     for step in (2, 4, 6, 8):
         machine.checkpoint(key, step)
     saved = machine.checkpoint(key, 10)
-    machine.leave(key, "completed", 10, checkpoint=saved, metrics=MEASURED)
+    machine.leave(key, "completed", 10, checkpoint=saved, numbers=MEASURED)
 
 
 def test_a_threshold_that_is_changed_judges_again_and_trains_nothing(kit):
     kit.machine.ends += [draws_so_well]
-    with pytest.raises(ActionFailed, match="samples_like_photos: thumbnail_distance is 5"):
+    with pytest.raises(ActionFailed, match=r"samples_like_photos: further_than_photos is 0\.4"):
         kit.run(judged_share="0.1")
     assert kit.key(judged_share="0.1") == kit.key(judged_share="0.5")
     assert kit.look("dit_trained", judged_share="0.1") == {"dit_trained": False}

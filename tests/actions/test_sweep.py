@@ -17,17 +17,22 @@ def kit(kit):
 
 
 def measured(ratio):
-    return {"validation_ratio": ratio, "average_distance": 0.1, "sample_correlation": 0.9}
+    return {
+        "validation_ratio": ratio,
+        "average_distance": 0.1,
+        "sample_correlation": 0.9,
+        "further_than_photos": 0.1,
+    }
 
 
 def ends_with(loss, *, passed=True):
     """A training that reaches its last step with this validation loss."""
 
     def end(machine, key):
-        steps = TrainingDirectory.local(machine.root, key).read_spec().settings.steps
+        steps = TrainingDirectory.local(machine.root, key).read_order().target_step
         checkpoint = machine.checkpoint(key, steps)
         metrics = measured(0.5 if passed else 2.0) | {"validation_loss": loss}
-        machine.leave(key, "completed", steps, checkpoint=checkpoint, metrics=metrics)
+        machine.leave(key, "completed", steps, checkpoint=checkpoint, numbers=metrics)
 
     return end
 

@@ -24,7 +24,7 @@ def save_again(kit):
 
 
 def the_checkpoint(kit):
-    return kit.volume / kit.directory().read_result().checkpoint.path
+    return kit.volume / kit.directory().read_ending().checkpoint.path
 
 
 def spoil(path):
@@ -113,9 +113,7 @@ def test_a_checkpoint_damaged_before_it_is_committed_is_never_committed_but_made
 def test_a_commit_is_of_one_checkpoint_and_a_newer_one_is_not_committed(kit):
     kit.run()
     assert kit.look("volume_committed") == {"volume_committed": True}
-    kit.machine.leave(
-        kit.key(), "completed", 12, checkpoint=kit.machine.checkpoint(kit.key(), 12), gates=[]
-    )
+    kit.machine.leave(kit.key(), "completed", 12, checkpoint=kit.machine.checkpoint(kit.key(), 12))
     assert kit.look("volume_committed") == {"volume_committed": False}
     assert "step 12 is not committed" in kit.world.readings["volume_committed"].evidence
 
@@ -123,9 +121,7 @@ def test_a_commit_is_of_one_checkpoint_and_a_newer_one_is_not_committed(kit):
 def test_a_checkpoint_made_again_in_the_same_place_is_not_the_committed_one(kit):
     kit.run()
     kit.machine.weight += 1
-    kit.machine.leave(
-        kit.key(), "completed", 10, checkpoint=kit.machine.checkpoint(kit.key(), 10), gates=[]
-    )
+    kit.machine.leave(kit.key(), "completed", 10, checkpoint=kit.machine.checkpoint(kit.key(), 10))
     assert kit.look("volume_committed") == {"volume_committed": False}
 
 

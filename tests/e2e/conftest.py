@@ -150,15 +150,24 @@ class Desk:
         return {"GREMLINS": str(folder), "PYTHONPATH": path}
 
     def standing(self) -> int:
-        """The training whose fate is ``stop``, once it stands where it would save step 40.
+        """The runner of a training whose fate is ``stop``, once its script stands at step 40.
 
         Seen from outside, a training may have ended before anybody looks.
         """
         pid = self.training()
-        stat = Path(f"/proc/{pid}/stat")
-        state = lambda: stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0]  # noqa: E731
-        self.until(lambda: state() == "T", "the training stands")
+        self.until(self.script, "the training stands")
         return pid
+
+    def script(self) -> int:
+        """The script of this test's that stands still; 0: none does."""
+        mine = f"GREMLINS={self.root / 'gremlins'}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError, IndexError):
+                given = (process / "environ").read_bytes()
+                state = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+                if mine in given and b"GOAP_KEY=" in given and state == "T":
+                    return int(process.name)
+        return 0
 
     def weights(self) -> dict[str, bytes]:
         """The content of the weights of the last checkpoint."""

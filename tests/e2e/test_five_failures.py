@@ -1,6 +1,8 @@
 """Five failures of a real training in one run, and nobody there to help."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,18 @@ OLD = "0123456789abcdef"
 def crowd(finished, volume):
     """Give a training of long ago the checkpoints of one that is finished, saved by itself."""
     (path,) = finished.glob("trainings/*")
-    store = TrainingDirectory.local(finished, path.name).store()
-    old = TrainingDirectory.local(volume, OLD).store()
-    for entry in store.entries():
-        tensors, state = store.read(entry)
-        old.write(entry.step, tensors, state, entry.manifest.metrics)
+    there, old = (
+        TrainingDirectory.local(root, key) for root, key in ((finished, path.name), (volume, OLD))
+    )
+    order = there.read_order()
+    assert order is not None
+    old.write_order(replace(order, key=OLD, earlier=True))
+    entries = there.store(order).entries()
+    for entry in entries:
+        copy = shutil.copytree(entry.path, old.root / old.checkpoint_name(entry.step))
+        (copy / "manifest.json").unlink()
+    metrics = {entry.step: entry.metrics for entry in entries}
+    assert len(old.store().seal_new(metrics.__getitem__, print)) == len(entries)
 
 
 @pytest.mark.slow

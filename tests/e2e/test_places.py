@@ -82,11 +82,11 @@ def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole_and_freed_space_i
         desk.state.rename(desk.root / "unused")
         desk.state.symlink_to(small)
         engine = desk.start("run", *words, **desk.fates("stop"))
-        pid = desk.standing()
+        desk.standing()
         os.kill(engine.pid, signal.SIGSTOP)  # it frees nothing while the disk is filled
         ballast = fill(small, leave_mb=0)
         os.kill(engine.pid, signal.SIGCONT)
-        os.kill(pid, signal.SIGCONT)
+        os.kill(desk.script(), signal.SIGCONT)
         ended = desk.end(engine)
         said = one_error(ended, 1)
         assert names_a_full_disk(said)

@@ -85,7 +85,8 @@ def test_records_alone_take_no_settings_of_a_training(catalogue):
 def test_a_tracker_is_how_a_training_runs_and_not_what_is_trained(catalogue):
     plain, tracked = params(catalogue), params(catalogue, track="tensorboard")
     assert tracked.config() == plain.config()
-    assert tracked.execution() == Execution(track="tensorboard")
+    assert tracked.execution() == plain.execution()
+    assert (plain.track, tracked.track) == (None, "tensorboard")
 
 
 def test_a_tracker_that_cannot_be_used_is_a_usage_error_before_anything_is_done(

@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from training.compute.loopback.client import ControlPlane, ensure
+from training.compute.port import Launch
+from training.compute.recipe import Hardware
 from training.data.prepare import prepare
-from training.key_parts import spec_of
-from training.learn.config import Execution, TrainingConfig, resolve
+from training.learn.config import TrainingConfig, resolve
+from training.own import order_of, own_source
+from training.runner.order import Order
 from training.store.directory import TrainingDirectory, dataset_name
-from training.store.spec import Spec
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -27,12 +29,14 @@ sys.path.insert(0, str(HERE))
 
 LAUNCH = """
 import sys
-from training.learn.config import Execution
-from training.store.spec import Spec
+from training.compute.recipe import Hardware
+from training.own import own_source
+from training.runner.order import Order
 from training.compute.modal.compute import ModalCompute
 from training.compute.modal.volume import ModalVolume
 compute = ModalCompute(ModalVolume("goap-training"), name="loopback")
-print(compute.launch(Spec.model_validate_json(sys.argv[1]), Execution()).call_id)
+order = Order.from_json(sys.argv[1])
+print(compute.start(order, own_source(), Hardware(gpu=("A10G",)), None).call_id)
 """
 
 
@@ -60,7 +64,7 @@ def plane(plane_of_all: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A few drawn cats as a dataset, and its manifest."""
-    from training.compute.smoke import _photos
+    from training.script.smoke import _photos
 
     root = tmp_path_factory.mktemp("photos")
     return root, prepare(_photos(root / "photos", 16), root, 16)
@@ -89,20 +93,23 @@ class Client:
         return resolve("dit", "smoke", seed=seed, **{**given, **settings})
 
     def key(self, config: TrainingConfig) -> str:
-        return self.spec(config).key
+        return self.order(config).key
 
-    def spec(self, config: TrainingConfig) -> Spec:
-        return spec_of(config, self.manifest)
+    def order(self, config: TrainingConfig) -> Order:
+        return order_of(config, self.manifest)
 
     def directory(self, key: str) -> TrainingDirectory:
         return TrainingDirectory(self.volume, key)
 
     def launch(self, config: TrainingConfig) -> str:
-        spec = self.spec(config)
-        self.compute.launch(spec, Execution())
-        return spec.key
+        self.start(config)
+        return self.key(config)
 
-    def calls(self, function: str = "train") -> list[dict[str, Any]]:
+    def start(self, config: TrainingConfig, deadline: float | None = None) -> Launch:
+        hardware = Hardware(gpu=("A10G",))
+        return self.compute.start(self.order(config), own_source(), hardware, deadline)
+
+    def calls(self, function: str = "carry") -> list[dict[str, Any]]:
         return [c for c in self.plane.do("state")["calls"] if c["function"] == function]
 
     def follow(self, key: str) -> str:

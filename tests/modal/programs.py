@@ -42,10 +42,12 @@ def build(client: Client, where: Path, volume: str = "goap-training") -> tuple[s
         "import threading\n"
         "from training.compute.modal.compute import ModalCompute\n"
         "from training.compute.modal.volume import ModalVolume\n"
+        "from training.own import own_recipe, own_source, smoke_of\n"
         f"compute = ModalCompute(ModalVolume({volume!r}), name='loopback')\n"
-        "print(compute.build_image(print, threading.Event()))"
+        "recipe, source = own_recipe(), own_source()\n"
+        "print(compute.prove(recipe, smoke_of(source), source, print, threading.Event()))"
     )
-    return run(client, where, code, GOAP_MODAL_VOLUME=volume)
+    return run(client, where, code)
 
 
 @dataclass

@@ -54,7 +54,7 @@ from training.compute.modal.volume import ModalVolume
 from training.compute.recipe import Hardware
 from training.runner.order import Order
 class Source:
-    def __init__(self, files): self.files, self.digest = files, ""
+    def __init__(self, files): self.files, self.digest, self.beside = files, "", None
     def stage(self, directory):
         for name, content in self.files.items():
             path = pathlib.Path(directory, name)
@@ -72,6 +72,7 @@ class Source:
 
     files: dict[str, bytes]
     digest: str = ""
+    beside: None = None
 
     def stage(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)

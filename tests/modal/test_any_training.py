@@ -108,7 +108,7 @@ def test_a_secret_that_is_not_there_is_said_before_a_container_starts(scripts: S
 
 def test_a_gpu_that_there_is_not_is_said_before_anything_is_deployed(scripts: Scripts) -> None:
     script = scripts.make("no-gpu", hardware=Hardware(gpu=("A11",)))
-    with pytest.raises(ConfigError, match="use one of T4"):
+    with pytest.raises(ConfigError, match="there is no GPU 'A11'"):
         script.start()
 
 

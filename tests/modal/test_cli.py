@@ -165,8 +165,8 @@ def test_11_each_reason_why_nobody_may_train_is_an_exit_code(
     given = {"MODAL_TOKEN_ID": "ak-ends", "MODAL_TOKEN_SECRET": "as-new"}
     ended = goap(plane, tmp_path, *words[:3], "preset=dit128", **given)
     assert (ended.code, "the training needs" in ended.err) == (8, True), ended.err
-    ended = goap(plane, tmp_path, *words, GOAP_MODAL_GPU="A11")
-    assert (ended.code, "use one of T4" in ended.err) == (1, True), ended.err
+    ended = goap(plane, tmp_path, *words, "gpu=A11")
+    assert (ended.code, "A11" in ended.err) == (2, True), ended.err
     assert plane.do("state")["containers_started"] == before
     print(json.dumps({"no token": missing.seconds, "unreachable": down.seconds}))
 

@@ -6,28 +6,24 @@ import pytest
 from conftest import Client
 from programs import build, copy_of_the_source
 
+from training.compute.modal import carrier
+from training.own import own_recipe
+
 pytestmark = pytest.mark.xdist_group("modal")
 
 
 def is_met_before_a_gpu_is_asked_for(
     client: Client, tmp_path: Path, name: str, lines: str, said: str
 ) -> None:
-    """An image without something fails its smoke function; it gets no name, and no call is made."""
+    """An image without something fails its smoke training; no call is made that trains."""
     where = copy_of_the_source(tmp_path)
-    (where / "training" / "needs_more.py").write_text(f"{lines}\n", encoding="utf-8")
-    # a recipe of its own, so that no image of another test has its name
-    app = where / "training" / "compute" / "modal" / "app.py"
-    text = app.read_text(encoding="utf-8")
-    recipe = '_RECIPE: Final = "debian_slim/uv_pip_install/1"'
-    assert recipe in text
-    app.write_text(text.replace(recipe, f'_RECIPE: Final = "{name}"'), encoding="utf-8")
-    before, state = len(client.calls()), client.plane.do("state")
+    (where / "training" / "judge" / "needs_more.py").write_text(f"{lines}\n", encoding="utf-8")
+    before = len(client.calls())
     out, err = build(client, where, f"broken-{name}")
-    assert "ImageError: the training image does not work" in err, err
+    assert "ImageError: the smoke training failed" in err, err
     assert said in err
-    assert "modules imported" not in out
-    assert not client.volume.__class__(f"broken-{name}").exists("images")
-    assert client.plane.do("state")["images"] == state["images"]
+    assert "came to step" not in out
+    assert client.volume.__class__(f"broken-{name}").listdir("images") == []
     assert len(client.calls()) == before
 
 
@@ -57,15 +53,17 @@ def test_19_a_change_of_source_builds_nothing_and_a_change_of_a_pin_builds_once(
     client: Client, tmp_path: Path
 ) -> None:
     where = copy_of_the_source(tmp_path)
-    assert "modules imported" in build(client, where)[0]
+    assert "came to step 2" in build(client, where)[0]
     builds = client.plane.do("state")["builds"]
     touched = where / "training" / "judge" / "quality.py"
     touched.write_text(touched.read_text(encoding="utf-8") + "# touched\n", encoding="utf-8")
-    assert "modules imported" in build(client, where)[0]
+    assert "came to step 2" in build(client, where)[0]
     assert client.plane.do("state")["builds"] == builds
-    app = where / "training" / "compute" / "modal" / "app.py"
-    text = app.read_text(encoding="utf-8")
-    app.write_text(text.replace('    "mpmath",\n', ""), encoding="utf-8")
+    image = where / "training" / "compute" / "image.py"
+    text = image.read_text(encoding="utf-8")
+    more = text.replace('"pydantic")', '"pydantic", "jinja2")')
+    assert more != text
+    image.write_text(more, encoding="utf-8")
     build(client, where)
     changed = client.plane.do("state")["builds"] - builds
     assert changed >= 1  # one layer, and the environment that lies on it
@@ -78,9 +76,8 @@ def test_a_proven_image_has_the_name_of_its_fingerprint_and_launches_ask_for_it(
     client: Client, tmp_path: Path
 ) -> None:
     out, err = build(client, copy_of_the_source(tmp_path))
-    assert "modules imported" in out, err
-    fingerprint = client.compute.image_fingerprint()
-    assert f"goap-training:{fingerprint[:16]}" in str(client.plane.do("state")["images"])
+    assert "came to step 2" in out, err
+    assert carrier.image_name(own_recipe()) in str(client.plane.do("state")["images"])
     asked = client.plane.do("state")["called"].get("ImageGetByTag", 0)
     client.launch(client.config(190, steps=1))
     assert client.plane.do("state")["called"]["ImageGetByTag"] > asked
@@ -91,9 +88,9 @@ def test_a_build_that_fails_says_why_and_is_tried_again_by_the_next(
     client: Client, tmp_path: Path
 ) -> None:
     where = copy_of_the_source(tmp_path)
-    app = where / "training" / "compute" / "modal" / "app.py"
-    text = app.read_text(encoding="utf-8")
-    app.write_text(text.replace('"PYTHONUNBUFFERED": "1"', '"CATS": "1"'), encoding="utf-8")
+    image = where / "training" / "compute" / "image.py"
+    text = image.read_text(encoding="utf-8")
+    image.write_text(text.replace('"pydantic")', '"pydantic", "markupsafe")'), encoding="utf-8")
     client.plane.do("image_fails", why="no space left on the builder")
     assert "no space left on the builder" in build(client, where)[1]
-    assert "modules imported" in build(client, where)[0]
+    assert "came to step 2" in build(client, where)[0]

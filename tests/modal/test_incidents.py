@@ -23,19 +23,18 @@ from watching import LONG, checkpoints, kill, log, newest_call, result, starts
 from training.compute.modal.entering import MOST_STARTS
 from training.errors import TrainingError, Unreachable
 from training.key import source_digest, training_key
-from training.learn.config import Execution, TrainingConfig
+from training.learn.config import TrainingConfig
+from training.runner.order import Order
 from training.store.durable import sha256_of
-from training.store.spec import Spec
 
 pytestmark = pytest.mark.xdist_group("modal")
 
 
-def spec_by(where: Path, client: Client, config: TrainingConfig) -> Spec:
+def order_by(where: Path, client: Client, config: TrainingConfig) -> Order:
     """What is trained by a changed copy of the source, which is another training."""
-    spec = client.spec(config)
-    assert spec.parts is not None
-    parts = replace(spec.parts, source=source_digest(where / "training"))
-    return spec.model_copy(update={"parts": parts, "key": training_key(parts)})
+    order = client.order(config)
+    parts = replace(order.parts, source=source_digest(where / "training"))
+    return replace(order, parts=parts, key=training_key(parts))
 
 
 def test_01_loss_0_for_hours_stops_by_step_50_and_is_not_retried(
@@ -47,11 +46,11 @@ def test_01_loss_0_for_hours_stops_by_step_50_and_is_not_retried(
     assert "BatchLoss(found.per_image," in text
     nothing = text.replace("BatchLoss(found.per_image,", "BatchLoss(found.per_image * 0,")
     broken.write_text(nothing, encoding="utf-8")
-    spec = spec_by(where, client, client.config(2, steps=400))
-    out, err = run(client, where, LAUNCH, spec.model_dump_json())
+    order = order_by(where, client, client.config(2, steps=400))
+    out, err = run(client, where, LAUNCH, order.to_json())
     assert out, err
-    assert client.follow(spec.key) == "failed"
-    found = result(client, spec.key)
+    assert client.follow(order.key) == "failed"
+    found = result(client, order.key)
     assert found.failure is not None
     assert found.failure.name == "loss_collapsed"
     assert found.step <= 50
@@ -64,11 +63,11 @@ def test_02_more_work_than_the_slot_holds_is_done_in_slices_by_the_wall_clock(
 ) -> None:
     config = client.config(3, steps=100_000, save_every=50_000)
     key = client.key(config)
-    client.compute.launch(client.spec(config), Execution(deadline_seconds=3))
+    client.start(config, deadline=3)
     assert client.follow(key) == "interrupted"
     first = result(client, key)
     assert 0 < first.step < 100_000
-    client.compute.launch(client.spec(config), Execution(deadline_seconds=3))
+    client.start(config, deadline=3)
     client.follow(key)
     assert result(client, key).step > first.step
 
@@ -81,13 +80,13 @@ def test_02_slow_steps_are_told_by_the_wall_clock(client: Client, tmp_path: Path
     text = text.replace("BatchLoss(found.per_image,", "BatchLoss(_late(found.per_image),")
     late = "\n\ndef _late(loss):\n    import time\n    time.sleep(0.1)\n    return loss\n"
     slowed.write_text(text + late, encoding="utf-8")
-    spec = spec_by(where, client, client.config(30, steps=400, log_every=5))
-    out, err = run(client, where, LAUNCH, spec.model_dump_json())
+    order = order_by(where, client, client.config(30, steps=400, log_every=5))
+    out, err = run(client, where, LAUNCH, order.to_json())
     assert out, err
-    status = until(lambda: (s := client.compute.status(spec.key)).steps_per_second and s)
+    status = until(lambda: (s := client.compute.status(order.key)).steps_per_second and s)
     assert status.steps_per_second < 10  # and so is the estimated time: 42 days are 42 days
-    client.compute.stop(spec.key)
-    client.follow(spec.key)
+    client.compute.stop(order.key)
+    client.follow(order.key)
 
 
 @pytest.mark.slow
@@ -95,7 +94,7 @@ def test_03_a_run_outlives_its_terminal(client: Client) -> None:
     config = client.config(4, **LONG)
     key = client.key(config)
     code = f"{LAUNCH}\nimport time\ntime.sleep(600)"
-    words = [client.spec(config).model_dump_json()]
+    words = [client.order(config).to_json()]
     with subprocess.Popen(
         [sys.executable, "-c", code, *words], cwd=ROOT, stderr=subprocess.DEVNULL
     ) as process:
@@ -104,7 +103,7 @@ def test_03_a_run_outlives_its_terminal(client: Client) -> None:
             process.send_signal(signal.SIGHUP)
         finally:
             process.kill()  # where the terminal was detached before, the first is ignored
-    again = client.compute.launch(client.spec(config), Execution())
+    again = client.start(config)
     assert again.attached or client.compute.status(key).state == "completed"
     assert client.follow(key) == "completed"
 
@@ -130,7 +129,7 @@ def test_04_a_poller_that_is_killed_changes_nothing(client: Client) -> None:
         with suppress(Unreachable):
             assert client.compute.status(key).state in ("running", "completed")
         with suppress(Unreachable):
-            assert client.compute.launch(client.spec(config), Execution()).attached
+            assert client.start(config).attached
         client.plane.do("clear")
     assert client.follow(key) == "completed"  # collected later
     assert len(client.calls()) == before
@@ -184,7 +183,7 @@ def test_12_and_16_two_kills_in_mid_training_lose_one_save_interval_and_no_bit(
     undisturbed = client.volume.sha256(f"{path.path}/model.safetensors")
     config = client.config(1, **LONG)
     client.volume.remove(f"trainings/{trained}")
-    client.compute.launch(client.spec(config), Execution())
+    client.start(config)
     kill(client, trained, "out_of_memory")
     until(lambda: newest_call(client)["starts"] == 2)
     # the next one is killed between a checkpoint and its publication
@@ -217,7 +216,7 @@ def test_12_a_container_that_is_told_to_end_loses_nothing(client: Client, end: s
         assert client.compute.stop(key) is False
         found = result(client, key)
         assert checkpoints(client, key)[-1] == f"step-{found.step:08}"  # saved where it stopped
-        client.compute.launch(client.spec(config), Execution())
+        client.start(config)
     else:
         client.plane.do("kill", fate=end, call=call)
     assert client.follow(key) == "completed"
@@ -233,7 +232,7 @@ def test_13_a_retry_resumes_and_is_never_paid_three_times(client: Client) -> Non
     client.plane.do(
         "fault", rpc="VolumeCommit", kind="error", status="INVALID_ARGUMENT", after=3, times=1
     )
-    client.compute.launch(client.spec(config), Execution())
+    client.start(config)
     assert client.follow(key) == "completed"
     call = newest_call(client)
     assert (call["starts"], call["retries"]) == (2, 1)
@@ -252,7 +251,7 @@ def test_13_a_container_that_dies_again_and_again_is_given_up(client: Client) ->
     status = client.compute.status(key)
     assert f"died {MOST_STARTS} times without a new checkpoint" in status.said
     # a person who launches it again, with more memory, begins to count anew
-    client.compute.launch(client.spec(config), Execution(deadline_seconds=1))
+    client.start(config, deadline=1)
     client.follow(key)
     assert result(client, key).step > 0
 
@@ -275,7 +274,7 @@ def test_15_a_signal_before_the_first_step_is_a_clean_end(client: Client) -> Non
     config = client.config(9)
     key = client.key(config)
     client.plane.do("fault", rpc="VolumeReload", kind="late", seconds=1)
-    client.compute.launch(client.spec(config), Execution())
+    client.start(config)
     until(lambda: client.plane.do("state")["containers"])
     client.plane.do("kill", fate="preempted", call=newest_call(client)["call"])
     assert client.follow(key) == "completed"

@@ -16,7 +16,8 @@ import pytest
 from conftest import LAUNCH, ROOT, Client, until
 
 from training.compute.loopback.client import find
-from training.learn.config import Execution
+from training.compute.recipe import Hardware
+from training.own import own_source
 
 slow = pytest.mark.slow
 pytestmark = pytest.mark.xdist_group("modal")
@@ -30,7 +31,7 @@ CRITICAL = [
 
 
 def launcher(client: Client, config: Any) -> Any:
-    return client.python(client.plane, LAUNCH, client.spec(config).model_dump_json())
+    return client.python(client.plane, LAUNCH, client.order(config).to_json())
 
 
 def spawned_for(client: Client, key: str) -> list[str]:
@@ -105,7 +106,7 @@ def test_25_paid_twice_a_call_that_starts_and_ends_while_it_is_looked_for_is_fou
     compute = type(client.compute)(
         client.volume, clock=lambda: datetime.now(UTC) + timedelta(hours=1), name="loopback"
     )
-    found = compute.launch(client.spec(config), Execution())
+    found = compute.start(client.order(config), own_source(), Hardware(), None)
     assert spawned_for(client, key) == [found.call_id]
 
 

@@ -9,8 +9,7 @@ from conftest import Client
 from watching import LONG, checkpoints, newest_call, result
 
 from training.errors import CheckpointError
-from training.learn.config import Execution
-from training.store.commit import commit_training
+from training.store.commit import commit_ending
 
 pytestmark = pytest.mark.xdist_group("modal")
 
@@ -27,10 +26,10 @@ def test_10_a_missing_artifact_fails_the_collection(client: Client) -> None:
     assert client.follow(key) == "completed"
     found = result(client, key)
     assert found.checkpoint is not None
-    assert commit_training(client.directory(key)).files
+    assert commit_ending(client.directory(key)).files
     client.volume.remove(found.checkpoint.path)
     with pytest.raises((CheckpointError, FileNotFoundError)):
-        commit_training(client.directory(key))
+        commit_ending(client.directory(key))
 
 
 def test_17_only_last_best_and_kept_checkpoints_stay(client: Client, trained: str) -> None:
@@ -45,7 +44,7 @@ def test_17_only_last_best_and_kept_checkpoints_stay(client: Client, trained: st
 def test_21_a_call_that_returns_early_is_not_trained(client: Client) -> None:
     config = client.config(10, steps=100_000)
     key = client.key(config)
-    client.compute.launch(client.spec(config), Execution(deadline_seconds=2))
+    client.start(config, deadline=2)
     client.follow(key)
     returned = modal.FunctionCall.from_id(newest_call(client)["call"]).get(timeout=300)
     assert returned["step"] < returned["target"]
@@ -57,7 +56,7 @@ def test_21_a_call_that_returns_early_is_not_trained(client: Client) -> None:
 def test_22_a_run_shorter_than_a_save_interval_has_a_finite_loss(client: Client) -> None:
     key = client.launch(client.config(11, steps=1, save_every=50))
     assert client.follow(key) == "completed"
-    assert math.isfinite(result(client, key).metrics["loss_final"])
+    assert math.isfinite(result(client, key).numbers["loss_final"])
 
 
 @pytest.mark.slow
@@ -74,7 +73,7 @@ def test_26_state_that_expired_is_rebuilt_from_the_volume(client: Client) -> Non
     assert client.compute.status(key).state == "completed"
     client.volume.remove(f"trainings/{key}")
     assert client.compute.status(key).state == "absent"
-    client.compute.launch(client.spec(config), Execution())
+    client.start(config)
     assert client.follow(key) == "completed"
     assert json.loads(client.volume.read_bytes(f"trainings/{key}/attempts.json"))["count"] == 1
 

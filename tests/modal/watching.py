@@ -5,14 +5,14 @@ from typing import Any
 
 from conftest import Client, until
 
-from training.store.result import Result
+from training.runner.ending import Ending
 
 LONG = {"steps": 60, "save_every": 5}
 """A training long enough to be disturbed."""
 
 
-def result(client: Client, key: str) -> Result:
-    found = client.directory(key).read_result()
+def result(client: Client, key: str) -> Ending:
+    found = client.directory(key).read_ending()
     assert found is not None
     return found
 

@@ -80,7 +80,7 @@ def test_the_pins_are_read_from_the_package_where_they_are_installed(built, tmp_
     pins = tmp_path / "training" / "constraints.txt"
     changed = pins.read_text("utf-8").replace("safetensors==", "safetensors==9.")
     pins.write_text(changed, encoding="utf-8")
-    program = "from training.compute.modal.app import pins\nprint(*pins())"
+    program = "from training.compute.image import pins\nprint(*pins())"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path("/"),

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,17 @@ import pytest
 from PIL import Image
 
 from training.compute.local import LocalCompute
-from training.compute.port import TrainingStatus
+from training.compute.port import Launch, TrainingStatus
+from training.compute.recipe import Hardware
 from training.data.prepare import prepare
+from training.data.shard import read_manifest
 from training.data.synthetic import portraits
-from training.errors import CheckpointError, DiskFull
+from training.errors import CheckpointError, DiskFull, ImageError
 from training.learn.config import Execution, resolve
-from training.store.commit import commit_training, verify_commit
+from training.own import order_of, own_source
+from training.runner.order import Order
+from training.store.commit import commit_ending, verify_commit
 from training.store.directory import TrainingDirectory
-from training.store.spec import Spec
 from training.store.volume import LocalVolume
 
 ROOT = Path(__file__).parents[2]
@@ -37,18 +41,26 @@ LAUNCH = """
 import sys
 from pathlib import Path
 from training.compute.local import LocalCompute
-from training.learn.config import Execution
-from training.store.spec import Spec
-spec = Spec.model_validate_json(sys.argv[2])
-launch = LocalCompute(Path(sys.argv[1])).launch(spec, Execution())
+from training.compute.recipe import Hardware
+from training.own import own_source
+from training.runner.order import Order
+order = Order.from_json(sys.argv[2])
+launch = LocalCompute(Path(sys.argv[1])).start(order, own_source(), Hardware(), None)
 print(launch.owner, launch.attached, flush=True)
 sys.stdin.read()
 """
 
 
-def spec(data: str, steps: int) -> Spec:
+def order(cats: tuple[Path, str], steps: int) -> Order:
     config = resolve("dit", "smoke", steps=steps, save_every=20, batch=4, log_every=5)
-    return Spec(key=KEY, parts=None, settings=config, data=data, label="cats", kind="folder")
+    manifest = read_manifest(*cats)
+    assert manifest is not None
+    ordered = order_of(config, manifest, Execution(threads=1))
+    return replace(ordered, key=KEY, earlier=True)
+
+
+def launched(volume: Path, cats: tuple[Path, str], steps: int) -> Launch:
+    return LocalCompute(volume).start(order(cats, steps), own_source(), Hardware(), None)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +118,7 @@ def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
     volume: Path, cats: tuple[Path, str], processes: Any
 ) -> None:
     """Incident 3: SIGHUP or SIGKILL to the launcher ends the launcher; anyone re-attaches."""
-    command = [sys.executable, "-c", LAUNCH, str(volume), spec(cats[1], 100_000).model_dump_json()]
+    command = [sys.executable, "-c", LAUNCH, str(volume), order(cats, 100_000).to_json()]
     pipe = subprocess.PIPE
     launcher = processes(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
     owner, attached = launcher.stdout.readline().rsplit(" ", 1)
@@ -116,7 +128,7 @@ def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
     pid = int(owner.removeprefix("pid "))
     assert os.getsid(pid) == pid
     compute = LocalCompute(volume)
-    again = compute.launch(spec(cats[1], 100_000), Execution(threads=1))
+    again = launched(volume, cats, 100_000)
     assert (again.attached, again.owner) == (True, owner)
     under_way(volume, 5)
     assert compute.status(KEY).target == 100_000
@@ -124,7 +136,7 @@ def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
     status = ended(volume)
     assert status.state == "interrupted"
     assert not compute.stop(KEY)
-    result = TrainingDirectory.local(volume, KEY).read_result()
+    result = TrainingDirectory.local(volume, KEY).read_ending()
     assert result is not None
     assert result.step == status.step
     assert result.checkpoint is not None
@@ -133,23 +145,22 @@ def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
 def test_after_kill_9_the_lock_is_free_and_the_next_launch_resumes(
     volume: Path, cats: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute, directory = LocalCompute(volume), TrainingDirectory.local(volume, KEY)
+    directory = TrainingDirectory.local(volume, KEY)
     # It stands still where it would save step 40: it cannot end before anybody kills it.
     (volume / "fate").mkdir()
     (volume / "fate" / "trainings").write_text("stop", encoding="utf-8")
     monkeypatch.setenv("GREMLINS", str(volume / "fate"))
     monkeypatch.setenv("PYTHONPATH", str(GREMLINS))
-    first = compute.launch(spec(cats[1], 120), Execution(threads=1))
+    first = launched(volume, cats, 120)
     pid = int(first.owner.removeprefix("pid "))
-    stat = Path(f"/proc/{pid}/stat")
-    until(lambda: stat.read_text("utf-8").rpartition(")")[2].split()[0] == "T", "it stands")
+    until(lambda: stands(volume), "it stands")
     os.kill(pid, signal.SIGKILL)
     assert ended(volume).state == "interrupted"
-    second = compute.launch(spec(cats[1], 120), Execution(threads=1))
+    second = launched(volume, cats, 120)
     assert not second.attached
     assert second.owner != first.owner
     status = ended(volume)
-    result = directory.read_result()
+    result = directory.read_ending()
     assert result is not None
     log = directory.log_path.read_text(encoding="utf-8")
     assert (status.state, result.step, result.attempts) == ("completed", 120, 2), log
@@ -160,10 +171,20 @@ def test_after_kill_9_the_lock_is_free_and_the_next_launch_resumes(
     verify_the_commit(volume)
 
 
+def stands(volume: Path) -> bool:
+    """Whether a script of a training on this volume stands still."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError):
+            mine = f"GOAP_RUN_DIR={volume}".encode() in (process / "environ").read_bytes()
+            if mine and (process / "stat").read_text("utf-8").rpartition(")")[2].split()[0] == "T":
+                return True
+    return False
+
+
 def verify_the_commit(root: Path) -> None:
     """What a completed training left is committed, and a changed byte is found."""
     volume = LocalVolume(root)
-    commit = commit_training(TrainingDirectory(volume, KEY))
+    commit = commit_ending(TrainingDirectory(volume, KEY))
     assert verify_commit(TrainingDirectory(volume, KEY)) == commit
     weights = next(name for name in commit.files if name.endswith("model.safetensors"))
     content = bytearray(volume.read_bytes(weights))
@@ -180,13 +201,12 @@ def test_many_launchers_at_the_same_moment_start_one_training(
     volume: Path, cats: tuple[Path, str]
 ) -> None:
     """Incident 25: two launchers, one training."""
-    compute = LocalCompute(volume)
     launches = []
     gate = threading.Barrier(8)
 
     def launch() -> None:
         gate.wait()
-        launches.append(compute.launch(spec(cats[1], 100_000), Execution(threads=1)))
+        launches.append(launched(volume, cats, 100_000))
 
     threads = [threading.Thread(target=launch) for _ in range(8)]
     for thread in threads:
@@ -208,13 +228,14 @@ def test_a_training_that_was_never_launched_is_absent(tmp_path: Path) -> None:
 def test_an_interpreter_that_is_not_there_leaves_no_lock(
     volume: Path, cats: tuple[Path, str]
 ) -> None:
-    compute = LocalCompute(volume, python="/nowhere/python")
-    with pytest.raises(FileNotFoundError):
-        compute.launch(spec(cats[1], 5), Execution())
-    assert compute.status(KEY).state == "absent"
+    asked = order(cats, 5)
+    nowhere = replace(asked, parts=replace(asked.parts, requirements=("nothing-like-it==1",)))
+    with pytest.raises(ImageError, match="nothing-like-it"):
+        LocalCompute(volume).start(nowhere, own_source(), Hardware(), None)
+    assert LocalCompute(volume).status(KEY).state == "absent"
 
 
-def test_a_full_volume_is_said_by_the_launch(tmp_path: Path) -> None:
+def test_a_full_volume_is_said_by_the_launch(tmp_path: Path, cats: tuple[Path, str]) -> None:
     place = tmp_path / "small"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(place)]
@@ -224,7 +245,7 @@ def test_a_full_volume_is_said_by_the_launch(tmp_path: Path) -> None:
         with suppress(OSError):
             (place / "filler").write_bytes(bytes(16_000))
         with pytest.raises(DiskFull):
-            LocalCompute(place).launch(spec("x", 5), Execution())
+            launched(place, cats, 5)
         assert LocalCompute(place).status(KEY).state == "absent"
     finally:
         subprocess.run(["umount", str(place)], check=True)

@@ -2,15 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from training.errors import CheckpointError, ConfigError, FailureClass, TrainingError
+from training.errors import ConfigError, FailureClass, TrainingError
 from training.learn.config import TrainingConfig, resolve
 from training.learn.presets import PRESETS
+from training.runner.ending import Ending, Reference
+from training.runner.gates import Verdict
 from training.store.directory import TrainingDirectory
-from training.store.result import CheckpointRef, DatasetRef, Result, Verdict
-from training.store.spec import Spec
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,52 +101,31 @@ def test_a_setting_that_makes_no_sense_is_refused(overrides: dict[str, object], 
     assert caught.value.failure_class is FailureClass.PERMANENT
 
 
-def result(**changes: object) -> Result:
-    gate = Verdict(name="g", metric="m", threshold=1, direction=">=", value=2, passed=True)
-    given: dict[str, object] = {
-        "training_key": "k",
-        "model": "dit",
-        "preset": "smoke",
-        "dataset": DatasetRef(name="d", kind="folder", digest="x", images=1, classes=1, skipped=0),
+def ending(**changes: Any) -> Ending:
+    gate = Verdict("g", "m", ">=", 1, 2, True)
+    given = {
+        "key": "k",
+        "name": "dit",
         "status": "completed",
         "step": 10,
         "target_step": 10,
-        "gates": [gate],
-        "checkpoint": CheckpointRef(path="p", step=10, sha256="0"),
-        "seconds": 1,
-        "images_per_second": 2,
-        "device": "cpu",
-        "dtype": "fp32",
-        "threads": 1,
+        "gates": (gate,),
+        "checkpoint": Reference("p", "0", 10),
+        "seconds": 1.0,
         "attempts": 1,
         "started": "a",
         "ended": "b",
-        "config_digest": "c",
-        "source_digest": "s",
-        "torch": "t",
     }
-    return Result.model_validate({**given, **changes})
-
-
-def test_a_result_passes_when_its_target_is_reached_and_its_gates_hold() -> None:
-    failed = Verdict(name="g", metric="m", threshold=1, direction=">=", value=0, passed=False)
-    assert result().passed
-    assert not result(step=9).passed
-    assert not result(status="interrupted").passed
-    assert not result(gates=[failed]).passed
+    return Ending(**{**given, **changes})
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     directory = TrainingDirectory.local(tmp_path, "k")
-    assert directory.read_spec() is directory.read_result() is directory.last_metrics() is None
+    assert directory.read_order() is directory.read_ending() is directory.last_metrics() is None
     assert (directory.attempts, list(directory.metrics())) == (0, [])
-    config = resolve("classifier", "smoke")
-    spec = Spec(key="k", parts=None, settings=config, data="d", label="cats-16px", kind="folder")
-    directory.write_spec(spec)
-    directory.write_result(result())
+    directory.write_ending(ending())
     assert (directory.begin_attempt(), directory.begin_attempt(), directory.attempts) == (1, 2, 2)
-    assert directory.read_spec() == spec
-    assert directory.read_result() == result()
+    assert directory.read_ending() == ending()
 
 
 def test_a_torn_last_line_of_metrics_is_passed_over(tmp_path: Path) -> None:
@@ -165,8 +145,8 @@ def test_a_damaged_record_is_said_with_its_path(tmp_path: Path, content: str) ->
     directory.path.mkdir(parents=True)
     for name in (directory.result_name, directory.spec_name):
         (tmp_path / name).write_text(content, encoding="utf-8")
-    for read in (directory.read_result, directory.read_spec):
-        with pytest.raises(CheckpointError, match=r"\.json cannot be read"):
+    for read in (directory.read_ending, directory.read_order):
+        with pytest.raises(TrainingError, match=r"\.json cannot be read"):
             read()
 
 

@@ -1,80 +1,87 @@
 """The proof of the image: nothing that training imports may be missing from it."""
 
-import shutil
+import dataclasses
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from training.compute import image
 from training.compute.local import LocalCompute
+from training.declare.source import Source
 from training.errors import ImageError, Interrupted
-
-SOURCE = Path(image.__file__).parents[1]
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A copy of the source that a test may spoil."""
-    target = tmp_path / "source" / "training"
-    shutil.copytree(SOURCE, target, ignore=shutil.ignore_patterns("__pycache__"))
-    return target
+from training.key import digest_of_files
+from training.own import own_recipe, own_source, smoke_of
 
 
-def test_a_clean_interpreter_imports_every_module_and_takes_two_steps(tmp_path: Path) -> None:
-    compute = LocalCompute(tmp_path)
-    assert compute.image_status() is None
-    said: list[str] = []
-    evidence = compute.build_image(said.append, threading.Event())
-    assert compute.image_status() == evidence
-    proof = image.read_proof(tmp_path, compute.image_fingerprint())
-    assert proof is not None
-    assert (proof.steps, proof.modules) == (2, len(image.modules()))
-    assert 0 < proof.loss < 10
-    assert {"torch", "numpy", "pillow", "safetensors", "pydantic"} <= set(proof.requirements)
-    assert not {"modal", "click", "gitpython", "pytest"} & set(proof.requirements)
+def prove(volume: Path, source: Source, cancelled: threading.Event | None = None) -> str:
+    stopped = cancelled or threading.Event()
+    smoke, said = smoke_of(source), list[str]()
+    return LocalCompute(volume).prove(own_recipe(), smoke, source, said.append, stopped)
 
 
-def no_module(source: Path) -> None:
-    (source / "aaa.py").write_text("import click\n", encoding="utf-8")
+def test_all_that_is_shipped_is_imported_and_two_steps_are_made(tmp_path: Path) -> None:
+    compute, source = LocalCompute(tmp_path), own_source()
+    recipe, smoke = own_recipe(), smoke_of(source)
+    assert compute.proof_of(recipe, smoke) is None
+    evidence = prove(tmp_path, source)
+    assert "a smoke training came to step 2" in evidence
+    assert compute.proof_of(recipe, smoke) == evidence
 
 
-def not_shipped(source: Path) -> None:
-    (source / "aaa.py").write_text("import agents.errors\n", encoding="utf-8")
+def no_module(path: Path, text: str) -> str:
+    return text + "\nimport nobodys_module\n" if path.name == "pictures.py" else text
 
 
-def late(source: Path) -> None:
-    smoke = source / "compute" / "smoke.py"
-    text = smoke.read_text(encoding="utf-8")
-    spoiled = text.replace("    root = Path(volume)\n", "    import git\n    root = Path(volume)\n")
-    assert spoiled != text
-    smoke.write_text(spoiled, encoding="utf-8")
+def not_shipped(path: Path, text: str) -> str:
+    return text + "\nimport agents.errors\n" if path.name == "breeds.py" else text
+
+
+def late(path: Path, text: str) -> str:
+    if path.name != "smoke.py":
+        return text
+    return text.replace("    steps = int(", "    import no_git_here\n    steps = int(")
+
+
+def spoiled(place: Path, spoil: Callable[[Path, str], str]) -> Source:
+    """What is shipped, with a mistake in it."""
+    source = own_source()
+    assert source.beside is not None
+    source.stage(place / "source")
+    source.beside.stage(place / "beside")
+    changed = 0
+    for path in sorted((place / "beside").rglob("*.py")):
+        before = path.read_text(encoding="utf-8")
+        after = spoil(path, before)
+        path.write_text(after, encoding="utf-8")
+        changed += before != after
+    assert changed == 1
+    files = tuple(sorted(path for path in (place / "beside").rglob("*") if path.is_file()))
+    beside = Source(place / "beside", files, digest_of_files(place / "beside", files))
+    return dataclasses.replace(source, beside=beside)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "missing"), [(no_module, "click"), (not_shipped, "agents"), (late, "git")]
+    ("spoil", "missing"), [(no_module, "nobodys_module"), (not_shipped, "agents"), (late, "no_git")]
 )
 def test_module_not_found_in_the_container_is_found_here(
-    tmp_path: Path, copy: Path, spoil: Callable[[Path], None], missing: str
+    tmp_path: Path, spoil: Callable[[Path, str], str], missing: str
 ) -> None:
     """Incidents 7 and 8: it happened in the container, five times; here it costs nothing."""
-    spoil(copy)
     with pytest.raises(ImageError, match=rf"No module named '{missing}"):
-        image.prove(tmp_path, source=copy)
-    assert not (tmp_path / "images").exists()
+        prove(tmp_path / "volume", spoiled(tmp_path, spoil))
+    assert not (tmp_path / "volume" / "images").exists()
 
 
-def test_a_change_of_source_asks_for_a_new_proof(copy: Path) -> None:
-    before = image.fingerprint(copy)
-    assert before == image.fingerprint(SOURCE)
-    (copy / "model.py").write_text("", encoding="utf-8")
-    assert image.fingerprint(copy) != before
+def test_a_change_of_what_is_shipped_asks_for_a_new_proof(tmp_path: Path) -> None:
+    before = smoke_of(own_source())
+    assert before.key == smoke_of(own_source()).key
+    assert smoke_of(spoiled(tmp_path, no_module)).key != before.key
 
 
 def test_a_proof_can_be_stopped(tmp_path: Path) -> None:
     cancelled = threading.Event()
     cancelled.set()
     with pytest.raises(Interrupted):
-        image.prove(tmp_path, cancelled=cancelled)
+        prove(tmp_path, own_source(), cancelled)
     assert not (tmp_path / "images").exists()

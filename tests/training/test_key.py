@@ -11,8 +11,8 @@ import pytest
 from training.compute.image import REQUIREMENTS, pins
 from training.data.shard import DatasetManifest
 from training.key import KeyParts, source_digest, training_key
-from training.key_parts import key_settings, spec_of
 from training.learn.config import Execution, TrainingConfig, resolve
+from training.own import HOW, key_settings, order_of
 
 ROOT = Path(__file__).parents[2]
 PARTS = KeyParts(
@@ -87,7 +87,7 @@ def dataset(digest: str = "d", name: str = "cats-16px") -> DatasetManifest:
 
 
 def key(config: TrainingConfig, manifest: DatasetManifest | None = None) -> str:
-    return spec_of(config, manifest or dataset()).key
+    return order_of(config, manifest or dataset()).key
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,10 @@ def test_names_hardware_and_how_it_is_run_are_in_no_key() -> None:
     assert key(config, dataset(name="other-16px")) == key(config)
     assert key(config.model_copy(update={"preset": "mine"})) == key(config)
     assert key(config, dataset(digest="other")) != key(config)
-    assert set(key_settings(config)).isdisjoint(Execution.model_fields)
+    assert set(key_settings(config)).isdisjoint(HOW)
+    asked = order_of(config, dataset(), Execution(threads=7, micro_batch=2))
+    assert asked.key == key(config)
+    assert (asked.settings["threads"], asked.settings["micro_batch"]) == (7, 2)
 
 
 def test_two_clones_side_by_side_have_the_same_keys(tmp_path: Path) -> None:
@@ -134,9 +137,9 @@ def test_two_clones_side_by_side_have_the_same_keys(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from training.data.shard import DatasetManifest\n"
-        "from training.learn.config import resolve\nfrom training.key_parts import spec_of\n"
+        "from training.learn.config import resolve\nfrom training.own import order_of\n"
         "manifest = DatasetManifest.model_validate_json(sys.argv[2])\n"
-        "print(spec_of(resolve('dit', 'smoke'), manifest).key)"
+        "print(order_of(resolve('dit', 'smoke'), manifest).key)"
     )
     words = [sys.executable, "-P", "-c", code, str(clone), dataset().model_dump_json()]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)

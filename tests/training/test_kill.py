@@ -5,16 +5,15 @@ import random
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from training.learn.config import Execution
-from training.store.adjustments import write_adjustments
 from training.store.directory import TrainingDirectory
+from training.store.tensorfile import read_tensors
 
 SETTINGS = {
     "steps": 60,
@@ -80,12 +79,16 @@ def killed_again_and_again(
     """Kill attempts at random moments, then let one end."""
     seen, randomness = Killed(), random.Random(seed)
     store = directory.store()
-    while seen.kills < kills and directory.read_result() is None:
+    while seen.kills < kills and directory.read_ending() is None:
         process = begin(processes, directory)
         seen.kills += kill_after(process, randomness.randrange(1, 5), randomness.randrange(80))
-        newest = store.newest_valid(lambda path, _why: seen.corrupt.append(path.name))
+        said: dict[str, str] = {}
+        store.newest_valid(said.__setitem__)
+        # one that has its name is whole, and is sealed by the next attempt where it is not yet
+        seen.corrupt += [name for name, why in said.items() if "no manifest" not in why]
+        newest = max(directory.checkpoint_steps(), default=0)
         reached = max((int(row["step"]) for row in directory.metrics()), default=0)
-        seen.lost = max(seen.lost, reached - (newest.step if newest else 0))
+        seen.lost = max(seen.lost, reached - newest)
     last = begin(processes, directory)
     _, log = last.communicate(timeout=600)
     assert last.returncode in (0, 1), log.decode()
@@ -97,8 +100,11 @@ def final_weights(directory: TrainingDirectory) -> dict[str, torch.Tensor]:
     newest = store.newest_valid()
     assert newest is not None
     assert newest.step == SETTINGS["steps"]
-    tensors, _ = store.read(newest)
-    return {f"{a}/{b}": value for a, part in tensors.items() for b, value in part.items()}
+    return {
+        f"{file.stem}/{name}": value
+        for file in sorted(newest.path.glob("*.safetensors"))
+        for name, value in read_tensors(file).items()
+    }
 
 
 def proved(bench: Any, processes: Any, kills: int, seed: int) -> Killed:
@@ -108,7 +114,10 @@ def proved(bench: Any, processes: Any, kills: int, seed: int) -> Killed:
     """
     whole, broken = bench.make("whole", **SETTINGS), bench.make("broken", **SETTINGS)
     bench.run(whole)
-    write_adjustments(broken, Execution(background_saves=seed % 2 == 1))
+    order = broken.read_order()
+    assert order is not None
+    how = {"background_saves": seed % 2 == 1, "threads": 1}
+    broken.write_order(replace(order, settings={**order.settings, **how}))
     seen = killed_again_and_again(processes, broken, kills, seed)
     one, other = final_weights(whole), final_weights(broken)
     assert one.keys() == other.keys()

@@ -1,5 +1,7 @@
 """A volume of the earlier layout is migrated where it lies, and loses nothing."""
 
+import dataclasses
+import hashlib
 import json
 import shutil
 import subprocess
@@ -12,20 +14,22 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from training.__main__ import main
-from training.data.shard import DatasetManifest
+from training.data.shard import DatasetManifest, read_manifest
 from training.data.sources import is_current, prepared_of
 from training.errors import ConfigError
-from training.store.commit import commit_training, verify_commit
+from training.learn.config import config_of
+from training.own import order_of
+from training.runner.ending import Ending
+from training.runner.order import Order
+from training.store.commit import commit_ending, verify_commit
 from training.store.directory import TrainingDirectory, dataset_digests, trainings
 from training.store.durable import sha256_of
-from training.store.manifest import CheckpointManifest
 from training.store.migrate import check_layout, migrate
 from training.store.volume import LocalVolume
 
 ROOT = Path(__file__).parents[2]
 LITTLE = ["steps=4", "save_every=2", "log_every=2", "sample_steps=2", "validate_every=4", "batch=4"]
 LITTLE += ["warmup_steps=0", "judged_samples=0"]
-NEW_IN_MANIFEST = {"training_key", "data", "micro_batch", "processes"}
 
 
 def photos(folder: Path) -> Path:
@@ -37,15 +41,23 @@ def photos(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def new(tmp_path_factory: pytest.TempPathFactory, benches: Any) -> Path:
     """A volume with a finished training that is committed, and one that was interrupted."""
     root = tmp_path_factory.mktemp("new")
     words = ["train", "--volume", str(root / "volume"), "--preset", "smoke"]
     words += ["--data", str(photos(root / "photos"))]
     assert main([*words, *LITTLE]) in (0, 1)  # whether its gates hold matters to nobody here
     (finished,) = trainings(LocalVolume(root / "volume"))
-    commit_training(finished)
-    assert main([*words, "--deadline", "1e-9", *LITTLE, "seed=1"]) == 75
+    commit_ending(finished)
+    order = finished.read_order()
+    assert order is not None
+    manifest = read_manifest(finished.root, order.data)
+    assert manifest is not None
+    other = order_of(config_of({**order.settings, "seed": 1}), manifest)
+    begun = TrainingDirectory(finished.volume, other.key)
+    begun.write_order(other)
+    begun.lock_path.touch()
+    assert benches(finished.root, order.data).run(begun, deadline=1.0).status == "interrupted"
     return root
 
 
@@ -66,43 +78,101 @@ def old(new: Path, tmp_path: Path) -> Path:
 
 
 def age_training(volume: Path, directory: TrainingDirectory) -> None:
-    spec = directory.read_spec()
-    assert spec is not None
-    place = volume / "checkpoints" / spec.settings.model / directory.key
+    order, ending = directory.read_order(), directory.read_ending()
+    assert order is not None
+    assert ending is not None
+    config = config_of(order.settings)
+    place = volume / "checkpoints" / config.model / directory.key
     place.parent.mkdir(parents=True, exist_ok=True)
     directory.checkpoints_path.rename(place)
     (place / "saved.jsonl").unlink()
-    renamed = {}
+    renamed = dict[str, str]()
     for path in sorted(place.glob("step-*")):
         file = path / "manifest.json"
-        before = sha256_of(file)
-        manifest = CheckpointManifest.model_validate_json(file.read_bytes())
-        aged = manifest.model_copy(update={"format": 1}).sealed()
-        file.write_text(aged.model_dump_json(indent=2, exclude=NEW_IN_MANIFEST) + "\n", "utf-8")
-        renamed[before] = sha256_of(file)
+        changed = (file, path / "state.json")
+        before = [sha256_of(each) for each in changed]
+        file.write_text(aged_manifest(path), "utf-8")
+        renamed |= dict(zip(before, map(sha256_of, changed), strict=True))
 
-    def aged_text(path: Path) -> str:
-        text = path.read_text(encoding="utf-8")
+    def aged_text(text: str) -> str:
         for before, now in renamed.items():
             text = text.replace(before, now)
         return text.replace(
             directory.checkpoints_name, f"checkpoints/{place.parent.name}/{place.name}"
         )
 
-    what = {"config": spec.settings.model_dump(mode="json"), "dataset": spec.label}
+    what = {"config": config.model_dump(mode="json"), "dataset": order.label}
     (directory.path / "config.json").write_text(json.dumps(what), encoding="utf-8")
-    verdict = directory.root / directory.result_name
-    result = json.loads(aged_text(verdict))
-    result["dataset"]["digest"] = content_of(volume, spec.data)
-    (directory.path / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    result = json.dumps(aged_result(volume, order, ending))
+    (directory.path / "result.json").write_text(aged_text(result), encoding="utf-8")
     commit = directory.root / directory.commit_name
     if commit.exists():
-        text = aged_text(commit).replace("verdict.json", "result.json")
+        text = aged_text(commit.read_text("utf-8")).replace("verdict.json", "result.json")
         (volume / "commits").mkdir()
         (volume / "commits" / f"{directory.key}.json").write_text(text, encoding="utf-8")
         commit.unlink()
-    verdict.unlink()
-    (directory.root / directory.spec_name).unlink()
+    for name in ("spec.json", "verdict.json", "settings.json", "account.jsonl"):
+        (directory.path / name).unlink(missing_ok=True)
+    for name in ("source", "beside"):
+        shutil.rmtree(directory.path / name, ignore_errors=True)
+
+
+def aged_manifest(path: Path) -> str:
+    """What the version before wrote into a checkpoint; what its state did not say was there."""
+    state = json.loads((path / "state.json").read_bytes())
+    arithmetic, metrics = state.pop("arithmetic"), state.pop("metrics")
+    (path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    manifest = json.loads((path / "manifest.json").read_bytes())
+    about = {"dtype": arithmetic["dtype"], "threads": arithmetic["threads"]}
+    content = {
+        **{name: manifest[name] for name in ("step", "files", "created")},
+        **about,
+        "format": 1,
+        "metrics": metrics,
+        "torch": arithmetic["torch"],
+    }
+    record = path / "state.json"
+    size = record.stat().st_size
+    content["files"]["state.json"] = {"sha256": sha256_of(record), "bytes": size}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return json.dumps({**content, "seal": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def aged_result(volume: Path, order: Order, ending: Ending) -> dict[str, Any]:
+    """The result as the version before wrote it."""
+    failure, checkpoint = ending.failure, ending.checkpoint
+    about = {"name": order.label, "kind": "folder", "images": 12, "classes": 2, "skipped": 0}
+    return {
+        "training_key": order.key,
+        "model": order.name,
+        "preset": order.settings["preset"],
+        "dataset": {**about, "digest": content_of(volume, order.data)},
+        "status": ending.status,
+        "step": ending.step,
+        "target_step": ending.target_step,
+        "failure": failure
+        and {
+            "failure_class": str(failure.failure_class),
+            "name": failure.name,
+            "message": failure.message,
+            "step": ending.step,
+        },
+        "metrics": dict(ending.numbers),
+        "gates": [dataclasses.asdict(gate) for gate in ending.gates],
+        "checkpoint": checkpoint and dataclasses.asdict(checkpoint),
+        "samples": None,
+        "seconds": ending.seconds,
+        "images_per_second": 1.0,
+        "device": "cpu",
+        "dtype": "float32",
+        "threads": 1,
+        "attempts": ending.attempts,
+        "started": ending.started,
+        "ended": ending.ended,
+        "config_digest": "c",
+        "source_digest": "s",
+        "torch": "2",
+    }
 
 
 def content_of(volume: Path, digest: str) -> str:
@@ -118,7 +188,7 @@ def everything(volume: Path) -> dict[str, str]:
 
 def keys(volume: Path) -> dict[str, str]:
     """How each training ended, by key."""
-    results = {each.key: each.read_result() for each in trainings(LocalVolume(volume))}
+    results = {each.key: each.read_ending() for each in trainings(LocalVolume(volume))}
     return {key: result.status for key, result in results.items() if result is not None}
 
 
@@ -147,7 +217,7 @@ def test_old_trainings_stay_listed_verified_exported_and_sampled(
         assert main(words) == 0
         theirs = load_file(tmp_path / "x.safetensors")
         assert all((theirs[name] == value).all() for name, value in load_file(mine).items())
-    assert sorted(path.name for path in old.iterdir()) == ["datasets", "trainings"]
+    assert sorted(path.name for path in old.iterdir()) == ["datasets", "programs", "trainings"]
 
 
 def test_the_commit_names_what_is_there_now(old: Path) -> None:

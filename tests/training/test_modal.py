@@ -5,6 +5,7 @@ client reads its settings from the environment when it is imported, so each chec
 """
 
 import asyncio
+import dataclasses
 import json
 import os
 import socket
@@ -24,9 +25,9 @@ from grpclib.const import Cardinality, Handler, Status
 from grpclib.server import Server, Stream
 from modal_proto import api_pb2
 
-from training.compute import image
-from training.compute.modal import app as modal_app
+from training.compute.image import REQUIREMENTS
 from training.compute.modal import auth as modal_auth
+from training.own import own_recipe
 
 ROOT = Path(__file__).parents[2]
 TOKEN = {"MODAL_TOKEN_ID": "ak-test", "MODAL_TOKEN_SECRET": "as-test"}
@@ -203,32 +204,22 @@ def test_06_the_app_needs_the_standard_library_and_modal_and_no_torch(tmp_path: 
         "import sys\n"
         "hidden = ('torch', 'numpy', 'pydantic', 'PIL', 'safetensors')\n"
         "sys.modules.update(dict.fromkeys(hidden))\n"
-        "import training.compute.modal.app as app\n"
-        "print(sorted(app.app.registered_functions))"
+        "from training.compute.modal import carrier\n"
+        "from training.compute.recipe import Hardware, Recipe\n"
+        "recipe, hardware = Recipe(), Hardware()\n"
+        "app = carrier.declare(recipe, hardware, carrier.image_of(recipe))\n"
+        "print(sorted(app.registered_functions))"
     )
     done = client(tmp_path, code)
-    assert (done.returncode, done.stdout) == (0, "['smoke', 'train']\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "['carry', 'prove']\n"), done.stderr
 
 
-def test_everything_training_requires_is_pinned_in_the_image() -> None:
-    needed = set(image.requirements()) - {"setuptools"}  # torch asks for it on newer Pythons only
-    if any(name.startswith("nvidia-") for name in needed):
-        pytest.skip("torch is here in its CUDA build, which pins what it brings itself")
-    assert needed <= set(modal_app.PINNED)
-    assert set(image.REQUIREMENTS) <= set(modal_app.PINNED)
-    assert [pin.split("==")[0] for pin in modal_app.pins()] == sorted(modal_app.PINNED)
-
-
-def test_a_rebuild_needs_a_changed_pin(tmp_path: Path) -> None:
-    constraints = tmp_path / "constraints.txt"
-    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
-    constraints.write_text(text + "# a remark\nunrelated==1.0\n", encoding="utf-8")
-    assert modal_app.image_fingerprint(constraints) == modal_app.image_fingerprint()
-    constraints.write_text(text.replace("safetensors==", "safetensors==9."), encoding="utf-8")
-    assert modal_app.image_fingerprint(constraints) != modal_app.image_fingerprint()
-    constraints.write_text(text.replace("torch==", "torch>="), encoding="utf-8")
-    with pytest.raises(ValueError, match="does not pin torch"):
-        modal_app.pins(constraints)
+def test_a_rebuild_needs_a_changed_pin() -> None:
+    recipe = own_recipe()
+    assert [pin.partition("==")[0] for pin in recipe.requirements] == sorted(REQUIREMENTS)
+    other = [f"{pin}9" if pin.startswith("torch==") else pin for pin in recipe.requirements]
+    changed = dataclasses.replace(recipe, requirements=tuple(other))
+    assert changed.fingerprint() != recipe.fingerprint() == own_recipe().fingerprint()
 
 
 @pytest.mark.parametrize("path", ["/outputs/checkpoints/x", "../x", "a/../../x"])
@@ -250,16 +241,3 @@ def test_a_volume_without_a_token_says_authentication(tmp_path: Path, closed_por
     )
     done = client(tmp_path, code, MODAL_SERVER_URL=closed_port)
     assert done.stdout == "no_token\n", done.stderr
-
-
-def test_compute_writes_to_the_volume_of_the_app(tmp_path: Path) -> None:
-    code = (
-        "import threading\n"
-        "from training.errors import ConfigError\n"
-        "from training.compute.modal.compute import ModalCompute\n"
-        "from training.compute.modal.volume import ModalVolume\n"
-        "try: ModalCompute(ModalVolume('other')).build_image(print, threading.Event())\n"
-        "except ConfigError as error: print(error.fix)"
-    )
-    done = client(tmp_path, code)
-    assert done.stdout == "export GOAP_MODAL_VOLUME=other\n", done.stderr

@@ -1,5 +1,6 @@
 """Several processes that train together, started by torchrun; on this machine two, over gloo."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,25 +13,27 @@ import torch
 from torch import Tensor
 
 from training.errors import ConfigError
-from training.learn.config import Execution
 from training.learn.diffusion import DiffusionTask
 from training.learn.parallel import Group, joined
 from training.learn.task import Draws
-from training.script.train import train
-from training.store.directory import TrainingDirectory
 
 TOLERANCE = 1e-5
 """Largest relative difference of the losses of a step."""
 
 
-def torchrun(directory: TrainingDirectory) -> subprocess.CompletedProcess[str]:
+def torchrun(bench: Any, script: Any) -> subprocess.CompletedProcess[str]:
+    settings = script.path / "settings.json"
+    settings.write_text(json.dumps(script.config.model_dump(mode="json")), encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command += ["-m", "training", "train", "--volume", str(directory.root)]
-    command += ["--key", directory.key]
+    command += ["-m", "training.script"]
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parents[2]),
         "OMP_NUM_THREADS": "1",
+        "GOAP_RUN_DIR": str(script.path),
+        "GOAP_RESUME": "",
+        "GOAP_DATA_DIR": str(bench.volume / "datasets" / bench.dataset),
+        "GOAP_SETTINGS": str(settings),
     }
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=600, check=False
@@ -61,22 +64,16 @@ def test_two_processes_have_the_loss_curve_of_one_with_the_double_batch(bench: A
         "judged_samples": 0,
         "augment": False,  # which photos are mirrored is drawn by rank too
     }
-    alone, together = bench.make("alone", **settings), bench.make("together", **settings)
-    train(bench.volume, alone.key, execution=Execution(threads=1), tasks={"dit": AsTwo})
-    done = torchrun(together)
-    result = together.read_result()
+    alone, together = bench.scripted("alone", **settings), bench.scripted("together", **settings)
+    alone.run(tasks={"dit": AsTwo})
+    done = torchrun(bench, together)
     assert done.returncode == 0, done.stderr
-    assert result is not None
-    assert (result.status, result.step, result.attempts) == ("completed", 20, 1)
-    one, two = (
-        {row["step"]: row["loss"] for row in directory.metrics() if "loss" in row}
-        for directory in (alone, together)
-    )
+    result = json.loads((together.path / "result.json").read_bytes())
+    assert (result["step"], result["processes"]) == (20, 2)
+    one, two = ({row["step"]: row["loss"] for row in script.rows()} for script in (alone, together))
     assert list(two) == list(range(1, 21))  # only one of the two writes
     assert two == pytest.approx(one, rel=TOLERANCE)
-    store = together.store()
-    assert [entry.step for entry in store.entries()] == [10, 20]
-    assert store.newest_valid() == store.entries()[-1]
+    assert [path.name for path in together.checkpoints()] == ["step-00000010", "step-00000020"]
 
 
 def test_a_batch_is_shared_evenly_or_refused() -> None:

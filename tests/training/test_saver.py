@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 from traceback import walk_stack
 from types import FrameType
-from typing import Any
 
 import pytest
 import torch
@@ -16,23 +15,26 @@ from training.learn.device import choose_device
 from training.learn.diffusion import DiffusionTask
 from training.learn.learner import Learner
 from training.learn.parallel import Group
-from training.script.points import Point
+from training.script.points import Arithmetic, Point
 from training.script.saver import Saver
-from training.script.volume_points import VolumePoints
-from training.store.checkpoints import CheckpointStore, Entry
-from training.store.manifest import Arithmetic
+from training.store.tensorfile import read_tensors, write_files
 
 
-class SlowDisk(CheckpointStore):
+class SlowDisk:
     """Writes nothing before it is told to."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root)
+        self.root = root
         self.go = threading.Event()
 
-    def write(self, *arguments: Any, **more: Any) -> Entry:
+    def newest(self, _into: object) -> None:
+        """None: it begins."""
+
+    def keep(self, point: Point) -> None:
         assert self.go.wait(300)
-        return super().write(*arguments, **more)
+        path = self.root / f"step-{point.step:08d}"
+        path.mkdir()
+        write_files(path, point.tensors, {})
 
 
 def point(learner: Learner) -> Point:
@@ -59,7 +61,7 @@ def test_thrown_out_of_waiting_for_one_checkpoint_the_next_does_not_write_into_i
     device = choose_device("fp32", threads=1, device="cpu")
     learner = Learner(DiffusionTask(config, 1), config, Execution(), device, Group())
     store = SlowDisk(tmp_path)
-    saver = Saver(VolumePoints(store, config), background=True)
+    saver = Saver(store, background=True)
 
     def step() -> dict[str, torch.Tensor]:
         images = torch.full((config.batch, 16, 16, 3), 0.5)
@@ -86,7 +88,6 @@ def test_thrown_out_of_waiting_for_one_checkpoint_the_next_does_not_write_into_i
     newest = saver.wait()
     saver.close()
     assert newest == 2
-    assert [entry.step for entry in store.entries()] == [1, 2]
-    for entry, weights in zip(store.entries(), (first, second), strict=True):
-        written = store.read(entry)[0]["model"]
+    for number, weights in ((1, first), (2, second)):
+        written = read_tensors(tmp_path / f"step-{number:08d}" / "model.safetensors")
         assert [name for name in weights if not torch.equal(weights[name], written[name])] == []

@@ -166,4 +166,4 @@ def test_as_a_process_it_needs_only_what_the_contract_gives(bench: Any, tmp_path
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads((script.path / "result.json").read_bytes())["step"] == 2
-    assert "| INFO    | Starting at step 0 of 2" in done.stdout
+    assert "| INFO    | Step 2/2 | Loss: 0." in done.stdout

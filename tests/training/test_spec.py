@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from training.data.shard import read_manifest
-from training.errors import CheckpointError
-from training.key_parts import spec_of
+from training.errors import ConfigError
 from training.learn.config import resolve
+from training.own import order_of
 from training.store.directory import TrainingDirectory
 
 
@@ -17,7 +17,7 @@ from training.store.directory import TrainingDirectory
     [
         {"settings": {"steps": 9}},
         {"settings": {"learning_rate": 0.5}},
-        {"data": "0" * 64},
+        {"parts": {"data": "0" * 64}},
         {"key": "0" * 16},
         {"parts": {"source": "0" * 64}},
     ],
@@ -28,14 +28,14 @@ def test_a_spec_that_is_not_what_its_key_says_is_refused(
     manifest = read_manifest(bench.volume, bench.dataset)
     assert manifest is not None
     directory = TrainingDirectory.local(bench.volume, "edited")
-    directory.write_spec(spec_of(resolve("dit", "smoke", {}), manifest))
+    directory.write_order(order_of(resolve("dit", "smoke", {}), manifest))
     path = directory.root / directory.spec_name
     stored = json.loads(path.read_bytes())
     for name, value in change.items():
         stored[name] = {**stored[name], **value} if isinstance(value, dict) else value
     path.write_text(json.dumps(stored), encoding="utf-8")
-    with pytest.raises(CheckpointError, match="not what key"):
-        directory.read_spec()
+    with pytest.raises(ConfigError, match="not what key"):
+        directory.read_order()
 
 
 @pytest.mark.parametrize("name", ["keep_last", "judged_share"])
@@ -43,11 +43,11 @@ def test_what_is_in_no_key_may_be_changed_in_the_spec(bench: Any, name: str) -> 
     manifest = read_manifest(bench.volume, bench.dataset)
     assert manifest is not None
     directory = TrainingDirectory.local(bench.volume, "kept")
-    directory.write_spec(spec_of(resolve("dit", "smoke", {}), manifest))
+    directory.write_order(order_of(resolve("dit", "smoke", {}), manifest))
     path = directory.root / directory.spec_name
     stored = json.loads(path.read_bytes())
     stored["settings"][name] = 1
     path.write_text(json.dumps(stored), encoding="utf-8")
-    spec = directory.read_spec()
-    assert spec is not None
-    assert dict(spec.settings)[name] == 1
+    order = directory.read_order()
+    assert order is not None
+    assert order.settings[name] == 1

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +9,11 @@ from torch import Tensor, nn
 
 from training.judge.drawing import DrawingJudge
 from training.judge.held import Held
-from training.learn.config import Execution
 from training.learn.diffusion import DiffusionTask
 from training.learn.task import BatchLoss
+from training.script.points import Point, RunPoints
 from training.script.signals import StopFlag
-from training.script.train import train
 from training.store.directory import TrainingDirectory
-from training.store.result import Result
 
 SETTINGS = {
     "steps": 100,
@@ -62,25 +59,23 @@ def test_a_signal_ends_the_attempt_at_the_step_it_came_in(
         pass
 
     Task.sent, Task.where = number, where
-    saves: list[Path] = []
     directory: TrainingDirectory = bench.make("stopped", **SETTINGS)
 
-    def after_save() -> None:
-        saves.append(directory.path)
-        if where == "save":
-            os.kill(os.getpid(), number)
+    class Points(RunPoints):
+        def keep(self, point: Point) -> None:
+            super().keep(point)
+            saves.append(point.step)
+            if where == "save":
+                os.kill(os.getpid(), number)
 
-    result = train(
-        bench.volume,
-        "stopped",
-        execution=Execution(threads=1),
-        after_save=after_save,
+    saves: list[int] = []
+    ending = bench.run(
+        directory,
+        points=Points,
         tasks={"dit": Task},
         judges={"dit": SignalsWhenSampled},
     )
-    assert (result.status, result.step) == ("interrupted", step)
-    assert result.failure is not None
-    assert number.name in result.failure.message
+    assert (ending.status, ending.step) == ("interrupted", step)
     assert newest(directory) == step
     assert len(saves) == (1 if where == "save" else 2)  # that of step 4, and the last one
 
@@ -110,12 +105,9 @@ def test_stopped_while_the_samples_are_judged_they_are_judged_by_the_next_attemp
 ) -> None:
     directory = bench.make("judged", steps=2, sample_steps=1, judged_samples=192)
 
-    def attempt(stop: StopFlag) -> Result:
-        return train(bench.volume, "judged", execution=Execution(threads=1), stop=stop)
-
-    first = attempt(Looks(3))  # the first look after two steps
-    assert (first.status, first.step, first.gates) == ("interrupted", 2, [])
+    first = bench.run(directory, stop=Looks(3))  # the first look after two steps
+    assert (first.status, first.step, first.gates) == ("interrupted", 2, ())
     assert newest(directory) == 2
-    second = attempt(StopFlag())
+    second = bench.run(directory)
     assert (second.status, second.step) == ("completed", 2)
     assert "samples_like_photos" in {gate.name for gate in second.gates}

@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 
 from training.errors import ConfigError
-from training.learn.config import Execution
+from training.runner.ending import Ending
 from training.script.signals import StopFlag
-from training.script.train import train
-from training.store.adjustments import adjust, adjustments_of, read_adjustments
 from training.store.directory import TrainingDirectory
-from training.store.result import Result
 from training.track import tracking as tracking_module
+from training.track.following import following
 from training.track.tracking import Row, Tracking, require
 
 LITTLE = {"steps": 8, "save_every": 4, "log_every": 2, "sample_every": 4, "sample_steps": 1}
@@ -35,10 +33,9 @@ class After(StopFlag):
         return "the test" if self._left <= 0 else None
 
 
-def interrupted(directory: TrainingDirectory, tracker: str, steps: int) -> None:
+def interrupted(bench: Any, directory: TrainingDirectory, tracker: str, steps: int) -> None:
     """One attempt that ends before its time, and after a step that no checkpoint holds."""
-    how = Execution.model_validate({"threads": 1, "track": tracker})
-    train(directory.root, directory.key, execution=how, stop=After(steps))
+    bench.run(directory, follower=following(tracker), stop=After(steps))
 
 
 def wait(patch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -92,10 +89,10 @@ def test_tensorboard_shows_each_step_once_whatever_was_interrupted(
     pytest.importorskip("tensorboard", reason="the extra [tensorboard] is not installed")
     directory = bench.make("shown", **LITTLE)
     wait(monkeypatch, seconds)
-    interrupted(directory, "tensorboard", 6)
+    interrupted(bench, directory, "tensorboard", 6)
     wait(monkeypatch, 300)
     forget_checkpoint(directory, 6)
-    result = bench.run(directory, track="tensorboard")
+    result = bench.run(directory, follower=following("tensorboard"))
     assert result.status == "completed"
     curves, pictures = in_tensorboard(directory)
     expected = recorded(directory)
@@ -115,10 +112,10 @@ def test_mlflow_keeps_one_run_with_each_step_once(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     directory = bench.make("kept", **LITTLE)
     wait(monkeypatch, seconds)
-    interrupted(directory, "mlflow", 6)
+    interrupted(bench, directory, "mlflow", 6)
     wait(monkeypatch, 300)
     forget_checkpoint(directory, 6)
-    assert bench.run(directory, track="mlflow").status == "completed"
+    assert bench.run(directory, follower=following("mlflow")).status == "completed"
 
     from mlflow import MlflowClient
     from mlflow.telemetry.utils import is_telemetry_disabled
@@ -165,7 +162,7 @@ class Broken:
 
     def picture(self, step: int, path: Path) -> None: ...
 
-    def end(self, result: Result) -> None: ...
+    def end(self, ending: Ending) -> None: ...
 
 
 def test_a_tracker_that_fails_is_one_warning() -> None:
@@ -197,24 +194,11 @@ def test_a_tracker_that_hangs_is_left_alone() -> None:
 
 
 def test_a_tracker_that_is_not_installed_is_said_before_anything_begins(
-    bench: Any, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)  # Python finds no such module
     with pytest.raises(ConfigError, match="not installed: tensorboard") as caught:
         require("tensorboard")
     assert caught.value.fix == "pip install 'goap-modal-agents[tensorboard]'"
-    directory = bench.make("absent", **LITTLE)
     with pytest.raises(ConfigError, match="tensorboard"):
-        bench.run(directory, track="tensorboard")
-    assert directory.attempts == 0
-
-
-def test_where_metrics_are_shown_is_the_users_alone_and_no_recovery_changes_it(
-    bench: Any,
-) -> None:
-    directory = bench.make("whose", **LITTLE)
-    adjust(directory, attempts=1, micro_batch=4)
-    stored = read_adjustments(directory)
-    asked = adjustments_of(stored, Execution(track="mlflow", micro_batch=8))
-    assert (asked.track, asked.micro_batch) == ("mlflow", 4)
-    assert adjustments_of(stored, Execution()).track is None
+        following("tensorboard")

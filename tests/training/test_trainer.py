@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import resource
+import shutil
 import signal
 import statistics
 import threading
@@ -22,26 +23,28 @@ from PIL import Image
 from torch import Tensor, nn
 
 from training.data.shard import load
-from training.errors import ConfigError, FailureClass
-from training.learn.config import Execution, TrainingConfig
+from training.errors import FailureClass
+from training.learn.config import TrainingConfig, config_of
 from training.learn.diffusion import DiffusionTask
 from training.learn.dit import TinyDiT
 from training.learn.task import BatchLoss, Draws
+from training.runner.ending import Ending
+from training.script.points import Point, RunPoints
 from training.script.signals import StopFlag
-from training.script.train import train
 from training.store.directory import TrainingDirectory
-from training.store.result import Result
+from training.store.tensorfile import read_tensors
 
 LITTLE = {"steps": 12, "save_every": 4, "log_every": 3, "sample_steps": 2, "validate_every": 6}
 
 
 def weights(directory: TrainingDirectory, step: int | None = None) -> dict[str, Tensor]:
     """All tensors of a checkpoint, the newest unless a step is given."""
-    store = directory.store()
-    entries = {entry.step: entry for entry in store.entries()}
-    tensors, _ = store.read(entries[max(entries) if step is None else step])
+    entries = {entry.step: entry for entry in directory.store().entries()}
+    entry = entries[max(entries) if step is None else step]
     return {
-        f"{stem}/{name}": value for stem, part in tensors.items() for name, value in part.items()
+        f"{file.stem}/{name}": value
+        for file in sorted(entry.path.glob("*.safetensors"))
+        for name, value in read_tensors(file).items()
     }
 
 
@@ -60,18 +63,18 @@ def test_the_smoke_preset_learns_and_passes_its_gates(bench: Any) -> None:
     result = bench.run(directory)
     assert result.passed
     assert (result.status, result.step, result.failure) == ("completed", 150, None)
-    assert result.metrics["validation_ratio"] < 0.5
-    assert result.metrics["sample_correlation"] > 0.5
+    assert result.numbers["validation_ratio"] < 0.5
+    assert result.numbers["sample_correlation"] > 0.5
     assert {gate.name for gate in result.gates} == {
         "loss_fell",
         "average_differs",
         "samples_not_noise",
         "samples_like_photos",
     }
-    assert result.metrics["thumbnail_distance"] < result.metrics["thumbnail_distance_noise"]
+    assert result.numbers["thumbnail_distance"] < result.numbers["thumbnail_distance_noise"]
     assert result.checkpoint is not None
     assert result.checkpoint.step == 150
-    assert directory.read_result() == result
+    assert directory.read_ending() == result
     kept = weights(directory)
     assert differing(
         {name.partition("/")[2]: value for name, value in kept.items() if name.startswith("ema/")},
@@ -96,18 +99,17 @@ def test_a_resumed_training_ends_with_the_very_same_weights(bench: Any, stopped_
     """Stopped at a checkpoint's step or between two: the rest is what it would have been."""
     whole, broken = bench.make("whole", **LITTLE), bench.make("broken", **LITTLE)
     bench.run(whole)
-    first = interrupted_at(broken, stopped_at)
+    first = interrupted_at(bench, broken, stopped_at)
     assert (first.status, first.step) == ("interrupted", stopped_at)
     second = bench.run(broken)
     assert (second.status, second.attempts) == ("completed", 2)
     assert differing(weights(whole), weights(broken)) == []
-    assert second.metrics["loss_final"] == bench.run(whole).metrics["loss_final"]
+    assert second.numbers["loss_final"] == bench.run(whole).numbers["loss_final"]
 
 
-def interrupted_at(directory: TrainingDirectory, step: int) -> Result:
-    """The result of an attempt that is asked to stop when `step` steps are done."""
-    stop = CountingFlag(step)
-    return train(directory.root, directory.key, execution=Execution(threads=1), stop=stop)
+def interrupted_at(bench: Any, directory: TrainingDirectory, step: int) -> Ending:
+    """The ending of an attempt that is asked to stop when `step` steps are done."""
+    return bench.run(directory, stop=CountingFlag(step))
 
 
 class CountingFlag(StopFlag):
@@ -134,7 +136,7 @@ def test_seventy_and_eighty_steps_are_a_hundred_and_fifty(bench: Any) -> None:
     }
     whole, broken = bench.make("whole", **settings), bench.make("broken", **settings)
     bench.run(whole)
-    interrupted_at(broken, 70)
+    interrupted_at(bench, broken, 70)
     bench.run(broken)
     assert differing(weights(whole), weights(broken)) == []
 
@@ -143,7 +145,7 @@ def test_the_rate_goes_on_where_it_was_after_a_restart(bench: Any) -> None:
     settings = {**LITTLE, "log_every": 1}
     whole, broken = bench.make("whole", **settings), bench.make("broken", **settings)
     bench.run(whole)
-    interrupted_at(broken, 7)
+    interrupted_at(bench, broken, 7)
     bench.run(broken)
     assert [row["lr"] for row in rows(broken)] == [row["lr"] for row in rows(whole)]
     assert [row["loss"] for row in rows(broken)] == [row["loss"] for row in rows(whole)]
@@ -153,7 +155,7 @@ def test_the_rate_goes_on_where_it_was_after_a_restart(bench: Any) -> None:
 def test_a_micro_batch_changes_memory_and_not_what_is_learned(bench: Any) -> None:
     whole, pieces = bench.make("whole", **LITTLE), bench.make("pieces", **LITTLE)
     one, other = bench.run(whole), bench.run(pieces, micro_batch=12)  # 12 + 12 + 8
-    assert other.metrics["loss_final"] == pytest.approx(one.metrics["loss_final"], rel=1e-3)
+    assert other.numbers["loss_final"] == pytest.approx(one.numbers["loss_final"], rel=1e-3)
     trained, again = weights(whole), weights(pieces)
     for name in trained:
         assert torch.allclose(trained[name], again[name], atol=2e-3), name
@@ -171,7 +173,7 @@ def test_a_dataset_smaller_than_a_batch_is_trained_on(bench: Any, tmp_path: Path
     result = replace(bench, dataset=manifest.digest).run(
         replace(bench, dataset=manifest.digest).make("few", **LITTLE)
     )
-    assert (result.status, result.step, result.dataset.images) == ("completed", 12, 3)
+    assert (result.status, result.step) == ("completed", 12)
 
 
 def test_the_logged_loss_is_the_mean_of_the_steps_since_the_last_line(bench: Any) -> None:
@@ -226,7 +228,7 @@ def test_a_degenerate_objective_is_stopped_at_once_by_name(bench: Any) -> None:
 
     models: list[weakref.ref[TinyDiT]] = []
     directory = bench.make("same")
-    result = train(bench.volume, "same", execution=Execution(threads=1), tasks={"dit": SameTensor})
+    result = bench.run(directory, tasks={"dit": SameTensor})
     assert result.status == "failed"
     assert result.failure is not None
     assert (result.failure.name, result.failure.failure_class) == (
@@ -235,7 +237,7 @@ def test_a_degenerate_objective_is_stopped_at_once_by_name(bench: Any) -> None:
     )
     assert result.step <= 50
     assert [model() for model in models] == [None]  # a failed attempt holds no memory
-    assert directory.read_result() == result
+    assert directory.read_ending() == result
 
 
 def test_a_loss_of_nothing_from_the_first_step_is_stopped_too(bench: Any) -> None:
@@ -244,8 +246,7 @@ def test_a_loss_of_nothing_from_the_first_step_is_stopped_too(bench: Any) -> Non
             found = super().loss(model, inputs)
             return replace(found, per_image=1e-9 * found.per_image)
 
-    bench.make("trivial")
-    result = train(bench.volume, "trivial", execution=Execution(threads=1), tasks={"dit": Trivial})
+    result = bench.run(bench.make("trivial"), tasks={"dit": Trivial})
     assert result.failure is not None
     assert (result.failure.name, result.step) == ("loss_collapsed", 1)
 
@@ -255,10 +256,8 @@ def test_a_rate_that_breaks_the_numbers_stops_the_run_and_leaves_a_good_checkpoi
 ) -> None:
     settings = {**LITTLE, "save_every": 2, "clip": 1e9, "learning_rate": 1e-3, "warmup_steps": 0}
     directory = bench.make("broken", **settings)
-    interrupted_at(directory, 4)
-    config = directory.read_spec().settings.model_copy(update={"learning_rate": 1e30})
-    directory.write_spec(bench.spec("broken", config))
-    result = bench.run(directory)
+    interrupted_at(bench, directory, 4)
+    result = bench.run(directory, learning_rate=1e30)
     assert result.failure is not None
     assert result.failure.failure_class is FailureClass.NUMERIC
     assert result.checkpoint is not None
@@ -271,9 +270,11 @@ def test_a_rate_that_breaks_the_numbers_stops_the_run_and_leaves_a_good_checkpoi
 
 def test_after_bad_numbers_a_lower_rate_and_an_earlier_step_can_be_asked_for(bench: Any) -> None:
     directory = bench.make("lower", **{**LITTLE, "steps": 8, "log_every": 1})
-    interrupted_at(directory, 8)
+    interrupted_at(bench, directory, 8)
     directory.forget_result()
-    result = bench.run(directory, lr_scale=0.5, resume_step=4)
+    shutil.rmtree(directory.root / directory.checkpoint_name(8))
+    rate = directory.read_order().settings["learning_rate"]
+    result = bench.run(directory, learning_rate=rate / 2)
     assert (result.status, result.step) == ("completed", 8)
     rates = {row["step"]: row["lr"] for row in rows(directory)}
     whole = bench.make("whole", **{**LITTLE, "steps": 8, "log_every": 1})
@@ -293,8 +294,6 @@ def test_a_signal_ends_the_run_after_one_step_and_one_save(
     result = bench.run(directory)
     sender.join()
     assert result.status == "interrupted"
-    assert result.failure is not None
-    assert number.name in result.failure.message
     assert result.checkpoint is not None
     assert result.checkpoint.step == result.step
     assert len(directory.store().entries()) == 1
@@ -313,54 +312,30 @@ def test_a_deadline_ends_the_run_like_a_signal(bench: Any) -> None:
     directory = bench.make("deadline", **{**LITTLE, "steps": 100_000, "save_every": 50_000})
     seconds = itertools.count()  # a second passes with each look: the loop looks once a step
     stop = StopFlag(5, clock=lambda: float(next(seconds)))
-    result = train(bench.volume, directory.key, execution=Execution(threads=1), stop=stop)
+    result = bench.run(directory, stop=stop)
     assert result.status == "interrupted"
-    assert result.failure is not None
-    assert "deadline" in result.failure.message
     assert result.checkpoint is not None
     assert result.checkpoint.step == result.step > 0
 
 
-@pytest.mark.parametrize("background", [False, True])
-def test_an_exception_from_outside_saves_records_and_goes_on(bench: Any, background: bool) -> None:
-    """Modal throws this into a preempted container: returning would call it done."""
-
-    class Preempted(CountingFlag):
-        @property
-        def reason(self) -> str | None:
-            if super().reason:
-                raise KeyboardInterrupt
-            return None
-
-    directory = bench.make("preempted", **LITTLE)
-    how = Execution(threads=1, background_saves=background)
-    with pytest.raises(KeyboardInterrupt):
-        train(bench.volume, "preempted", execution=how, stop=Preempted(6))
-    result = directory.read_result()
-    assert result is not None
-    assert (result.status, result.step) == ("interrupted", 6)
-    assert result.checkpoint is not None
-    assert result.checkpoint.step == 6
-
-
-def test_a_damaged_newest_checkpoint_is_passed_over_and_said(bench: Any) -> None:
+def test_from_the_checkpoint_before_a_damaged_one_it_ends_with_the_very_same_weights(
+    bench: Any,
+) -> None:
     whole, broken = bench.make("whole", **LITTLE), bench.make("broken", **LITTLE)
     bench.run(whole)
-    interrupted_at(broken, 8)
+    interrupted_at(bench, broken, 8)
     newest = broken.checkpoints_path / "step-00000008" / "model.safetensors"
     content = bytearray(newest.read_bytes())
     content[-1] ^= 1
     newest.write_bytes(content)
     assert bench.run(broken).status == "completed"
     assert differing(weights(whole), weights(broken)) == []
-    log = broken.log_path.read_text(encoding="utf-8")
-    assert "step-00000008 is passed over" in log
-    assert "Resuming at step 4" in log
+    assert [row["step"] for row in rows(broken)] == [3, 6, 9, 12]
 
 
 def test_a_torn_line_of_metrics_is_repaired(bench: Any) -> None:
     directory = bench.make("torn", **LITTLE)
-    interrupted_at(directory, 8)
+    interrupted_at(bench, directory, 8)
     with directory.metrics_path.open("a", encoding="utf-8") as file:
         file.write('{"step": 9, "lo')
     bench.run(directory)
@@ -373,7 +348,7 @@ def test_a_torn_line_of_metrics_is_repaired(bench: Any) -> None:
     ]
 
 
-def test_an_error_nobody_expected_is_recorded_and_raised_again(bench: Any) -> None:
+def test_an_error_nobody_expected_is_raised_and_the_checkpoint_before_it_stays(bench: Any) -> None:
     class Broken(DiffusionTask):
         def loss(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> BatchLoss:
             if len(looks) == 5:
@@ -384,14 +359,9 @@ def test_an_error_nobody_expected_is_recorded_and_raised_again(bench: Any) -> No
     looks: list[int] = []
     directory = bench.make("surprise", **LITTLE)
     with pytest.raises(ZeroDivisionError, match="as it happens"):
-        train(bench.volume, "surprise", execution=Execution(threads=1), tasks={"dit": Broken})
-    result = directory.read_result()
-    assert result is not None
-    assert result.failure is not None
-    assert (result.status, result.failure.failure_class) == ("failed", FailureClass.UNKNOWN)
-    assert "ZeroDivisionError" in result.failure.message
-    assert result.checkpoint is not None
-    assert result.checkpoint.step == 4
+        bench.run(directory, tasks={"dit": Broken})
+    (checkpoint,) = directory.checkpoints_path.glob("step-*")
+    assert checkpoint.name == "step-00000004"
 
 
 @pytest.mark.parametrize("background", [False, True])
@@ -399,7 +369,7 @@ def test_a_full_disk_fails_by_name_and_keeps_the_last_checkpoint(
     bench: Any, background: bool
 ) -> None:
     directory = bench.make("full", **LITTLE)
-    interrupted_at(directory, 4)
+    interrupted_at(bench, directory, 4)
     with largest_file(10_000):
         result = bench.run(directory, background_saves=background)
     assert result.status == "failed"
@@ -424,12 +394,12 @@ def largest_file(count: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, before)
 
 
-def test_a_change_of_threads_is_said(bench: Any) -> None:
+def test_a_change_of_threads_is_said(bench: Any, capsys: pytest.CaptureFixture[str]) -> None:
     directory = bench.make("threads", **{**LITTLE, "steps": 5})
-    interrupted_at(directory, 4)
+    interrupted_at(bench, directory, 4)
     bench.run(directory, threads=2)
     torch.set_num_threads(1)
-    log = directory.log_path.read_text(encoding="utf-8")
+    log = capsys.readouterr().out
     assert "threads was 1 and is 2: the weights will differ in the last bits" in log
 
 
@@ -465,21 +435,18 @@ def address_space_left(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def test_a_training_that_is_not_on_the_volume_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no training 0123"):
-        train(tmp_path, "0123")
-
-
 def test_a_dataset_of_another_size_is_refused(bench: Any) -> None:
-    bench.make("size", image_size=32)
-    with pytest.raises(ConfigError, match="16 px, the training 32 px"):
-        bench.run(TrainingDirectory.local(bench.volume, "size"))
+    result = bench.run(bench.make("size", image_size=32))
+    assert result.failure is not None
+    assert "16 px, the training 32 px" in result.failure.message
 
 
-def test_lines_of_the_log_have_the_agreed_form(bench: Any) -> None:
+def test_lines_of_the_log_have_the_agreed_form(
+    bench: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     directory = bench.make("log", **LITTLE)
     bench.run(directory)
-    lines = directory.log_path.read_text(encoding="utf-8").splitlines()
+    lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if "Step 6/12" in line]
     stamp, level, step, loss, rate, speed = line.split(" | ")
     assert len(stamp) == len("2026-02-28 12:45:30")
@@ -491,19 +458,6 @@ def test_lines_of_the_log_have_the_agreed_form(bench: Any) -> None:
     assert speed.endswith(" steps/s")
 
 
-def test_older_checkpoints_go_when_newer_ones_are_safe(bench: Any) -> None:
-    order: list[str] = []
-    directory = bench.make("kept", **{**LITTLE, "keep_last": 1, "validate_every": 100})
-
-    def after_save() -> None:
-        order.append(
-            ",".join(sorted(p.name for p in directory.checkpoints_path.iterdir() if p.is_dir()))
-        )
-
-    train(bench.volume, "kept", execution=Execution(threads=1), after_save=after_save)
-    assert order == ["step-00000004", "step-00000004,step-00000008", "step-00000008,step-00000012"]
-
-
 def test_the_loop_goes_on_while_a_checkpoint_is_written_and_what_is_written_stays_as_it_was(
     bench: Any,
 ) -> None:
@@ -513,15 +467,17 @@ def test_the_loop_goes_on_while_a_checkpoint_is_written_and_what_is_written_stay
     bench.run(at_once)
     seen: list[int] = []
 
-    def after_save() -> None:
-        saved = 4 * (len(seen) + 1)
-        deadline = time.monotonic() + 300
-        while (reached := int(rows(beside)[-1]["step"])) < min(saved + 2, 12):
-            assert time.monotonic() < deadline, "the loop waited for the checkpoint"
-        seen.append(reached)
+    class Slow(RunPoints):
+        """Keeps a point when the loop is two steps further."""
 
-    how = Execution(threads=1, background_saves=True)
-    result = train(bench.volume, "beside", execution=how, after_save=after_save)
+        def keep(self, point: Point) -> None:
+            deadline = time.monotonic() + 300
+            while (reached := int(rows(beside)[-1]["step"])) < min(point.step + 2, 12):
+                assert time.monotonic() < deadline, "the loop waited for the checkpoint"
+            seen.append(reached)
+            super().keep(point)
+
+    result = bench.run(beside, points=Slow, background_saves=True)
     assert result.checkpoint is not None
     assert result.checkpoint.step == 12
     assert len(seen) == 3
@@ -533,5 +489,5 @@ def test_every_kind_of_task_is_made_from_configuration_and_classes(
     bench: Any, synthetic_cats: Path
 ) -> None:
     make: Callable[[TrainingConfig, int], DiffusionTask] = DiffusionTask
-    config = bench.make("any").read_spec().settings
+    config = config_of(bench.make("any").read_order().settings)
     assert make(config, 8).build().null_class == len(load(synthetic_cats, bench.dataset).classes)

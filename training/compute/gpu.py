@@ -8,7 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["gpu_names"]
+__all__ = ["USUAL_GPU", "gpu_names"]
+
+USUAL_GPU: Final = "A10G"
+"""What is trained on where there is a choice and nobody made one."""
 
 _MOST: Final = {
     **dict.fromkeys(("T4", "L4", "A100", "A100-40GB", "A100-80GB", "L40S"), 8),

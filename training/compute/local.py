@@ -4,24 +4,21 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from training.compute import image, proof
+from training.compute import proof
 from training.compute.interpreter import interpreter_for
 from training.compute.port import Auth, Launch, Shipped, TrainingStatus, status_of
 from training.compute.recipe import Hardware, Recipe
-from training.compute.starting import stage, words_of_runner
-from training.learn.config import Execution
+from training.compute.starting import words_of_runner
+from training.declare.source import stage_source
 from training.runner.order import Order
-from training.store.adjustments import write_adjustments
 from training.store.directory import TrainingDirectory
 from training.store.durable import disk_errors
 from training.store.lock import acquire, is_held, write_owner
-from training.store.spec import Spec
 
 __all__ = ["LocalCompute"]
 
@@ -35,12 +32,11 @@ class LocalCompute:
 
     Args:
         root: The directory of the volume.
-        python: The interpreter to train with.
+        track: The tracker that shows what is started here as well; None: none does.
     """
 
-    def __init__(self, root: Path, python: str = sys.executable) -> None:
-        self._root = root.absolute()
-        self._python = python
+    def __init__(self, root: Path, track: str | None = None) -> None:
+        self._root, self._track = root.absolute(), track
 
     @property
     def name(self) -> str:
@@ -55,43 +51,8 @@ class LocalCompute:
         """Nothing is needed here."""
         return Auth(valid=True, evidence="not needed: local compute has no account", needed=False)
 
-    def hourly_rate(self) -> None:
+    def hourly_rate(self, gpu: str) -> None:
         """This machine costs nothing."""
-
-    def image_fingerprint(self) -> str:
-        """Digest of requirements, interpreter and source."""
-        return image.fingerprint()
-
-    def image_status(self) -> str | None:
-        """The proof for the fingerprint of now, in words."""
-        proof = image.read_proof(self._root, self.image_fingerprint())
-        return None if proof is None else proof.described()
-
-    def build_image(self, log: Callable[[str], None], cancelled: threading.Event) -> str:
-        """Import every module in a clean interpreter and take two training steps there."""
-        return image.prove(
-            self._root, python=self._python, log=log, cancelled=cancelled
-        ).described()
-
-    def launch(self, spec: Spec, execution: Execution) -> Launch:
-        """Start the training process, or attach to the one that runs.
-
-        Raises:
-            DiskFull: There is no room for the training's directory.
-        """
-        directory = self._directory(spec.key)
-        with _taken(directory) as lock:
-            if lock is None:
-                return Launch(owner=_owner(directory), attached=True)
-            directory.write_spec(spec)
-            write_adjustments(directory, execution)
-            # -P: the directory it stands in may have a `training/` too, which is not meant
-            words = [self._python, "-P", "-m", "training", "train"]
-            words += ["--volume", str(self._root), "--key", spec.key, "--lock-fd", str(lock)]
-            package = str(Path(__file__).resolve().parents[2])
-            path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
-            environment = {**os.environ, "PYTHONPATH": path}
-            return self._begun(directory, lock, words, environment)
 
     def start(
         self,
@@ -112,10 +73,12 @@ class LocalCompute:
                 return Launch(owner=_owner(directory), attached=True)
             interpreter = interpreter_for(order.parts.requirements)
             with disk_errors(directory.path):
-                stage(source, self._root / directory.source_name)
+                stage_source(source, directory.volume, order.key)
                 options = ["--lock-fd", str(lock)]
                 if deadline_seconds is not None:
                     options += ["--deadline", str(deadline_seconds)]
+                if self._track is not None:
+                    options += ["--track", self._track]
                 words = words_of_runner(self._root, order.key, interpreter, *options)
             directory.write_order(order)
             return self._begun(directory, lock, words, dict(os.environ))

@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from training.compute.recipe import Hardware, Recipe
-from training.learn.config import Execution
 from training.runner.ending import Ending
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory
-from training.store.result import Result
-from training.store.spec import Spec
 
 __all__ = [
     "Auth",
@@ -70,8 +67,7 @@ class TrainingStatus:
 
     Attributes:
         said: The error it ended with, where the platform tells one that the volume does not.
-        result: How the last attempt ended, where that was read for this status.
-        ending: The same of a declared training.
+        ending: How the last attempt ended, where that was read for this status.
     """
 
     state: State
@@ -82,16 +78,19 @@ class TrainingStatus:
     images_per_second: float | None = None
     steps_per_second: float | None = None
     said: str = ""
-    result: Result | None = None
     ending: Ending | None = None
 
 
 class Shipped(Protocol):
-    """The files that a declared training is started from."""
+    """The files that a training is started from."""
 
     @property
     def digest(self) -> str:
         """Of names and bytes: the part ``source`` of its key."""
+
+    @property
+    def beside(self) -> "Shipped | None":
+        """What is shipped too and in no key; None: nothing."""
 
     def stage(self, directory: Path) -> None:
         """Copy them to a new directory, with their names below it."""
@@ -119,28 +118,15 @@ class Compute(Protocol):
             Unreachable: Nobody answers.
         """
 
-    def hourly_rate(self) -> HourlyRate | None:
-        """What an hour of training costs; None where it costs nothing, or nobody says it."""
+    def hourly_rate(self, gpu: str) -> HourlyRate | None:
+        """What an hour of training costs; None where it costs nothing, or nobody says it.
 
-    def image_fingerprint(self) -> str:
-        """Digest of what the image is made of."""
-
-    def image_status(self) -> str | None:
-        """The proof that the image of this fingerprint works, in words; None without one."""
-
-    def build_image(self, log: Callable[[str], None], cancelled: threading.Event) -> str:
-        """Build and prove the image; returns the proof in words.
-
-        Raises:
-            ImageError: A module or a requirement is missing.
-            Interrupted: ``cancelled`` was set.
+        Args:
+            gpu: What is trained on.
         """
 
-    def launch(self, spec: Spec, execution: Execution) -> Launch:
-        """Start a training, or attach to it when it runs; never two for one key."""
-
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
-        """The proof that a declared training can run, in words; None without one.
+        """The proof that a training can run, in words; None without one.
 
         Reads one file of the volume, kept under `recipe.proof_digest`, and asks nobody else.
 
@@ -172,7 +158,7 @@ class Compute(Protocol):
     def start(
         self, order: Order, source: Shipped, hardware: Hardware, deadline_seconds: float | None
     ) -> Launch:
-        """Start a declared training, or attach to it when it runs; never two for one key.
+        """Start a training, or attach to it when it runs; never two for one key.
 
         The order is written anew, as what it is judged by and what is kept may have changed. The
         source is staged when the volume does not hold it yet.
@@ -189,7 +175,7 @@ class Compute(Protocol):
         """
 
     def status(self, key: str) -> TrainingStatus:
-        """How far a training is, of whatever kind."""
+        """How far a training is."""
 
     def stop(self, key: str) -> bool:
         """Ask a training to save and end; False when none runs."""
@@ -203,45 +189,33 @@ def status_of(directory: TrainingDirectory, *, owner: str | None) -> TrainingSta
         owner: Who works on it now, as its compute knows; None: nobody does.
     """
     order = directory.read_order()
-    if order is not None:
-        return _status_of_order(directory, order, owner)
-    result = None if owner is not None else directory.read_result()
-    spec, row = directory.read_spec(), directory.last_metrics() or {}
-    step = _number(row, "step")
-    return TrainingStatus(
-        state="running" if owner is not None else _ended(directory, result, began=bool(row)),
-        owner=owner or "",
-        step=result.step if result else None if step is None else int(step),
-        target=None if spec is None else spec.settings.steps,
-        loss=_number(row, "loss"),
-        images_per_second=_number(row, "images_per_second"),
-        steps_per_second=_number(row, "steps_per_second"),
-        result=result,
-    )
-
-
-def _status_of_order(
-    directory: TrainingDirectory, order: Order, owner: str | None
-) -> TrainingStatus:
     ending = None if owner is not None else directory.read_ending()
-    row = directory.last_metrics("step") or {}
+    rows = directory.last_rows()
+    row = _newest(rows, "step")
+    loss = _newest(rows, "loss")
     step = _number(row, "step")
     return TrainingStatus(
         state="running" if owner is not None else _ended(directory, ending, began=bool(row)),
         owner=owner or "",
         step=ending.step if ending else None if step is None else int(step),
-        target=order.target_step,
-        loss=_number(row, "loss"),
-        steps_per_second=_number(row, "steps_per_second"),
+        target=None if order is None else order.target_step,
+        loss=_number(loss, "loss"),
+        images_per_second=_number(loss, "images_per_second"),
+        steps_per_second=_number(loss, "steps_per_second"),
         ending=ending,
     )
 
 
-def _ended(directory: TrainingDirectory, result: Result | Ending | None, *, began: bool) -> State:
-    if result is None:
+def _newest(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """The newest row that holds a number; empty without one."""
+    return next((row for row in reversed(rows) if name in row), {})
+
+
+def _ended(directory: TrainingDirectory, ending: Ending | None, *, began: bool) -> State:
+    if ending is None:
         return "interrupted" if began or directory.attempts or directory.lease else "absent"
-    # a result older than the newest attempt is of another attempt: the newest one was killed
-    return "interrupted" if result.attempts < directory.attempts else result.status
+    # an ending older than the newest attempt is of another attempt: the newest one was killed
+    return "interrupted" if ending.attempts < directory.attempts else ending.status
 
 
 def _number(row: dict[str, Any], name: str) -> float | None:

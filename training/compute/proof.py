@@ -20,7 +20,8 @@ from typing import Any
 from training.compute.interpreter import VARIABLE, Interpreter, interpreter_for
 from training.compute.port import Shipped
 from training.compute.recipe import Recipe, proof_digest
-from training.compute.starting import stage, words_of_runner
+from training.compute.starting import words_of_runner
+from training.declare.source import stage_source
 from training.errors import ImageError, Interrupted
 from training.runner.ending import Ending
 from training.runner.order import Order
@@ -111,7 +112,7 @@ def _described(proof: dict[str, Any]) -> str:
 
 
 def _compile(source: Shipped, place: Path, interpreter: Interpreter) -> None:
-    stage(source, place)
+    source.stage(place)
     files = [str(path) for path in sorted(place.rglob("*.py"))]
     if not files:
         return
@@ -142,7 +143,7 @@ def _carried(
     """The step that the smoke training came to."""
     volume = scratch / "volume"
     directory = TrainingDirectory.local(volume, smoke.key)
-    stage(source, volume / directory.source_name)
+    stage_source(source, directory.volume, smoke.key)
     directory.write_order(smoke)
     for name in _read_by(smoke):
         (volume / name).parent.mkdir(parents=True, exist_ok=True)

@@ -12,10 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from training.compute.interpreter import Interpreter
-from training.compute.port import Shipped
-from training.store.durable import sync_directory, temporary_directory
+from training.store.durable import temporary_directory
 
-__all__ = ["stage", "words_of_runner"]
+__all__ = ["contract_of", "programs_of", "words_of_runner"]
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _CONTRACT = _PACKAGE / "training" / "contract.py"
@@ -38,32 +37,21 @@ def words_of_runner(root: Path, key: str, interpreter: Interpreter, *options: st
         interpreter: What ``python`` means to the script; programs beside it are found as well.
         options: Further words, such as ``--lock-fd 3``.
     """
-    words = ["--volume", str(root), "--key", key, "--contract", str(_contract(root))]
-    for each in (_named_python(root, interpreter), Path(interpreter.path).parent):
-        words += ["--programs", str(each)]
+    words = ["--volume", str(root), "--key", key, "--contract", contract_of(root)]
+    for each in programs_of(root, interpreter):
+        words += ["--programs", each]
     return [sys.executable, "-c", _PROGRAM, str(_PACKAGE), *words, *options]
 
 
-def stage(source: Shipped, target: Path) -> None:
-    """Copy what a script is started from, whole or not at all; what is there already stays.
-
-    Args:
-        source: The files.
-        target: The directory that holds them afterwards.
-    """
-    if target.is_dir():
-        return
-    with temporary_directory(target.parent, target.name) as made:
-        files = made / "files"
-        source.stage(files)
-        files.replace(target)
-        sync_directory(target.parent)
+def programs_of(root: Path, interpreter: Interpreter) -> tuple[str, ...]:
+    """What comes first on the path of a script that is to run under an interpreter."""
+    return (str(_named_python(root, interpreter)), str(Path(interpreter.path).parent))
 
 
-def _contract(root: Path) -> Path:
+def contract_of(root: Path) -> str:
     """A directory with a package ``training`` in it that holds the contract alone."""
     files = {"training/__init__.py": _SAYS.encode(), "training/contract.py": _CONTRACT.read_bytes()}
-    return _kept(root / "programs", files)
+    return str(_kept(root / "programs", files))
 
 
 def _named_python(root: Path, interpreter: Interpreter) -> Path:

@@ -1,5 +1,6 @@
 """Whether the files, pins and trainings that a declaration names are there."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -28,20 +29,20 @@ def check_files(training: "Training") -> None:
     if not training.folder.is_dir():
         raise _error(training, "root", f"there is no folder {training.folder}", "correct root=")
     _check_data(training)
+    shipped: list[Path] = []
     for argument, entries in (("source", training.source), ("beside", training.beside)):
         try:
-            files = files_of(training.folder, entries, training.apart)
+            shipped += files_of(training.folder, entries, training.apart)
         except SourceError as error:
             raise _error(training, argument, error.message, error.fix) from error
-        if argument == "source":
-            _check_script(training, files)
+    _check_script(training, shipped)
     try:
         pins_of(training.folder, training.requirements)
     except RequirementError as error:
         raise _error(training, "requirements", error.message, error.fix) from error
 
 
-def _check_script(training: "Training", files: tuple[Path, ...]) -> None:
+def _check_script(training: "Training", files: Sequence[Path]) -> None:
     """What the command names and what lies beside the declaration has to be shipped."""
     if training.shell:
         return

@@ -42,11 +42,13 @@ class Source:
         root: The folder.
         files: Absolute paths, sorted by their names below it.
         digest: Of names and bytes: the part ``source`` of a key.
+        beside: What is shipped too and in no key.
     """
 
     root: Path
     files: tuple[Path, ...]
     digest: str
+    beside: "Source | None" = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +79,11 @@ class Source:
 
 
 def source_of(
-    root: Path, entries: str | Sequence[str], hashes: Hashes, apart: Sequence[Path] = ()
+    root: Path,
+    entries: str | Sequence[str],
+    hashes: Hashes,
+    apart: Sequence[Path] = (),
+    beside: str | Sequence[str] = (),
 ) -> Source:
     """The files that entries name, with their digest.
 
@@ -86,12 +92,15 @@ def source_of(
         entries: Files, folders and globs.
         hashes: Remembers digests.
         apart: Folders and files that are left out of folders and globs.
+        beside: What is shipped too and in no key.
 
     Raises:
         SourceError: One names nothing, or what cannot be shipped.
     """
     files = files_of(root, entries, apart)
-    return Source(root, files, hashes.of_source(root, files))
+    more = files_of(root, beside, (*apart, *files)) if beside else ()
+    shipped = Source(root, more, hashes.of_source(root, more)) if more else None
+    return Source(root, files, hashes.of_source(root, files), shipped)
 
 
 def files_of(
@@ -113,28 +122,42 @@ def files_of(
 def stage_source(source: "Shipped", volume: Volume, key: str) -> None:
     """Put the source of a training where its runner takes it from, on any volume; whole.
 
-    What is there already stays: the same key has the same source.
+    What is there already stays: the same key has the same source. What is shipped beside it is in
+    no key, and is that of now at each launch.
 
     Raises:
         SourceError: A file was changed since the digest was made.
         DiskFull: There is no room.
     """
     layout = _Staged(key)
-    if volume.exists(layout.staged_name):
-        return
-    place = volume.local_root / layout.name if volume.local_root is not None else None
+    if not volume.exists(layout.staged_name):
+        _stage(source, volume, layout.source_name, layout.staged_name)
+    beside, staged = source.beside, layout.beside_staged_name
+    if beside is not None and not _is_staged(beside, volume, staged):
+        volume.remove(staged)
+        _stage(beside, volume, layout.beside_name, staged)
+
+
+def _is_staged(source: "Shipped", volume: Volume, record: str) -> bool:
+    return volume.exists(record) and source.digest.encode() in volume.read_bytes(record)
+
+
+def _stage(source: "Shipped", volume: Volume, name: str, record: str) -> None:
+    root = volume.local_root
     with ExitStack() as stack:
-        if place is None:
+        if root is not None:
+            place = (root / name).parent
+        else:
             place = Path(stack.enter_context(TemporaryDirectory(prefix="source-")))
         made = stack.enter_context(temporary_directory(place, "source"))
-        source.stage(made / layout.source_name)
-        if volume.local_root is not None:
-            replace_directory(made / layout.source_name, volume.local_root / layout.source_name)
+        source.stage(made / name)
+        if root is not None:
+            replace_directory(made / name, root / name)
         else:
-            volume.upload(made, layout.source_name)
+            volume.remove(name)
+            volume.upload(made, name)
     # last, so that what a kill left half is done again
-    content = json.dumps({"digest": source.digest}) + "\n"
-    volume.write_bytes(layout.staged_name, content.encode())
+    volume.write_bytes(record, (json.dumps({"digest": source.digest}) + "\n").encode())
 
 
 @dataclass(frozen=True)

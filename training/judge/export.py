@@ -10,20 +10,21 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from training.data.shard import read_manifest, verify
+from training.data.shard import DatasetManifest, read_manifest, verify
 from training.errors import CheckpointError, ConfigError, DatasetError
 from training.judge.sampling import grid_png, sample
-from training.learn.config import TrainingConfig
+from training.learn.config import TrainingConfig, config_of
 from training.learn.diffusion import DiffusionTask
 from training.learn.dit import TinyDiT
 from training.learn.loop import TASKS
 from training.learn.randomness import generator
+from training.runner.checkpoints import Checkpoint
+from training.runner.order import Order
 from training.store.directory import TrainingDirectory
 from training.store.durable import write_whole
 from training.store.fit import check_fit
-from training.store.manifest import Entry
 from training.store.names import step_name
-from training.store.spec import Spec
+from training.store.weights import read_weights
 
 Report: TypeAlias = Callable[[str], None]
 
@@ -33,26 +34,28 @@ class Weights:
     """Averaged weights and what is needed to use them.
 
     Attributes:
-        spec: What was trained.
-        classes: Names of the classes, in the order of their indices.
+        key: The training.
+        config: All settings.
+        dataset: What was learned from.
         step: Steps done.
         tensors: By parameter name.
     """
 
-    spec: Spec
-    classes: tuple[str, ...]
+    key: str
+    config: TrainingConfig
+    dataset: DatasetManifest
     step: int
     tensors: dict[str, Tensor]
 
     @property
-    def config(self) -> TrainingConfig:
-        """All settings."""
-        return self.spec.settings
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their indices."""
+        return self.dataset.classes
 
     @property
     def synthetic(self) -> bool:
         """Whether the photos were drawings."""
-        return self.spec.kind == "synthetic"
+        return self.dataset.kind == "synthetic"
 
 
 def weights_of(
@@ -71,51 +74,57 @@ def weights_of(
         DatasetError: Its dataset, which names the classes, is gone.
         CheckpointError: It has no valid checkpoint, or that of `step` is not valid.
     """
-    spec, classes = _spec_and_classes(directory)
-    model = TASKS[spec.settings.model](spec.settings, len(classes)).build()
-    store = directory.store(spec)
+    order, dataset = _order_and_dataset(directory)
+    config = config_of(order.settings)
+    model = TASKS[config.model](config, len(dataset.classes)).build()
+    store = directory.store(order)
     refused = _Refused()
     _add_the_last(directory, refused)
     entries = [each for each in store.entries(refused.add) if step in (None, each.step)]
     _check_average(entries, directory.key, average)
     for entry in reversed(entries):
         try:
-            tensors, _ = store.read(entry, only=[average])
-            check_fit(entry.path, tensors, {average: dict(model.named_parameters())})
+            tensors = read_weights(entry, average)
+            check_fit(entry.path, {average: tensors}, {average: dict(model.named_parameters())})
         except CheckpointError as error:
-            refused.add(entry.path, error.message)
+            refused.add(entry.path.name, error.message)
             continue
         if step is None:
             refused.tell(report, entry.path.name)
-        return Weights(spec, classes, entry.step, tensors[average])
+        return Weights(order.key, config, dataset, entry.step, tensors)
     raise _nothing_valid(directory, refused, step)
 
 
-def _spec_and_classes(directory: TrainingDirectory) -> tuple[Spec, tuple[str, ...]]:
-    spec = directory.read_spec()
-    if spec is None:
+def _order_and_dataset(directory: TrainingDirectory) -> tuple[Order, DatasetManifest]:
+    order = directory.read_order()
+    if order is None:
         raise ConfigError(
             f"no training {directory.key} in {directory.root}",
             fix=f"python -m training list --volume {directory.root}",
         )
-    if read_manifest(directory.root, spec.data) is None:
+    if order.name not in TASKS:
+        raise ConfigError(
+            f"training {directory.key} is of {order.name}, which is no model of ours",
+            fix=f"its checkpoints are in {directory.checkpoints_path}; its own script reads them",
+        )
+    if read_manifest(directory.root, order.data) is None:
         raise DatasetError(
-            f"dataset {spec.data[:12]} ({spec.label}) of training {directory.key} is not in "
+            f"dataset {order.data[:12]} ({order.label}) of training {directory.key} is not in "
             f"{directory.root}, and it names the classes",
             fix="bring it back: python -m training prepare FOLDER, with the photos as they were",
             code="dataset_missing",
         )
     # names that were changed since would be written into the model
-    return spec, verify(directory.root, spec.data).classes
+    return order, verify(directory.root, order.data)
 
 
 def _add_the_last(directory: TrainingDirectory, refused: "_Refused") -> None:
     """The checkpoint that the training ended with, where it is gone."""
-    result = directory.read_result()
-    last = result.checkpoint if result is not None else None
+    ending = directory.read_ending()
+    last = ending.checkpoint if ending is not None else None
     if last is not None and not directory.holds(last):
-        path = directory.root / last.path
-        refused.add(path, f"checkpoint {path.name} is gone, and the training ended with it")
+        name = Path(last.path).name
+        refused.add(name, f"checkpoint {name} is gone, and the training ended with it")
 
 
 @dataclass
@@ -124,8 +133,8 @@ class _Refused:
 
     reasons: dict[str, str] = field(default_factory=dict)
 
-    def add(self, path: Path, why: str) -> None:
-        self.reasons[path.name] = why
+    def add(self, name: str, why: str) -> None:
+        self.reasons[name] = why
 
     def tell(self, report: Report, used: str) -> None:
         """Say what is newer than the one that is used."""
@@ -139,7 +148,7 @@ def _nothing_valid(
 ) -> CheckpointError:
     go_on = f"python -m training train --volume {directory.root} --key {directory.key}"
     if step is None:
-        listed = "".join(f"\n  {each}" for each in refused.reasons.values())
+        listed = "".join(f"\n  {name}: {why}" for name, why in refused.reasons.items())
         return CheckpointError(f"{directory.key} has no valid checkpoint{listed}", fix=go_on)
     why = refused.reasons.get(step_name(step), "there is none")
     return CheckpointError(
@@ -148,9 +157,9 @@ def _nothing_valid(
     )
 
 
-def _check_average(entries: Sequence[Entry], key: str, average: str) -> None:
+def _check_average(entries: Sequence[Checkpoint], key: str, average: str) -> None:
     """Whether the training has such an average; one checkpoint may lack it all the same."""
-    files = {name for entry in entries for name in entry.manifest.files}
+    files = {name for entry in entries for name in entry.files}
     averages = sorted(name.removesuffix(".safetensors") for name in files if name[:3] == "ema")
     if entries and average not in averages:
         raise ConfigError(
@@ -203,14 +212,14 @@ def export(
         "config": weights.config.model_dump_json(),
         "classes": json.dumps(weights.classes),
         "training_key": directory.key,
-        "dataset": weights.spec.data,
+        "dataset": weights.dataset.digest,
         "step": str(weights.step),
         "source": "SYNTHETIC" if weights.synthetic else "photos",
     }
-    result = directory.read_result()
-    if result is not None and result.step == weights.step and "temperature" in result.metrics:
+    ending = directory.read_ending()
+    if ending is not None and ending.step == weights.step and "temperature" in ending.numbers:
         # scores divided by it give probabilities that can be believed
-        about["temperature"] = str(result.metrics["temperature"])
+        about["temperature"] = str(ending.numbers["temperature"])
     write_whole(
         out.absolute(), save({k: v.contiguous() for k, v in weights.tensors.items()}, about)
     )
@@ -266,7 +275,7 @@ def _noise(count: int, size: int, seed: int) -> Tensor:
 def _grid(weights: Weights, images: Tensor) -> bytes:
     """The samples as one picture that says what drew them."""
     caption = "SYNTHETIC" if weights.synthetic else ""
-    about = [("training", weights.spec.key), ("step", str(weights.step))]
+    about = [("training", weights.key), ("step", str(weights.step))]
     about += [("source", caption)] if caption else []
     return grid_png(images, caption=caption, about=about)
 

@@ -1,13 +1,12 @@
 """What stops a training at once, and what decides at its end whether it is any good."""
 
-import dataclasses
 import math
 from collections.abc import Mapping
 
 from training.errors import LossCollapsed, LossDiverged, LossNotFinite
 from training.learn.config import TrainingConfig
 from training.runner.gates import Gate
-from training.store.result import Verdict
+from training.runner.keep import Keep
 
 COLLAPSE_RATIO = 1e-4
 COLLAPSE_STEPS = 100
@@ -18,7 +17,9 @@ is its own input.
 SMALLEST_SIGNAL = 1e-4
 DIVERGENCE_RATIO = 10.0
 
-LOWER_RATE = "resume from the last checkpoint with a lower rate: lr_scale 0.5 in adjustments.json"
+LOWER_RATE = (
+    "resume from the last checkpoint with a lower rate: learning_rate_scale 0.5 in adjustments.json"
+)
 
 MINIMUM_CORRELATION = 0.5
 """Neighbouring pixels of real photos correlate by 0.86 and more, those of noise by 0."""
@@ -106,8 +107,9 @@ def completed(measured: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def verdicts_of(config: TrainingConfig, metrics: Mapping[str, float]) -> list[Verdict]:
-    """What the gates of a configuration give for these measurements."""
-    numbers = completed(metrics)
-    given = [gate.verdict(numbers) for gate in gates_of(config)]
-    return [Verdict.model_validate(dataclasses.asdict(verdict)) for verdict in given]
+def keep_of(config: TrainingConfig) -> Keep:
+    """Which checkpoints a configuration keeps: the last, the best, each K-th."""
+    last, every = config.keep_last, config.keep_every
+    if config.model == "dit":
+        return Keep(last, "validation_loss", "lowest", every)
+    return Keep(last, "accuracy", "highest", every)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from training.errors import ConfigError
 from training.learn.presets import PRESETS
 
-__all__ = ["Execution", "TrainingConfig", "resolve"]
+__all__ = ["Execution", "TrainingConfig", "config_of", "resolve"]
 
 _Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 _Beta = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -92,12 +92,16 @@ class Execution(BaseModel):
     background_saves: bool | None = Field(
         None, description="go on while a checkpoint is written; None: on GPU only"
     )
-    deadline_seconds: float | None = Field(None, gt=0.0, description="save and stop after this")
-    lr_scale: float = Field(1.0, gt=0.0, le=1.0, description="below 1 after a numeric failure")
-    resume_step: int | None = Field(None, ge=0, description="resume from at most this step")
-    track: Literal["tensorboard", "mlflow"] | None = Field(
-        None, description="show metrics and samples in this tracker as well"
-    )
+
+
+def config_of(settings: Mapping[str, object]) -> TrainingConfig:
+    """The configuration among the settings that a script is given.
+
+    Raises:
+        ValidationError: They are not those of a training.
+    """
+    fields = TrainingConfig.model_fields
+    return TrainingConfig.model_validate({k: v for k, v in settings.items() if k in fields})
 
 
 def resolve(

@@ -52,8 +52,6 @@ class Learner:
     ) -> None:
         self.config, self.device, self.group, self.task = config, device, group, task
         self.step = 0
-        self.consistent = True
-        self._scale = execution.lr_scale
         self._size = group.share(config.batch)
         self._micro = min(execution.micro_batch or self._size, self._size)
         # The first weights are drawn on the CPU, so that they are the same on every device.
@@ -117,17 +115,13 @@ class Learner:
     def _apply(self, rate: float) -> None:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        # Between the first of these lines and the last, weights, averages and step do not belong
-        # together.
-        self.consistent = False
         self._optimizer.step()
         self._optimizer.zero_grad()
         self.averages.update(self.step + 1)
         self.step += 1
-        self.consistent = True
 
     def _rate(self) -> float:
-        return self._scale * learning_rate(
+        return learning_rate(
             self.step,
             peak=self.config.learning_rate,
             steps=self.config.steps,

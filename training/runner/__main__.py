@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from training.errors import FailureClass, TrainingError
-from training.runner.call import Call
+from training.runner.call import Call, Follower
 from training.runner.carry import carry
 from training.runner.ending import Ending
 from training.runner.process import GRACE_SECONDS
@@ -39,17 +39,32 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds to save in")
     parser.add_argument("--programs", action="append", default=[], help="first on the PATH")
     parser.add_argument("--contract", default="", help="directory with training/contract.py")
+    parser.add_argument("--track", default="", help="show rows and samples in this tracker as well")
     options = parser.parse_args(words)
     layout = LocalLayout(options.volume.absolute(), options.key)
     if options.lock_fd is not None:
         os.set_inheritable(options.lock_fd, False)
-    call = Call(programs=tuple(options.programs), contract=options.contract, grace=options.grace)
+    call = Call(
+        programs=tuple(options.programs),
+        contract=options.contract,
+        grace=options.grace,
+        follower=_follower(options.track),
+    )
     try:
         with holding(layout, options.lock_fd):
             return exit_code(carry(layout.root, layout.key, Stop(options.deadline), call))
     except TrainingError as error:
         sys.stderr.write(f"error: {error.message}\n" + (f"  fix: {error.fix}\n" * bool(error.fix)))
         return EXIT_FAILED
+
+
+def _follower(track: str) -> Follower | None:
+    if not track:
+        return None
+    # it imports what trackers need, which the runner does without
+    from training.track.following import following  # noqa: PLC0415
+
+    return following(track)
 
 
 if __name__ == "__main__":

@@ -49,8 +49,12 @@ class Adjusted:
             return cls()
         try:
             stored = dict(json.loads(content))
-            if stored.pop("format", None) == FORMAT:
+            kind = stored.pop("format", None)
+            if kind == FORMAT:
                 return cls(**stored)
+            if kind is None:  # of a version that kept all of how an attempt ran
+                scale, answered = stored.get("lr_scale", 1.0), stored.get("after_attempt", 0)
+                return cls(stored.get("micro_batch"), scale, answered)
             problem = "it is of another version"
         except (ValueError, TypeError) as error:
             problem = str(error)

@@ -1,14 +1,33 @@
 """Where and how one attempt runs, as whoever starts it knows."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from training.runner.account import HEARTBEAT_SECONDS
+from training.runner.ending import Ending
+from training.runner.order import Order
 from training.runner.process import GRACE_SECONDS
+from training.store.layout import LocalLayout
 
-__all__ = ["Call", "script_base"]
+__all__ = ["Call", "Follower", "script_base"]
+
+
+class Follower(Protocol):
+    """Whoever shows a training somewhere else, while it runs; nothing that it does may raise."""
+
+    def begin(
+        self, order: Order, layout: LocalLayout, step: int, rows: Sequence[Mapping[str, float]]
+    ) -> None:
+        """Go on after a step, with the rows up to there."""
+
+    def look(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Show what is new: these rows, and the samples that are there now."""
+
+    def end(self, ending: Ending) -> None:
+        """Show how it ended."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +46,7 @@ class Call:
         scratch: Where the work directory is made; None: where the system keeps such.
         after_save: Called when the account has a new line, when checkpoints are sealed and when
             the attempt ended: a container commits its volume here.
+        follower: Sees each row and sample, and shows them somewhere else; None: nobody does.
         console: Gets the runner's lines of the log as well.
     """
 
@@ -41,6 +61,7 @@ class Call:
     scratch: Path | None = None
     after_save: Callable[[], None] = lambda: None
     console: Callable[[str], object] | None = None
+    follower: "Follower | None" = None
 
 
 def script_base(call: Call) -> dict[str, str]:

@@ -132,6 +132,8 @@ class _Attempt:
         settings = adjusted_settings(order, read_adjusted(layout.adjustments_path))
         write_whole(layout.settings_path, json.dumps(dict(settings), indent=2) + "\n")
         self._introduce(settings, step)
+        if (follower := self._call.follower) is not None:
+            follower.begin(order, layout, step, self._rows.history())
         # that hardware is used is known to others before it is: a kill takes what is not committed
         self._call.after_save()
         with work_directory(order, layout, self._call.scratch) as work:
@@ -169,6 +171,8 @@ class _Attempt:
     def _looked(self) -> Failure | None:
         """Look once at what the script wrote: rows, checkpoints, the time."""
         failure = self._rows.look()
+        if self._call.follower is not None:
+            self._call.follower.look(self._rows.fresh)
         if failure is not None:
             return failure
         try:
@@ -271,6 +275,8 @@ class _Attempt:
         to = "" if ending.target_step is None else f"/{ending.target_step}"
         reason = f": {failure.name}: {failure.message}" if failure is not None else ""
         say(f"Training {ending.status} at step {ending.step}{to}{reason}")
+        if self._call.follower is not None:
+            self._call.follower.end(ending)
         self._call.after_save()
         return ending
 
@@ -283,11 +289,12 @@ class _Attempt:
         )
         losses = {"loss_first": self._rows.first_loss, "loss_final": self._rows.final_loss}
         numbers = {
+            **{name: loss for name, loss in losses.items() if loss is not None},
             **self._rows.last,
             **finite(result),
-            **{name: loss for name, loss in losses.items() if loss is not None},
         }
-        step = int(numbers.pop("step", self._rows.step))
+        saved = 0 if self._newest is None else self._newest.step
+        step = int(numbers.pop("step", max(self._rows.step, saved)))
         seconds, began = self._account.seconds, self._from.step if self._from else 0
         checkpoint = self._store.newest_valid() if status == "completed" else self._newest
         return Ending(

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -115,6 +115,9 @@ class Store:
     def entries(self, report: Report | None = None) -> list[Checkpoint]:
         """Every checkpoint whose manifest is ours and holds together, by step."""
         saved, entries = saved_manifests(self._root), []
+        if report is not None:
+            for path in self._odd():
+                report(path.name, "it is a link or a file, not a directory")
         for step, path in self._whole():
             try:
                 entries.append(self._read(step, path, saved))
@@ -138,7 +141,8 @@ class Store:
     def prune(self, keep: Keep) -> list[Checkpoint]:
         """Delete what is not kept; those that were deleted.
 
-        One is renamed before it is emptied, so that nobody meets half of it.
+        The newest stays whatever the policy says, and what is pinned. One is renamed before it is
+        emptied, so that nobody meets half of it.
 
         Raises:
             CheckpointError: What is pinned cannot be read, so nothing may go.
@@ -148,15 +152,19 @@ class Store:
             discard(entry.path)
         return gone
 
-    def surplus(self, keep: Keep) -> list[Checkpoint]:
+    def surplus(self, keep: Keep, entries: Sequence[Checkpoint] | None = None) -> list[Checkpoint]:
         """What is not kept; nothing is deleted.
 
         The newest stays whatever the policy says, and what is pinned.
 
+        Args:
+            keep: The policy.
+            entries: What there is, where that was read already.
+
         Raises:
             CheckpointError: What is pinned cannot be read, so nothing may go.
         """
-        entries = self.entries()
+        entries = self.entries() if entries is None else entries
         kept = keep.kept({entry.step: entry.metrics for entry in entries})
         kept |= pinned_steps(self._layout.pins_path) | {entry.step for entry in entries[-1:]}
         return [entry for entry in entries if entry.step not in kept]
@@ -186,6 +194,12 @@ class Store:
                 continue
             found.append((int(number[0]), path))
         return sorted(found)
+
+    def _odd(self) -> list[Path]:
+        """What has the name of a checkpoint and is none."""
+        named = self._layout.path.glob(self._order.checkpoints.pattern)
+        odd = (path for path in named if path.is_symlink() or not path.is_dir())
+        return sorted(path for path in odd if _STEP.search(path.name) and path.name[0] != ".")
 
     def _seal(self, step: int, path: Path, metrics: Mapping[str, float]) -> Checkpoint:
         files = {}
@@ -230,9 +244,11 @@ class Store:
             raise CheckpointError(f"no {MANIFEST_FILE}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{MANIFEST_FILE} is no manifest: {error}") from error
-        if content.get("training_key") != self._order.key:
+        if content.get("format") == 1:
+            pass  # it says nothing of where it belongs: that it was saved here is proof enough
+        elif content.get("training_key") != self._order.key:
             raise CheckpointError(f"it is of training {content.get('training_key') or 'unknown'}")
-        if content.get("data") != self._order.data:
+        elif content.get("data") != self._order.data:
             raise CheckpointError(f"it learned from data {str(content.get('data'))[:12]}, not ours")
         if seal != _seal_of(content):
             raise CheckpointError(f"{MANIFEST_FILE} was changed after it was sealed")

@@ -100,7 +100,8 @@ def main(tell: int, words: list[str]) -> int:
             break  # the runner is gone, or wants an end of it
     kill_all(os.getpid(), script.pid)
     code = script.wait()
-    os.write(tell, f"{code}\n".encode())
+    with suppress(BrokenPipeError):  # nobody is left to tell: what would be said stands in the log
+        os.write(tell, f"{code}\n".encode())
     return 0
 
 

@@ -13,7 +13,16 @@ from training.runner.gates import Gate
 from training.runner.keep import Keep
 from training.store.layout import CHECKPOINTS_PATTERN
 
-__all__ = ["FORMAT", "Checkpoints", "Init", "Metrics", "Order", "Results", "read_order"]
+__all__ = [
+    "FORMAT",
+    "Checkpoints",
+    "Init",
+    "Metrics",
+    "Order",
+    "Results",
+    "damaged_order",
+    "read_order",
+]
 
 FORMAT: Final = 2
 
@@ -100,6 +109,8 @@ class Order:
         keep: Which checkpoints stay.
         retry_exit_codes: Exit codes after which trying again may help.
         image: Fingerprint of the image.
+        earlier: Of a version that kept no source, and perhaps made keys otherwise: neither can be
+            compared, and it goes on with the source of now.
     """
 
     key: str
@@ -121,6 +132,12 @@ class Order:
     keep: Keep = field(default_factory=Keep)
     retry_exit_codes: tuple[int, ...] = ()
     image: str = ""
+    earlier: bool = False
+
+    def _is_what_its_key_says(self) -> bool:
+        values = self.parts.settings.items()
+        same = all(self.settings.get(name) == value for name, value in values)
+        return same and training_key(self.parts) == self.key
 
     @property
     def data(self) -> str:
@@ -148,18 +165,23 @@ class Order:
         try:
             order = _order(json.loads(content))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ConfigError(
-                f"{where} cannot be read: {error}",
-                fix=f"rm {where}; the next run writes it again",
-                code="damaged_record",
-            ) from error
-        if training_key(order.parts) != order.key:
+            raise damaged_order(where, error) from error
+        if not order.earlier and not order._is_what_its_key_says():
             raise ConfigError(
                 f"{where} is not what key {order.key} was made of",
                 fix=f"rm {where}; the next run writes it again",
                 code="damaged_record",
             )
         return order
+
+
+def damaged_order(where: str, why: object) -> ConfigError:
+    """The error that says that an order cannot be understood."""
+    return ConfigError(
+        f"{where} cannot be read: {why}",
+        fix=f"rm {where}; the next run writes it again",
+        code="damaged_record",
+    )
 
 
 def read_order(path: Path) -> Order:

@@ -35,7 +35,7 @@ def work_directory(
     """
     staged = layout.source_path
     files = [path for path in staged.rglob("*") if path.is_file()]
-    if digest_of_files(staged, files) != order.parts.source:
+    if not order.earlier and digest_of_files(staged, files) != order.parts.source:
         raise ConfigError(
             f"{staged} is not the source that key {order.key} was made of",
             fix=f"rm -r {staged}; then run the goal again: it stages the source",
@@ -45,10 +45,11 @@ def work_directory(
     remove_abandoned(place)
     with temporary_directory(place, order.key) as directory:
         work = directory / "source"
-        if staged.is_dir():
-            shutil.copytree(staged, work)
-        else:
-            work.mkdir()
+        work.mkdir()
+        # the bytes of the key come last: what lies beside never takes their place
+        for folder in (layout.beside_path, staged):
+            if folder.is_dir():
+                shutil.copytree(folder, work, dirs_exist_ok=True)
         yield work
 
 

@@ -64,6 +64,7 @@ class Rows:
         last: The newest value of each number.
         first_loss: The first loss of the training; `final_loss`: the newest.
         garbage: How many lines are no rows.
+        fresh: The rows of the last look, with step and time.
     """
 
     def __init__(self, order: Order, directory: Path, log: Path, log_at: int = 0) -> None:
@@ -80,6 +81,8 @@ class Rows:
         self._header: list[str] | None = None
         self._zeros = 0
         self._by_step: dict[int, dict[str, float]] = {}
+        self._times: dict[int, float] = {}
+        self.fresh: list[dict[str, float]] = []
         self._inode = 0
         self.step = 0
         self.last: dict[str, float] = {}
@@ -110,14 +113,19 @@ class Rows:
 
         Of two rows for one step the later counts.
         """
+        self.fresh = []
         for row in self._new():
             numbers = finite(row)
             step = numbers.pop("step", None)
             if step is None or not math.isfinite(step):
                 self.garbage += 1
                 continue
-            numbers.pop("time", None)
+            when = numbers.pop("time", time.time())
             self._write(int(step), numbers)
+            # a file that is written anew, without what was lost, says again what it said before
+            if not numbers.items() <= self._by_step.get(int(step), {}).items():
+                self._times[int(step)] = when
+                self.fresh.append({"step": step, "time": when, **numbers})
             if (failure := self._take(int(step), numbers)) is not None:
                 return failure
         return None
@@ -138,8 +146,13 @@ class Rows:
             row = _object(line) if line.endswith(b"\n") else None
             numbers = finite(row or {})
             if (step := numbers.pop("step", None)) is not None:
-                numbers.pop("time", None)
+                self._times[int(step)] = numbers.pop("time", time.time())
                 self._take(int(step), numbers)
+
+    def history(self) -> list[dict[str, float]]:
+        """What is known of each step, oldest first."""
+        steps, now = sorted(self._by_step), time.time()
+        return [{"step": s, "time": self._times.get(s, now), **self._by_step[s]} for s in steps]
 
     def at(self, step: int) -> dict[str, float]:
         """What was measured last up to a step."""

@@ -6,6 +6,9 @@ Whoever starts it gives it the variables of ``docs/contract.md``; `python -m tra
 import os
 import sys
 
+from training.contract import run
+from training.script.signals import StopFlag, seconds_left
+
 __all__ = ["main"]
 
 
@@ -15,10 +18,11 @@ def main() -> int:
     # threads that never spin make two slower than one. This is a tenth of a millisecond of it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    from training.contract import run  # noqa: PLC0415 - after what torch reads
-    from training.script.script import run_script  # noqa: PLC0415 - likewise
+    stop = StopFlag(seconds_left(run))
+    with stop.listening():  # also while torch is imported, which takes its time
+        from training.script.script import run_script  # noqa: PLC0415 - after what torch reads
 
-    return run_script(run)
+        return run_script(run, stop=stop)
 
 
 if __name__ == "__main__":

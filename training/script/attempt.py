@@ -1,10 +1,9 @@
 """What one attempt at a training is made of, and how far it has come."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from training.data.shard import Dataset
 from training.judge.judge import Judge
@@ -12,29 +11,8 @@ from training.learn.config import Execution, TrainingConfig
 from training.learn.device import Device
 from training.learn.parallel import Group
 from training.learn.task import Task
+from training.script.lines import RunLines
 from training.script.points import Points
-
-
-class Log(Protocol):
-    """What is said while a model learns: lines for people, rows of numbers."""
-
-    def info(self, text: str) -> None:
-        """Say a line."""
-
-    def warning(self, text: str) -> None:
-        """Say a line about something that a person may want to look at."""
-
-    def progress(self, row: Mapping[str, float], target: int) -> None:
-        """Give the line and the row of a window of steps."""
-
-    def measured(self, step: int, found: Mapping[str, float]) -> None:
-        """Give the line and the row of what was measured on the model at a step."""
-
-    def sampled(self, step: int, path: Path) -> None:
-        """Tell of a sample grid."""
-
-    def start_over(self, step: int) -> None:
-        """Forget rows after `step`: those steps are about to be done again."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +44,7 @@ class Attempt:
     group: Group
     points: Points
     samples: Path
-    log: Log
+    log: RunLines
     clock: Callable[[], float] = time.monotonic
 
 

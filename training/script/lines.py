@@ -3,37 +3,11 @@
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 from training.contract import Run
 from training.store.durable import disk_errors
 
-__all__ = ["RunLines", "measured_line", "progress_line", "stamped"]
-
-
-def stamped(now: datetime, level: str, text: str) -> str:
-    """A line of a log."""
-    return f"{now:%Y-%m-%d %H:%M:%S} | {level:<7} | {text}\n"
-
-
-def progress_line(
-    row: Mapping[str, float], target: int, memory: Callable[[], float] | None = None
-) -> str:
-    """What a window of steps was, for people."""
-    parts = [
-        f"Step {row['step']}/{target}",
-        f"Loss: {row['loss']:.4f}",
-        f"LR: {row['lr']:.2e}",
-        f"Speed: {row['steps_per_second']:.1f} steps/s",
-    ]
-    if memory is not None:
-        parts.append(f"GPU Mem: {memory():.1f} GB")
-    return " | ".join(parts)
-
-
-def measured_line(step: int, found: Mapping[str, float]) -> str:
-    """What was measured on the model at a step, for people."""
-    return f"Step {step} | " + " | ".join(f"{name}: {value:.4f}" for name, value in found.items())
+__all__ = ["RunLines"]
 
 
 class RunLines:
@@ -58,19 +32,21 @@ class RunLines:
     def progress(self, row: Mapping[str, float], target: int) -> None:
         """Give the line and the row of a window of steps."""
         self._row(row)
-        self.info(progress_line(row, target, self._memory))
+        parts = [
+            f"Step {row['step']}/{target}",
+            f"Loss: {row['loss']:.4f}",
+            f"LR: {row['lr']:.2e}",
+            f"Speed: {row['steps_per_second']:.1f} steps/s",
+        ]
+        if self._memory is not None:
+            parts.append(f"GPU Mem: {self._memory():.1f} GB")
+        self.info(" | ".join(parts))
 
     def measured(self, step: int, found: Mapping[str, float]) -> None:
         """Give the line and the row of what was measured on the model at a step."""
         self._row({"step": step, **found})
-        self.info(measured_line(step, found))
-
-    def sampled(self, step: int, path: Path) -> None:
-        """Say where a sample grid is."""
-        self.info(f"Step {step} | samples: {path}")
-
-    def start_over(self, step: int) -> None:
-        """Nothing: the first row cuts what an earlier attempt wrote after the step."""
+        text = " | ".join(f"{name}: {value:.4f}" for name, value in found.items())
+        self.info(f"Step {step} | {text}")
 
     def _row(self, row: Mapping[str, float]) -> None:
         numbers = {name: value for name, value in row.items() if name != "step"}
@@ -79,5 +55,5 @@ class RunLines:
 
     def _line(self, level: str, text: str) -> None:
         if self._run.rank == 0:
-            sys.stdout.write(stamped(datetime.now(UTC), level, text))
+            sys.stdout.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} | {level:<7} | {text}\n")
             sys.stdout.flush()

@@ -6,7 +6,7 @@ prunes. What no seal holds, such as the numbers so far, is in the script's own `
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,14 +14,30 @@ from typing import Any, Protocol
 from training.contract import Run
 from training.errors import CheckpointError
 from training.store.durable import disk_errors
-from training.store.fit import Tensors, check_fit
-from training.store.manifest import Arithmetic, invalid
+from training.store.fit import Tensors, check_fit, invalid
 from training.store.names import MANIFEST_FILE, STATE_FILE, step_of
 from training.store.tensorfile import SUFFIX, read_tensors, write_files
 
-__all__ = ["Point", "Points", "RunPoints"]
+__all__ = ["Arithmetic", "Point", "Points", "RunPoints"]
 
-Report = Callable[[Path, str], None]
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What the last bits of the weights depend on, beside the step.
+
+    Attributes:
+        dtype: Type of the matrix products.
+        threads: CPU threads of a process.
+        micro_batch: Images that go through the model at the same time, in one process.
+        processes: How many train together.
+        torch: Its version.
+    """
+
+    dtype: str = "fp32"
+    threads: int = 1
+    micro_batch: int | None = None
+    processes: int | None = None
+    torch: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,11 +64,10 @@ class Point:
 class Points(Protocol):
     """Where points are kept."""
 
-    def newest(self, report: Report, into: Tensors) -> Point | None:
+    def newest(self, into: Tensors) -> Point | None:
         """The point to go on from; None to begin.
 
         Args:
-            report: Told of each that is passed over, and the reason.
             into: Where its tensors are to go.
         """
 
@@ -74,13 +89,12 @@ class RunPoints:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def newest(self, report: Report, into: Tensors) -> Point | None:
+    def newest(self, into: Tensors) -> Point | None:
         """As `Points`; which one it is, whoever started the script has said.
 
         Raises:
             CheckpointError: It is none that this model can go on from.
         """
-        del report
         path = self._run.resume()
         if path is None:
             return None

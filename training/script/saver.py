@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
-from training.script.points import Point, Points, Report
+from training.script.points import Point, Points
 from training.store.fit import Tensors
 
 _P = ParamSpec("_P")
@@ -40,14 +40,13 @@ class Saver:
         self.last: int | None = None
         """The newest step known to be durable."""
 
-    def restore(self, report: Report, into: Tensors) -> Point | None:
+    def restore(self, into: Tensors) -> Point | None:
         """Return the point to go on from, and remember its step.
 
         Args:
-            report: Called with each checkpoint that is passed over, and the reason.
             into: Where its tensors are to go.
         """
-        point = self._points.newest(report, into)
+        point = self._points.newest(into)
         if point is not None:
             self.last = self._step = point.step
         return point

@@ -6,8 +6,8 @@ whether the result is good enough, how often it is tried again.
 
 import json
 import math
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -24,16 +24,13 @@ from training.learn.parallel import Group, joined
 from training.script.attempt import Attempt, Reached
 from training.script.endings import as_training_error, forget_frames, free_memory
 from training.script.lines import RunLines
-from training.script.points import RunPoints
-from training.script.signals import StopFlag
+from training.script.points import Points, RunPoints
+from training.script.signals import StopFlag, seconds_left
 from training.script.threads import suited_threads
 from training.script.trainer import Trainer
 from training.store.durable import write_whole
 
-__all__ = ["HOW", "run_script"]
-
-HOW = ("micro_batch", "threads", "device", "compile", "background_saves")
-"""Settings that say how an attempt is run: they are in no key."""
+__all__ = ["run_script"]
 
 EXIT_OK, EXIT_FAILED = 0, 1
 RESULT_FILE = "result.json"
@@ -45,33 +42,33 @@ def run_script(
     stop: StopFlag | None = None,
     tasks: Mapping[str, MakeTask] = TASKS,
     judges: Mapping[str, MakeJudge] = JUDGES,
+    points: Callable[[Run], Points] = RunPoints,
 ) -> int:
     """Train until the target, a stop or a failure; return the exit code.
 
-    Raises:
-        Exception: What nobody expected; the newest checkpoint stays.
+    What nobody expected is raised. All but the first argument are usual, and others in tests.
     """
     try:
         config, execution = _settings(run)
         dataset = _dataset(run, config)
+        threads = execution.threads or suited_threads(config)
         with joined() as group:
-            threads = execution.threads or suited_threads(config)
             device = choose_device(config.precision, threads, execution.device)
             task = tasks[config.model](config, len(dataset.classes))
             attempt = Attempt(
-                run.key,
-                config,
-                dataset,
-                task,
-                judges[config.model](config, len(dataset.classes), task),
-                execution,
-                device,
-                group,
-                RunPoints(run),
-                run.directory / "samples",
-                RunLines(run, device.memory),
+                key=run.key,
+                config=config,
+                dataset=dataset,
+                task=task,
+                judge=judges[config.model](config, len(dataset.classes), task),
+                execution=execution,
+                device=device,
+                group=group,
+                points=points(run),
+                samples=run.directory / "samples",
+                log=RunLines(run, device.memory),
             )
-            return _carried(run, attempt, stop or StopFlag(_seconds_left(run)))
+            return _carried(run, attempt, stop or StopFlag(seconds_left(run)))
     except TrainingError as error:
         _fail(run, error)
     except ContractError as error:
@@ -79,13 +76,9 @@ def run_script(
     return EXIT_FAILED
 
 
-def _seconds_left(run: Run) -> float | None:
-    return None if run.deadline is None else max(0.001, run.deadline - time.time())
-
-
 def _settings(run: Run) -> tuple[TrainingConfig, Execution]:
     settings = dict(run.settings)
-    how = {name: settings.pop(name) for name in HOW if name in settings}
+    how = {name: settings.pop(name) for name in Execution.model_fields if name in settings}
     try:
         return TrainingConfig.model_validate(settings), Execution.model_validate(how)
     except ValidationError as error:
@@ -132,6 +125,8 @@ def _carried(run: Run, attempt: Attempt, stop: StopFlag) -> int:
         forget_frames(failure)
         free_memory()
     if failure is not None:
+        with suppress(OSError):
+            run.log(reached.step)  # where it was, which rows at intervals do not tell
         _fail(run, failure)
         return EXIT_FAILED
     if reached.stopped is None and attempt.group.is_first:

@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from training.contract import Run
+
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def seconds_left(run: Run) -> float | None:
+    """Seconds until the deadline of a script; None without one."""
+    return None if run.deadline is None else max(0.001, run.deadline - time.time())
 
 
 class StopFlag:

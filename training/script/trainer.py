@@ -22,12 +22,11 @@ from training.judge.sampling import grid_png
 from training.learn.learner import StepReport
 from training.learn.loop import Loop
 from training.script.attempt import Attempt, Reached
-from training.script.points import Point
+from training.script.points import Arithmetic, Point
 from training.script.progress import Window
 from training.script.saver import Saver
 from training.script.signals import StopFlag
 from training.store.durable import write_whole
-from training.store.manifest import Arithmetic
 from training.store.names import step_name
 
 WATCHED_STEPS = 100
@@ -94,11 +93,6 @@ class Trainer:
         self.reached.loop_seconds = now - self._began
         self.reached.seconds = self._before + self.reached.loop_seconds
 
-    def save_if_whole(self) -> None:
-        """Save, unless an exception from outside hit in the middle of an update."""
-        if self._learner.consistent and self._learner.step > 0:
-            self._save()
-
     def close(self) -> None:
         """Wait for a checkpoint that is still being written; nothing is raised any more."""
         try:
@@ -109,15 +103,8 @@ class Trainer:
             self._saver.close()
 
     def _restore(self) -> None:
-        found = self._saver.restore(
-            lambda path, why: self._attempt.log.warning(
-                f"Checkpoint {path.name} is passed over: {why}"
-            ),
-            into=self._learner.tensors(),
-        )
+        found = self._saver.restore(self._learner.tensors())
         if found is None:
-            self._attempt.log.start_over(0)
-            self._attempt.log.info(f"Starting at step 0 of {self._config.steps}")
             self._validate()
             self.reached.metrics["validation_first"] = self.reached.metrics["validation_loss"]
             return
@@ -126,8 +113,6 @@ class Trainer:
         self.reached.step = found.step
         self.reached.seconds = found.seconds
         self.reached.metrics = dict(found.metrics)
-        self._attempt.log.start_over(found.step)
-        self._attempt.log.info(f"Resuming at step {found.step} of {self._config.steps}")
         self._say_what_changed(found.arithmetic)
 
     def _arithmetic(self) -> Arithmetic:
@@ -232,7 +217,7 @@ class Trainer:
         path = self._attempt.samples / f"{step_name(self._learner.step)}.png"
         if self._attempt.group.is_first:
             write_whole(path, png)
-            self._attempt.log.sampled(self._learner.step, path)
+            self._attempt.log.info(f"Step {self._learner.step} | samples in {path}")
             self.reached.sample = (path, hashlib.sha256(png).hexdigest())
 
     def _measured(self, found: dict[str, float]) -> None:

@@ -11,14 +11,12 @@ from training.errors import CheckpointError
 from training.runner.ending import Reference
 from training.store.directory import TrainingDirectory
 from training.store.names import MANIFEST_FILE
-from training.store.result import CheckpointRef
 from training.store.volume import Volume
 
 __all__ = [
     "Commit",
     "CommittedFile",
     "commit_ending",
-    "commit_training",
     "read_commit",
     "verify_commit",
 ]
@@ -50,7 +48,7 @@ class Commit(BaseModel):
 
 
 def commit_ending(directory: TrainingDirectory) -> Commit:
-    """Publish a declared training that reached its end, then read all of it again.
+    """Publish a training that reached its end, then read all of it again.
 
     One without a checkpoint, such as an evaluation, has its results alone to be read.
 
@@ -87,32 +85,9 @@ def _below(volume: Volume, path: str) -> Iterator[str]:
             yield inside
 
 
-def commit_training(directory: TrainingDirectory) -> Commit:
-    """Publish a finished training, then read every byte again and compare it with its manifest.
-
-    Returns:
-        The commit, which is also on the volume.
-
-    Raises:
-        CheckpointError: There is no result, or a file differs from what its manifest promised.
-    """
-    volume = directory.volume
-    volume.commit()
-    volume.reload()
-    stored = directory.read(directory.result_name)
-    result = directory.read_result(stored)
-    if stored is None or result is None or result.checkpoint is None:
-        raise _nothing(directory)
-    promised = _promised(volume, result.checkpoint)
-    if result.samples is not None:
-        promised[result.samples.path] = result.samples.sha256
-    promised[directory.result_name] = hashlib.sha256(stored).hexdigest()
-    return _committed(directory, result.checkpoint, promised)
-
-
 def _committed(
     directory: TrainingDirectory,
-    checkpoint: CheckpointRef | Reference | None,
+    checkpoint: Reference | None,
     promised: dict[str, str],
 ) -> Commit:
     """Every promised file, read again, as a commit that is on the volume."""
@@ -163,7 +138,7 @@ def _nothing(directory: TrainingDirectory) -> CheckpointError:
     )
 
 
-def _promised(volume: Volume, checkpoint: CheckpointRef | Reference) -> dict[str, str]:
+def _promised(volume: Volume, checkpoint: Reference) -> dict[str, str]:
     """Each file of a checkpoint with the hash that its manifest says, the manifest's own too.
 
     Raises:

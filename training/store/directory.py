@@ -14,31 +14,30 @@ What lies among checkpoints is spelled in `training.store.names`. Everything is 
 volume port: local and Modal are one code. A runner also has paths, in properties ``…_path``.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from training.errors import CheckpointError
+from training.errors import CheckpointError, ConfigError
+from training.runner.checkpoints import Store
 from training.runner.ending import Ending, Reference
-from training.runner.order import Order
-from training.store.checkpoints import CheckpointStore
+from training.runner.order import Order, damaged_order
+from training.store import format1
 from training.store.layout import (
     DATASETS,
     SOURCES,
     TRAININGS,
     Layout,
+    LocalLayout,
     dataset_name,
     source_name,
 )
 from training.store.lease import Lease
 from training.store.metrics import rows_of
 from training.store.names import MANIFEST_FILE, step_name, step_of
-from training.store.result import CheckpointRef, Result
-from training.store.spec import Spec
 from training.store.volume import LocalVolume, Volume
 
 __all__ = [
@@ -147,7 +146,7 @@ class TrainingDirectory(Layout):
 
     @property
     def checkpoints_path(self) -> Path:
-        """The root of this training's `CheckpointStore`."""
+        """The directory of checkpoints."""
         return self.root / self.checkpoints_name
 
     def sample_path(self, step: int) -> Path:
@@ -159,14 +158,33 @@ class TrainingDirectory(Layout):
         grids = sorted(self.sample_path(0).parent.glob("*.png"))
         return {step: path for path in grids if (step := step_of(path.stem)) is not None}
 
-    def store(self, spec: Spec | None = None) -> CheckpointStore:
-        """The checkpoints of this training.
+    @property
+    def layout(self) -> LocalLayout:
+        """The same on this machine.
+
+        Raises:
+            CheckpointError: The volume is elsewhere.
+        """
+        return LocalLayout(self.root, self.key)
+
+    def store(self, order: Order | None = None) -> Store:
+        """The checkpoints of this training, on this machine.
 
         Args:
-            spec: What is trained, where that was read already.
+            order: What is trained, where that was read already.
+
+        Raises:
+            ConfigError: No training was launched.
         """
-        spec = spec or self.read_spec()
-        return CheckpointStore(self.checkpoints_path, self.key, spec.data if spec else "")
+        order = order or self.read_order()
+        if order is None:
+            raise ConfigError(
+                f"no training {self.key} in {self.root}",
+                fix=f"python -m training list --volume {self.root}",
+                code="training_missing",
+            )
+        # what was copied here from another training is none of this one's
+        return Store(dataclasses.replace(order, key=self.key), self.layout)
 
     # reading and writing
 
@@ -177,51 +195,28 @@ class TrainingDirectory(Layout):
         except FileNotFoundError:
             return None
 
-    def read_spec(self) -> Spec | None:
-        """What is trained, or None where no training was launched.
-
-        Raises:
-            CheckpointError: The file is there and cannot be understood.
-        """
-        stored = self.read(self.spec_name)
-        try:
-            return None if stored is None else Spec.model_validate_json(stored)
-        except ValidationError as error:
-            raise self._damaged(self.spec_name, str(error.errors()[0]["msg"])) from error
-
-    def write_spec(self, spec: Spec) -> None:
-        """Keep what is trained, before it is launched."""
-        text = json.dumps(spec.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
-        self.volume.write_bytes(self.spec_name, text.encode())
-
     def read_order(self) -> Order | None:
-        """What a declared training is; None where none was launched, or it is one of our models.
+        """What is trained; None where none was launched.
 
         Raises:
             ConfigError: The file is there and cannot be understood.
         """
-        stored = self.read(self.spec_name)
-        if stored is None or (self._object(self.spec_name) or {}).get("format") == 1:
+        content = self.read(self.spec_name)
+        if content is None:
             return None
-        return Order.from_json(stored, self._where(self.spec_name))
+        where, stored = self._where(self.spec_name), self._parsed(content)
+        if stored.get("format") != 1:
+            return Order.from_json(content, where)
+        try:
+            return format1.order_of(stored)
+        except (ValueError, TypeError, KeyError) as error:
+            raise damaged_order(where, error) from error
 
     def write_order(self, order: Order) -> None:
         """Keep what is trained, and by what it is judged now, before it is launched."""
         self.volume.write_bytes(self.spec_name, order.to_json().encode())
 
     def read_ending(self, content: bytes | None = None) -> Ending | None:
-        """How the last attempt of a declared training ended, or None before the first end.
-
-        Args:
-            content: Of the file, where that was read already.
-
-        Raises:
-            CheckpointError: The file is there and cannot be understood.
-        """
-        stored = content or self.read(self.result_name)
-        return None if stored is None else Ending.from_json(stored, self._where(self.result_name))
-
-    def read_result(self, content: bytes | None = None) -> Result | None:
         """How the last attempt ended, or None before the first end.
 
         Args:
@@ -230,25 +225,39 @@ class TrainingDirectory(Layout):
         Raises:
             CheckpointError: The file is there and cannot be understood.
         """
-        stored = content or self.read(self.result_name)
+        content = content or self.read(self.result_name)
+        if content is None:
+            return None
+        where, stored = self._where(self.result_name), self._parsed(content)
+        if "format" in stored or "training_key" not in stored:
+            return Ending.from_json(content, where)
         try:
-            return None if stored is None else Result.model_validate_json(stored)
-        except ValidationError as error:
-            raise self._damaged(self.result_name, str(error.errors()[0]["msg"])) from error
+            return format1.ending_of(stored)
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._damaged(self.result_name, str(error)) from error
 
-    def write_result(self, result: Result) -> None:
-        """Replace the result in one step."""
-        text = result.model_dump_json(indent=2) + "\n"
-        self.volume.write_bytes(self.result_name, text.encode())
+    @staticmethod
+    def _parsed(content: bytes) -> dict[str, Any]:
+        """The object in a file; empty where it is none, which its reader will say."""
+        try:
+            stored = json.loads(content)
+        except ValueError:
+            return {}
+        return stored if isinstance(stored, dict) else {}
+
+    def write_ending(self, ending: Ending) -> None:
+        """Replace the verdict in one step."""
+        self.volume.write_bytes(self.result_name, ending.to_json().encode())
 
     def forget_result(self) -> None:
         """Take back a result whose checkpoint is gone or damaged: it is not true any more.
 
         The next attempt goes on from the newest valid checkpoint.
         """
-        self.volume.remove(self.result_name)
+        for name in (self.result_name, self._own("result.json")):
+            self.volume.remove(name)
 
-    def holds(self, checkpoint: CheckpointRef | Reference | None) -> bool:
+    def holds(self, checkpoint: Reference | None) -> bool:
         """Whether a checkpoint that a result names is there."""
         return checkpoint is not None and self.volume.exists(f"{checkpoint.path}/{MANIFEST_FILE}")
 
@@ -278,13 +287,16 @@ class TrainingDirectory(Layout):
         """Every whole line of metrics.jsonl, oldest first; a torn last line is passed over."""
         yield from rows_of(self.read(self.metrics_name) or b"")
 
-    def last_metrics(self, name: str = "loss") -> dict[str, Any] | None:
-        """The newest whole line that holds a number, of the last 64 KiB; None without one."""
+    def last_rows(self) -> list[dict[str, Any]]:
+        """The whole lines of the last 64 KiB of metrics.jsonl, oldest first."""
         try:
-            tail = self.volume.read_range(self.metrics_name, -_TAIL)
+            return list(rows_of(self.volume.read_range(self.metrics_name, -_TAIL)))
         except FileNotFoundError:
-            return None
-        rows = [row for row in rows_of(tail) if name in row]
+            return []
+
+    def last_metrics(self) -> dict[str, Any] | None:
+        """The newest whole line that holds a loss, of the last 64 KiB; None without one."""
+        rows = [row for row in self.last_rows() if "loss" in row]
         return rows[-1] if rows else None
 
     def _object(self, name: str) -> dict[str, Any] | None:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from training.store.manifest import invalid
+from training.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Tensors", "check_fit"]
+__all__ = ["Tensors", "check_fit", "invalid"]
 
 Tensors: TypeAlias = Mapping[str, Mapping[str, "Tensor"]]
 """By file stem (``model``, ``ema``, ``optimizer``) and name."""
@@ -33,3 +33,12 @@ def check_fit(path: Path, tensors: Tensors, into: Tensors) -> None:
 
 def _shape(tensor: "Tensor") -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
+def invalid(path: Path, why: str) -> CheckpointError:
+    """The error that says why a checkpoint is not believed."""
+    return CheckpointError(
+        f"checkpoint {path.name} is not valid: {why}",
+        fix="nothing: the newest valid one is used; python -m training verify lists them all",
+        code="checkpoint_invalid",
+    )

@@ -76,6 +76,16 @@ class Layout:
         return f"{self.name}/source.json"
 
     @property
+    def beside_name(self) -> str:
+        """What is shipped too and can change no weight; written anew at each launch."""
+        return f"{self.name}/beside"
+
+    @property
+    def beside_staged_name(self) -> str:
+        """Which files that consists of; there once it is whole."""
+        return f"{self.name}/beside.json"
+
+    @property
     def adjustments_name(self) -> str:
         """What a recovery changed for the next attempt."""
         return f"{self.name}/adjustments.json"
@@ -166,6 +176,11 @@ class LocalLayout(Layout):
     def source_path(self) -> Path:
         """The staged copy of the source."""
         return self.root / self.source_name
+
+    @property
+    def beside_path(self) -> Path:
+        """What is shipped too."""
+        return self.root / self.beside_name
 
     @property
     def adjustments_path(self) -> Path:

@@ -13,6 +13,7 @@ two steps leaves a volume that the next one goes on with. Weights, photos and lo
 """
 
 import fcntl
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator
@@ -24,8 +25,10 @@ from pydantic import ValidationError
 from training.data.origin import Origin
 from training.data.shard import MANIFEST_FILE, DatasetManifest, dataset_digest
 from training.data.sources import remember
-from training.errors import CheckpointError, ConfigError
+from training.errors import ConfigError
 from training.learn.config import TrainingConfig
+from training.runner.order import Order
+from training.store import format1
 from training.store.directory import TrainingDirectory, dataset_name
 from training.store.durable import (
     TEMPORARY,
@@ -35,9 +38,8 @@ from training.store.durable import (
     write_whole,
 )
 from training.store.lock import is_held
-from training.store.manifest import read_entry
+from training.store.names import step_name
 from training.store.saved import add_saved, saved_manifests
-from training.store.spec import Spec
 from training.store.volume import LocalVolume, Volume
 
 __all__ = ["check_directory", "check_layout", "migrate"]
@@ -142,17 +144,17 @@ def _subdirectories(path: Path) -> list[Path]:
 def _migrate_training(root: Path, path: Path) -> None:
     directory = TrainingDirectory.local(root, path.name)
     config, result = _json(path / _CONFIG), _json(path / _RESULT)
-    spec = _spec(root, path.name, config or {}, result)
-    if spec is None:
+    order = _order(root, path.name, config or {}, result)
+    if order is None:
         return  # it was never understood by anybody: it stays as it is, and is not listed
-    if directory.read_spec() is None:
-        directory.write_spec(spec)
-    before = f"{_CHECKPOINTS}/{spec.settings.model}/{path.name}"
+    if directory.read_order() is None:
+        directory.write_order(order)
+    before = f"{_CHECKPOINTS}/{order.name}/{path.name}"
     if (root / before).is_dir():
         _move_checkpoints(root / before, directory)
     if result is not None:
         renamed = _renamed(result, before, directory)
-        renamed["dataset"] = {**renamed.get("dataset", {}), "digest": spec.data}
+        renamed["dataset"] = {**renamed.get("dataset", {}), "digest": order.data}
         write_whole(root / directory.result_name, json.dumps(renamed, indent=2) + "\n")
     commit = root / _COMMITS / f"{path.name}.json"
     if (content := _json(commit)) is not None:
@@ -163,9 +165,9 @@ def _migrate_training(root: Path, path: Path) -> None:
             sync_directory(old.parent)
 
 
-def _spec(
+def _order(
     root: Path, key: str, stored: dict[str, Any], result: dict[str, Any] | None
-) -> Spec | None:
+) -> Order | None:
     """What was trained; the result says on which photos, those of the folder may be newer."""
     try:
         config = TrainingConfig.model_validate(stored["config"])
@@ -176,19 +178,21 @@ def _spec(
     kind = about.get("kind", "folder")
     content = str(about.get("content") or about.get("digest") or "")
     digest = dataset_digest(content, kind, config.image_size) if content else ""
-    return Spec(key=key, parts=None, settings=config, data=digest, label=label, kind=kind)
+    settings = config.model_dump(mode="json")
+    about = {"key": key, "parts": None, "settings": settings, "data": digest, "label": label}
+    return format1.order_of(about)
 
 
 def _move_checkpoints(path: Path, directory: TrainingDirectory) -> None:
     """Give the checkpoints of a training their place, with the list of those that are whole."""
     saved = saved_manifests(path)
     for each in _subdirectories(path):
-        try:
-            entry = read_entry(each)
-        except CheckpointError:
+        manifest = each / MANIFEST_FILE
+        step = _sealed_step(manifest)
+        if step is None or each.name != step_name(step):
             continue  # it was not believed before either
-        if entry.sha256 not in saved:
-            add_saved(path, entry.step, entry.sha256)
+        if (sha256 := sha256_of(manifest)) not in saved:
+            add_saved(path, step, sha256)
     final = directory.checkpoints_path
     if final.exists():
         return  # somebody made it since: nothing is mixed with what was trained otherwise
@@ -196,6 +200,17 @@ def _move_checkpoints(path: Path, directory: TrainingDirectory) -> None:
     path.rename(final)
     sync_directory(final.parent)
     sync_directory(path.parent)
+
+
+def _sealed_step(manifest: Path) -> int | None:
+    """The step of a checkpoint, as its manifest says it; None where that is damaged."""
+    content = _json(manifest) or {}
+    seal = content.pop("seal", None)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    if seal != hashlib.sha256(text.encode()).hexdigest():
+        return None
+    step = content.get("step")
+    return step if isinstance(step, int) else None
 
 
 def _renamed(value: Any, before: str, directory: TrainingDirectory) -> Any:

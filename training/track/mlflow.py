@@ -9,9 +9,10 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
-from training.store.directory import TrainingDirectory
+from training.runner.ending import Ending
+from training.runner.order import Order
 from training.store.durable import directory_lock
-from training.store.result import Result
+from training.store.layout import LocalLayout
 from training.track.tracking import Row
 
 __all__ = ["EXPERIMENT", "MLflow"]
@@ -32,13 +33,14 @@ class MLflow:
     that is another `course`, and another run.
 
     Args:
-        directory: The training.
+        layout: Where the training is.
+        order: What is trained.
         course: What makes the same step of the same training another one.
     """
 
-    def __init__(self, directory: TrainingDirectory, course: str) -> None:
-        self._directory, self._course = directory, course
-        self._home = directory.root.absolute() / "mlflow"
+    def __init__(self, layout: LocalLayout, order: Order, course: str) -> None:
+        self._order, self._course = order, course
+        self._home = layout.root.absolute() / "mlflow"
         self._uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._home}/mlflow.db"
         self._is_ours = "MLFLOW_TRACKING_URI" not in os.environ
         self._run = ""
@@ -68,13 +70,13 @@ class MLflow:
         del step
         self._client.log_artifact(self._run, str(path), "samples")
 
-    def end(self, result: Result) -> None:
+    def end(self, ending: Ending) -> None:
         """As `training.track.tracking.Tracker`."""
-        for gate in result.gates:
+        for gate in ending.gates:
             self._client.set_tag(
                 self._run, f"gate.{gate.name}", "passed" if gate.passed else "FAILED"
             )
-        self._client.set_terminated(self._run, _STATUS[result.status])
+        self._client.set_terminated(self._run, _STATUS[ending.status])
 
     def _write(self, rows: Sequence[Row]) -> None:
         new = []
@@ -97,7 +99,7 @@ class MLflow:
 
     def _find_run(self) -> str:
         """The run of this training and course, with what it holds; a new one if there is none."""
-        key = self._directory.key
+        key = self._order.key
         found = self._client.search_runs(
             [self._experiment],
             f"tags.training_key = '{key}' and tags.course = '{self._course}'",
@@ -114,12 +116,10 @@ class MLflow:
         return run
 
     def _new_run(self) -> str:
-        key, spec = self._directory.key, self._directory.read_spec()
+        key, settings = self._order.key, self._order.settings
         tags = {"training_key": key, "course": self._course}
-        config = None if spec is None else spec.settings
-        name = key if config is None else f"{config.model} {config.preset} {key[:8]}"
+        words = (self._order.name, settings.get("preset"), key[:8])
+        name = " ".join(str(word) for word in words if word is not None)
         run = str(self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id)
-        if config is not None:
-            params = [Param(each, str(value)) for each, value in config.model_dump().items()]
-            self._client.log_batch(run, params=params)
+        self._client.log_batch(run, params=[Param(n, str(value)) for n, value in settings.items()])
         return run

@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 
-from training.store.directory import TrainingDirectory
-from training.store.result import Result
+from training.runner.ending import Ending
+from training.runner.order import Order
+from training.store.layout import LocalLayout
 from training.track.tracking import Row
 
 __all__ = ["TensorBoard"]
@@ -24,12 +25,13 @@ class TensorBoard:
     are done again are in no file twice, whoever reads them.
 
     Args:
-        directory: The training.
+        layout: Where the training is.
+        order: What is trained.
     """
 
-    def __init__(self, directory: TrainingDirectory) -> None:
-        self._directory = directory
-        self._path = directory.path / "tensorboard"
+    def __init__(self, layout: LocalLayout, order: Order) -> None:
+        self._layout, self._order = layout, order
+        self._path = layout.path / "tensorboard"
         self._path.mkdir(parents=True, exist_ok=True)
         self._earlier = list(self._path.glob(EVENTS))
         # A TensorBoard that is running forgets what it read from step 0 on.
@@ -38,11 +40,8 @@ class TensorBoard:
     def begin(self, step: int, rows: Sequence[Row], pictures: Mapping[int, Path]) -> str:
         """As `training.track.tracking.Tracker`."""
         del step
-        spec = self._directory.read_spec()
-        if spec is not None:
-            settings = spec.settings.model_dump()
-            lines = [f"    {name}: {value}" for name, value in settings.items()]
-            self._writer.add_text("config", "\n".join(lines))
+        lines = [f"    {name}: {value}" for name, value in self._order.settings.items()]
+        self._writer.add_text("config", "\n".join(lines))
         for row in rows:
             self._add(row)
         for at, path in sorted(pictures.items()):
@@ -50,7 +49,7 @@ class TensorBoard:
         self._writer.flush()
         for file in self._earlier:
             file.unlink(missing_ok=True)
-        return f"tensorboard --logdir {self._directory.path.parent}"
+        return f"tensorboard --logdir {self._layout.path.parent}"
 
     def row(self, row: Row) -> None:
         """As `training.track.tracking.Tracker`."""
@@ -68,12 +67,12 @@ class TensorBoard:
             pixels = np.asarray(sheet.convert("RGB"))
         self._writer.add_image("samples", pixels, step, dataformats="HWC")
 
-    def end(self, result: Result) -> None:
+    def end(self, ending: Ending) -> None:
         """As `training.track.tracking.Tracker`."""
         gates = [
             f"    {gate.name} {'passed' if gate.passed else 'FAILED'}: "
             f"{gate.value:.4g} {gate.direction} {gate.threshold:g}"
-            for gate in result.gates
+            for gate in ending.gates
         ]
-        self._writer.add_text("result", "\n".join([f"    {result.status}", *gates]), result.step)
+        self._writer.add_text("result", "\n".join([f"    {ending.status}", *gates]), ending.step)
         self._writer.close()

@@ -16,9 +16,10 @@ from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from training.errors import ConfigError
-from training.store.directory import TrainingDirectory
+from training.runner.ending import Ending
+from training.runner.order import Order
 from training.store.durable import directory_lock
-from training.store.result import Result
+from training.store.layout import LocalLayout
 
 __all__ = ["TRACKERS", "Row", "Tracker", "TrackerName", "Tracking", "require", "tracking_of"]
 
@@ -56,7 +57,7 @@ class Tracker(Protocol):
     def picture(self, step: int, path: Path) -> None:
         """Show a sample grid."""
 
-    def end(self, result: Result) -> None:
+    def end(self, ending: Ending) -> None:
         """Show how the attempt ended, and write everything out."""
 
 
@@ -77,7 +78,8 @@ def require(name: str) -> None:
 
 def tracking_of(
     name: TrackerName | None,
-    directory: TrainingDirectory,
+    layout: LocalLayout,
+    order: Order,
     course: str,
     say: Callable[[str], None],
     warn: Callable[[str], None],
@@ -86,7 +88,8 @@ def tracking_of(
 
     Args:
         name: The tracker.
-        directory: The training it shows.
+        layout: Where the training is.
+        order: What is trained.
         course: What makes the same step of the same training another one: a lower rate.
         say: Told how to look at it.
         warn: Told once if it fails.
@@ -99,24 +102,24 @@ def tracking_of(
     require(name)
     # What is trained here is nobody else's business: MLflow reports its use unless told not to.
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-    return Tracking(name, lambda: _only(name, directory, course), say, warn, PATIENCE_SECONDS)
+    return Tracking(name, lambda: _only(name, layout, order, course), say, warn, PATIENCE_SECONDS)
 
 
 @contextmanager
-def _only(name: TrackerName, directory: TrainingDirectory, course: str) -> Iterator[Tracker]:
+def _only(name: TrackerName, layout: LocalLayout, order: Order, course: str) -> Iterator[Tracker]:
     """The one tracker of a training: an earlier attempt's, left alone, may still write its rows."""
-    with directory_lock(directory.path, fcntl.LOCK_EX):
-        yield _made(name, directory, course)
+    with directory_lock(layout.path, fcntl.LOCK_EX):
+        yield _made(name, layout, order, course)
 
 
-def _made(name: TrackerName, directory: TrainingDirectory, course: str) -> Tracker:
+def _made(name: TrackerName, layout: LocalLayout, order: Order, course: str) -> Tracker:
     if name == "tensorboard":
         from training.track.tensorboard import TensorBoard  # noqa: PLC0415 - an optional extra
 
-        return TensorBoard(directory)
+        return TensorBoard(layout, order)
     from training.track.mlflow import MLflow  # noqa: PLC0415 - an optional extra
 
-    return MLflow(directory, course)
+    return MLflow(layout, order, course)
 
 
 class Tracking:
@@ -165,9 +168,9 @@ class Tracking:
         """As `Tracker.picture`."""
         self._order(lambda tracker: tracker.picture(step, path))
 
-    def end(self, result: Result) -> None:
+    def end(self, ending: Ending) -> None:
         """As `Tracker.end`; waits until everything is written, or patience ends."""
-        self._order(lambda tracker: tracker.end(result))
+        self._order(lambda tracker: tracker.end(ending))
         self._order(None)
         if self._thread is not None:
             self._thread.join(self._patience)

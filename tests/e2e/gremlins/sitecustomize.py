@@ -63,6 +63,12 @@ def stop_once(_path):
         os.kill(os.getpid(), signal.SIGSTOP)
 
 
+def kill_the_runner(_path):
+    """Kill whoever carries this script: its guard's parent; the guard ends what is below it."""
+    stat = Path(f"/proc/{os.getppid()}/stat").read_text(encoding="utf-8")
+    os.kill(int(stat.rpartition(")")[2].split()[1]), signal.SIGKILL)
+
+
 def time_out(path):
     if next_word("commits"):
         raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT), path)
@@ -84,7 +90,7 @@ def no_memory(_tensor):
     raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
 
 
-if sys.orig_argv[1:5] == ["-P", "-m", "training", "train"]:
+if sys.orig_argv[-2:] == ["-m", "training.script"]:
     fault = next_word("trainings")
     if fault == "disk":
         at_open(fill_the_disk, "/checkpoints/")
@@ -95,7 +101,7 @@ if sys.orig_argv[1:5] == ["-P", "-m", "training", "train"]:
     elif fault == "stop":
         at_open(stop_once, "step-00000040")
     elif fault == "kill":
-        at_open(lambda _path: os.kill(os.getpid(), signal.SIGKILL), "step-00000040")
+        at_open(kill_the_runner, "step-00000040")
 else:
     shutil.disk_usage = usage
     at_open(time_out, "commit.json")

@@ -104,7 +104,9 @@ class Proving:
         if cancelled.is_set():
             raise Interrupted("stopped after the build", fix="run the goal again")
         staged = f"{_proof_path(self.recipe, self.smoke).removesuffix('.json')}.source"
-        _stage(self.volume, self.source, staged)
+        _stage(self.volume, self.source, f"{staged}/source")
+        if self.source.beside is not None:
+            _stage(self.volume, self.source.beside, f"{staged}/beside")
         try:
             proof = self._answer(name, staged, log, cancelled)
         finally:
@@ -171,7 +173,7 @@ class OrderLaunch:
         try:
             gpu_names(self.hardware.gpu)
         except ValueError as error:
-            raise ConfigError(str(error), fix="another gpu= of the training") from error
+            raise ConfigError(str(error), fix="say another one: gpu=A10G") from error
 
     @property
     def directory(self) -> TrainingDirectory:

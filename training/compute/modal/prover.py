@@ -29,7 +29,8 @@ def prove(requirements: Sequence[str], source: str, smoke: str = "") -> dict[str
 
     Args:
         requirements: Distributions, as pip reads them.
-        source: Where the source is staged, below the volume that is mounted.
+        source: Where the source is staged, below the volume: in ``source``, and what is shipped
+            beside it in ``beside``.
         smoke: The order of a training of it that is carried to its end, or a step further.
 
     Returns:
@@ -37,7 +38,7 @@ def prove(requirements: Sequence[str], source: str, smoke: str = "") -> dict[str
     """
     root = mounted()
     staged = root / source
-    failed = _missing(requirements) or _broken(staged)
+    failed = _missing(requirements) or _broken(staged / "source")
     if failed:
         return failed
     step = None
@@ -127,7 +128,9 @@ def _carried(root: Path, staged: Path, scratch: Path, smoke: str) -> dict[str, A
 
     order = Order.from_json(smoke)
     layout = LocalLayout(scratch / "volume", order.key)
-    shutil.copytree(staged, layout.source_path)
+    shutil.copytree(staged / "source", layout.source_path)
+    if (staged / "beside").is_dir():
+        shutil.copytree(staged / "beside", layout.beside_path)
     layout.spec_path.write_text(smoke, encoding="utf-8")
     init = "" if order.init is None else order.init.checkpoint
     for name in filter(None, (order.data_path, init)):
