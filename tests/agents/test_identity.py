@@ -39,6 +39,7 @@ OTHER = {
     "threads": "2",
     "track": "tensorboard",
     "slice_seconds": "600",
+    "gpu": "H100",
     "sweep": "learning_rate=1e-3,4e-3",
     "at_once": "3",
     "image_size": "64",
