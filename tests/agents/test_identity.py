@@ -25,7 +25,7 @@ from training.learn.presets import PRESETS
 
 CATALOGUE = load_catalogue()
 STATE = Path("state")
-HOW = {"threads", "micro_batch", "slice_seconds", "track", "at_once"}
+HOW = {"threads", "micro_batch", "slice_seconds", "track", "at_once", "gpu"}
 
 # parameter → another valid value than its default, as it is written on a command line
 OTHER = {

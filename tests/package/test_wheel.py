@@ -3,7 +3,6 @@
 import email
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -59,8 +58,7 @@ def test_the_command_starts_in_the_module_whose_name_nobody_else_has(wheel):
 
 
 def test_a_wheel_built_from_the_sdist_holds_the_same(built, wheel, tmp_path):
-    with tarfile.open(built[1]) as archive:
-        archive.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "-xzf", built[1], "-C", tmp_path], check=True)
     (folder,) = tmp_path.iterdir()
     program = "import sys\nfrom setuptools import build_meta\nbuild_meta.build_wheel(sys.argv[1])\n"
     subprocess.run(
@@ -76,7 +74,7 @@ def test_a_wheel_built_from_the_sdist_holds_the_same(built, wheel, tmp_path):
 
 def test_the_pins_are_read_from_the_package_where_they_are_installed(built, tmp_path):
     with zipfile.ZipFile(built[0]) as archive:
-        archive.extractall(tmp_path)  # noqa: S202 - built here
+        archive.extractall(tmp_path)
     pins = tmp_path / "training" / "constraints.txt"
     changed = pins.read_text("utf-8").replace("safetensors==", "safetensors==9.")
     pins.write_text(changed, encoding="utf-8")

@@ -85,6 +85,14 @@ def test_a_loss_that_falls_far_is_no_collapse(training):
     assert training(script).carry(code=0).numbers["loss"] == pytest.approx(1e-10)
 
 
+def test_one_that_has_learned_all_there_is_goes_on(training):
+    tiny = training(
+        EXACT.replace("loss=1 + state / 2**64", "loss=1.0 if step < 150 else 0.0"),
+        settings={"steps": 200, "every": 50},
+    )
+    assert tiny.carry(code=0).status == "completed"
+
+
 def test_one_that_ignores_sigterm_is_killed_with_its_children(training):
     script = """
 import os, signal, subprocess, sys, time

@@ -40,7 +40,10 @@ DEFECTS = {
         "test_compute.py::test_after_kill_9_the_lock_is_free_and_the_next_launch_resumes",
     ),
     "torch.save onto the only file": (
-        "test_checkpoints.py::test_torch_save_corrupt_killed_at_any_moment_the_newest_valid_one_stays",
+        (
+            "../runner/test_kills.py::"
+            "test_a_training_that_is_killed_again_and_again_ends_as_one_that_was_not"
+        ),
         "test_kill.py::test_kills_corrupt_nothing_lose_at_most_an_interval_and_change_no_weight",
     ),
     "SIGTERM left only the inner loop": (
@@ -64,8 +67,8 @@ DEFECTS = {
     ),
     "retention by ls -t and rm -rf": (
         "test_retention.py::test_retention_by_ls_t_the_order_is_that_of_the_steps_after_a_copy",
-        "test_retention.py::test_a_forged_plan_deletes_nothing_outside_its_root",
-        "test_retention.py::test_one_that_is_being_replaced_stays",
+        "test_retention.py::test_what_is_no_checkpoint_is_left_alone",
+        "test_retention.py::test_a_link_among_checkpoints_is_never_followed",
     ),
     "full-size JPEG decoded every step": (
         (

@@ -27,7 +27,7 @@ def test_numbers_that_are_not_finite_stop_the_training(bad: float, where: str) -
     with pytest.raises(LossNotFinite, match="step 7") as caught:
         seen(1.0).observe(7, loss, norm, 1.0)
     assert caught.value.failure_class is FailureClass.NUMERIC
-    assert "lr_scale" in caught.value.fix
+    assert "learning_rate_scale" in caught.value.fix
 
 
 def test_a_loss_of_zero_from_the_first_step_has_collapsed() -> None:

@@ -18,8 +18,10 @@ from training.store.durable import disk_errors
 
 __all__ = ["Rows", "finite", "number"]
 
-COLLAPSED_ROWS: Final = 5
-"""So many rows in a row with no loss at all: its target is its own input, or nothing is learned."""
+COLLAPSED_ROWS, COLLAPSED_STEPS = 5, 100
+"""So many rows in a row with no loss at all, in the first steps: the target is its own input, or
+nothing is learned. Later on it may be that all there is has been learned.
+"""
 
 NOTHING: Final = 1e-12
 ROWS_FILE: Final = "metrics.jsonl"
@@ -176,7 +178,7 @@ class Rows:
         self.final_loss = loss
         self.first_loss = loss if self.first_loss is None else self.first_loss
         self._zeros = self._zeros + 1 if abs(loss) <= NOTHING else 0
-        if self._zeros >= COLLAPSED_ROWS:
+        if self._zeros >= COLLAPSED_ROWS and step <= COLLAPSED_STEPS:
             return Failure(
                 FailureClass.NUMERIC,
                 "loss_collapsed",
