@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.package.conftest import built, source
+
+__all__ = ["built", "source"]
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 LONGEST_SECONDS = 300
@@ -22,22 +26,19 @@ class Example:
     Attributes:
         folder: Where it lies.
         goal: The goal of its training.
-        python: The interpreter that `goap` itself runs under.
-        scripts: The interpreter that its script runs under; None: found as a user's is.
+        program: How `goap` is started.
     """
 
     folder: Path
     goal: str
-    python: str = sys.executable
-    scripts: str | None = None
+    program: tuple[str, ...] = (sys.executable, "-P", str(ROOT / "goap_start.py"))
 
     def goap(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run one command; its exit code has to be `code`."""
-        script = {} if self.scripts is None else {"GOAP_PYTHON": self.scripts}
         done = subprocess.run(
-            [self.python, "-P", str(ROOT / "goap_start.py"), *words],
+            [*self.program, *words],
             cwd=self.folder,
-            env={"PATH": os.defpath, "HOME": str(self.folder), **script},
+            env={"PATH": os.defpath, "HOME": str(self.folder)},
             capture_output=True,
             text=True,
             timeout=LONGEST_SECONDS,
@@ -63,7 +64,7 @@ class Example:
 
 @pytest.fixture
 def example(tmp_path):
-    def example(name: str, training: str, **options: str) -> Example:
+    def example(name: str, training: str, **options: tuple[str, ...]) -> Example:
         folder = tmp_path / name
         shutil.copytree(EXAMPLES / name, folder, ignore=shutil.ignore_patterns("__pycache__"))
         git = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost"]
