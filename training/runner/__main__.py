@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from training.errors import FailureClass, TrainingError
+from training.runner.account import HEARTBEAT_SECONDS
 from training.runner.call import Call, Follower
 from training.runner.carry import carry
 from training.runner.ending import Ending
@@ -37,6 +38,12 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--lock-fd", type=int, help="descriptor of the lock the parent has taken")
     parser.add_argument("--deadline", type=float, help="save and end after so many seconds")
     parser.add_argument("--grace", type=float, default=GRACE_SECONDS, help="seconds to save in")
+    parser.add_argument(
+        "--heartbeat",
+        type=float,
+        default=HEARTBEAT_SECONDS,
+        help="seconds between two lines of the account",
+    )
     parser.add_argument("--programs", action="append", default=[], help="first on the PATH")
     parser.add_argument("--contract", default="", help="directory with training/contract.py")
     parser.add_argument("--track", default="", help="show rows and samples in this tracker as well")
@@ -47,6 +54,7 @@ def main(words: list[str] | None = None) -> int:
     call = Call(
         programs=tuple(options.programs),
         contract=options.contract,
+        heartbeat=options.heartbeat,
         grace=options.grace,
         follower=_follower(options.track),
     )

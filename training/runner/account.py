@@ -7,12 +7,15 @@ a kill loses one heartbeat at most, and nobody has to ask a clock of somebody el
 import dataclasses
 import json
 import os
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from training.errors import TrainingError
 from training.store.durable import disk_errors
 
 __all__ = ["HEARTBEAT_SECONDS", "Account", "Use", "total_seconds", "uses_of"]
@@ -75,6 +78,9 @@ class Account:
         self._zero = clock() - max(0.0, now - self._began)
         self._use = Use(attempt, call, "started", gpu, device, round(self._began, 3), 0.0)
         self._last = clock()
+        self._lock = threading.Lock()
+        self._fresh, self._ended = False, False
+        self._error: Exception | None = None
         self._write("started")
 
     @property
@@ -82,16 +88,53 @@ class Account:
         """Of this attempt until now."""
         return self._clock() - self._zero
 
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Write a line whenever it is time, also while whoever carries the training is busy.
+
+        To seal, read again or commit checkpoints of many gigabytes takes longer than a heartbeat.
+        """
+        over = threading.Event()
+
+        def beats() -> None:
+            while not over.wait(max(0.01, self._heartbeat - (self._clock() - self._last))):
+                try:
+                    self._tick()
+                except (OSError, TrainingError) as error:  # `beat` says it
+                    self._error = error
+
+        thread = threading.Thread(target=beats, name="account", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
     def beat(self) -> bool:
-        """Write a line when it is time; whether one was written."""
-        if self._clock() - self._last < self._heartbeat:
-            return False
-        self._write("running")
-        return True
+        """Write a line when it is time; whether there is a new one since this was asked last.
+
+        Raises:
+            DiskFull: There is no room for it, or was none since this was asked last.
+        """
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        self._tick()
+        fresh, self._fresh = self._fresh, False
+        return fresh
 
     def end(self) -> None:
         """Write the last line."""
-        self._write("ended")
+        with self._lock:
+            self._ended = True
+            self._write("ended")
+
+    def _tick(self) -> None:
+        with self._lock:
+            if not self._ended and self._clock() - self._last >= self._heartbeat:
+                self._write("running")
+                self._fresh = True
 
     def _write(self, state: State) -> None:
         self._last = self._clock()

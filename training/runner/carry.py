@@ -20,9 +20,9 @@ from training.runner.ending import Ending, Failure, Status
 from training.runner.ends import STOPPED, End, failure_of, read_object
 from training.runner.log import Log
 from training.runner.order import Order, read_order
-from training.runner.process import Script
+from training.runner.process import Script, end_left, mark_of
 from training.runner.reserve import Reserve
-from training.runner.results import now, reference_to, result_of, samples_of
+from training.runner.results import forget_result, now, reference_to, result_of, samples_of
 from training.runner.signals import Stop
 from training.runner.stage import work_directory
 from training.runner.watch import Rows, finite
@@ -96,7 +96,7 @@ class _Attempt:
         """Run the script to its end, judge it, and write the verdict."""
         failure: Failure | None = None
         try:
-            with self._stop.listening():
+            with self._stop.listening(), self._account.beating():
                 failure = self._scripted()
         except TrainingError as error:
             failure = Failure(error.failure_class, error.code, error.message, fix=error.fix)
@@ -122,6 +122,9 @@ class _Attempt:
     def _scripted(self) -> Failure | None:
         """Start the script and see it to its end; why it failed, or None."""
         order, layout = self._order, self._layout
+        mark = mark_of(layout.path, order.key)
+        if left := end_left(mark):
+            self._log.warning(f"Ended {left} processes that an earlier attempt left")
         layout.script_failure_path.unlink(missing_ok=True)
         self._store.clear()
         self._rows.begin(0)
@@ -129,6 +132,8 @@ class _Attempt:
         self._from = self._newest = self._store.newest_valid(self._pass_over)
         step = self._from.step if self._from is not None else 0
         self._rows.begin(step)
+        if forget_result(order, layout, step):
+            self._log.info("Removed the result of an earlier attempt, which did not end with it")
         settings = adjusted_settings(order, read_adjusted(layout.adjustments_path))
         write_whole(layout.settings_path, json.dumps(dict(settings), indent=2) + "\n")
         self._introduce(settings, step)
@@ -144,6 +149,7 @@ class _Attempt:
                 directory=work,
                 environment=self._environment(places),
                 log=layout.log_path,
+                mark=mark,
                 grace=self._call.grace,
             )
             try:

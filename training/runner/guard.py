@@ -55,12 +55,25 @@ def kill_all(of: int, group: int) -> None:
                 pass
 
 
-def kill_marked(mark: str) -> None:
-    """Kill every process that has `mark` in its environment: what is left of a guard's charges."""
+def marked(mark: str) -> set[int]:
+    """Every other process with `mark` in its environment; none elsewhere than on Linux."""
+    found = set()
     for path in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
             if mark.encode() in path.read_bytes().split(b"\0"):
-                os.kill(int(path.parent.name), signal.SIGKILL)
+                found.add(int(path.parent.name))
+    return found - {os.getpid()}
+
+
+def kill_marked(mark: str) -> int:
+    """Kill what is left of a guard's charges, and what that started; how many there were."""
+    killed: set[int] = set()
+    while left := marked(mark) - killed:
+        for pid in left:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= left
+    return len(killed)
 
 
 def main(tell: int, words: list[str]) -> int:

@@ -1,7 +1,6 @@
 """The script of one attempt: started, told to stop, ended with all that is below it."""
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import Final
 
 from training.runner import guard
 
-__all__ = ["GRACE_SECONDS", "Script"]
+__all__ = ["GRACE_SECONDS", "Script", "end_left", "mark_of"]
 
 GRACE_SECONDS: Final = 20.0
 """From SIGTERM until everything is killed; a platform gives a container 30."""
@@ -21,6 +20,24 @@ GRACE_SECONDS: Final = 20.0
 GROUP_SECONDS: Final = 5.0
 """A script that has not heard of SIGTERM by then, as a shell that waits for a child, is told
 together with its children."""
+
+
+def mark_of(directory: Path, key: str) -> tuple[str, str]:
+    """What every process of a training has in its environment, and no other one: name and value.
+
+    It names the very directory, not its path: where another volume is mounted at the same path, a
+    training of the same key is another's.
+    """
+    about = directory.stat()
+    return "GOAP_ATTEMPT", f"{key}-{about.st_dev:x}-{about.st_ino:x}"
+
+
+def end_left(mark: tuple[str, str]) -> int:
+    """End what an attempt left whose runner and guard were killed together; how many there were.
+
+    Only whoever holds the lock of the training may: nobody else has processes of this mark then.
+    """
+    return guard.kill_marked("=".join(mark))
 
 
 class Script:
@@ -31,6 +48,7 @@ class Script:
         directory: Where it is started.
         environment: All of its environment.
         log: Where it prints.
+        mark: Name and value that all of its processes have in their environment (`mark_of`).
         grace: Seconds from `stop` until it is killed.
         clock: Monotonic seconds.
 
@@ -45,6 +63,7 @@ class Script:
         directory: Path,
         environment: Mapping[str, str],
         log: Path,
+        mark: tuple[str, str],
         grace: float = GRACE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -52,16 +71,15 @@ class Script:
         self._stopped: float | None = None
         self._told = 0
         self.killed = False
-        self._mark = f"GOAP_ATTEMPT={os.getpid()}-{secrets.token_hex(8)}"
+        self._mark = mark
         told, tell = os.pipe()
-        name, _, value = self._mark.partition("=")
         try:
             with log.open("ab") as output:
                 self._guard = subprocess.Popen(
                     # isolated: what the environment says of Python is for the script
                     [sys.executable, "-I", "-S", guard.__file__, str(tell), *words],
                     cwd=directory,
-                    env={**environment, name: value},
+                    env={**environment, mark[0]: mark[1]},
                     stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=output,
@@ -100,7 +118,7 @@ class Script:
         """Leave nothing behind."""
         self.kill()
         if self._guard.wait() != 0:
-            guard.kill_marked(self._mark)  # somebody killed the guard before its work was done
+            end_left(self._mark)  # somebody killed the guard before its work was done
         self._answers.close()
 
     def _press(self) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from training.runner.checkpoints import Checkpoint
 from training.runner.ending import Reference
@@ -10,15 +11,37 @@ from training.runner.ends import read_object
 from training.runner.order import Order
 from training.store.layout import LocalLayout
 
-__all__ = ["now", "reference_to", "result_of", "samples_of"]
+__all__ = ["forget_result", "now", "reference_to", "result_of", "samples_of"]
+
+
+def forget_result(order: Order, layout: LocalLayout, step: int) -> bool:
+    """Remove an earlier attempt's result when there are steps to make; whether there was one.
+
+    Otherwise an attempt that is stopped before it wrote its own would be finished by that of one
+    which failed. Where no step is left to make, the result is what those steps gave.
+
+    Args:
+        order: Says where it is.
+        layout: Where the training is.
+        step: The one that is continued from.
+    """
+    if order.target_step is not None and step >= order.target_step:
+        return False
+    path = _result_path(order, layout)
+    if not path.is_file() or not path.resolve().is_relative_to(layout.path.resolve()):
+        return False
+    path.unlink()
+    return True
+
+
+def _result_path(order: Order, layout: LocalLayout) -> Path:
+    return layout.script_result_path if order.result is None else layout.path / order.result.file
 
 
 def result_of(order: Order, layout: LocalLayout) -> Mapping[str, object] | None:
     """What the script says, under the names that the declaration gives; None before its end."""
-    if order.result is None:
-        return read_object(layout.script_result_path)
-    stored = read_object(layout.path / order.result.file)
-    if stored is None or not order.result.names:
+    stored = read_object(_result_path(order, layout))
+    if stored is None or order.result is None or not order.result.names:
         return stored
     found: dict[str, object] = {}
     for name, there in order.result.names.items():
