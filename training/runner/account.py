@@ -6,7 +6,6 @@ a kill loses one heartbeat at most, and nobody has to ask a clock of somebody el
 
 import dataclasses
 import json
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from training.errors import TrainingError
-from training.store.durable import disk_errors
+from training.store.durable import append_line, disk_errors
 
 __all__ = ["HEARTBEAT_SECONDS", "Account", "Use", "total_seconds", "uses_of"]
 
@@ -139,13 +138,8 @@ class Account:
     def _write(self, state: State) -> None:
         self._last = self._clock()
         use = dataclasses.replace(self._use, state=state, seconds=round(self.seconds, 3))
-        line = json.dumps(dataclasses.asdict(use)).encode() + b"\n"
-        with disk_errors(self._path), self._path.open("a+b") as file:
-            if (end := file.seek(0, os.SEEK_END)) and file.seek(end - 1) and file.read(1) != b"\n":
-                line = b"\n" + line  # whoever was killed in the middle of a line
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        with disk_errors(self._path):
+            append_line(self._path, json.dumps(dataclasses.asdict(use)).encode())
 
 
 def uses_of(content: bytes) -> list[Use]:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from training.store.durable import append_line
+
 __all__ = ["Log", "is_ours"]
 
 _OURS: Final = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \| (INFO   |WARNING|ERROR  ) \| ")
@@ -68,11 +70,9 @@ class Log:
 
     def _line(self, level: str, text: str) -> None:
         for each in text.splitlines() or [""]:
-            line = f"{self._now():%Y-%m-%d %H:%M:%S} | {level:<7} | {each}\n"
+            line = f"{self._now():%Y-%m-%d %H:%M:%S} | {level:<7} | {each}"
             # a full disk must not keep a training from ending with its name
-            with suppress(OSError), self._path.open("ab+") as file:
-                if (end := file.seek(0, 2)) and file.seek(end - 1) and file.read(1) != b"\n":
-                    file.write(b"\n")  # what the script printed last has no end
-                file.write(line.encode(errors="replace"))
+            with suppress(OSError):
+                append_line(self._path, line.encode(errors="replace"), sync=False)
             if self._console is not None:
-                self._console(line)
+                self._console(line + "\n")

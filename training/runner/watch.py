@@ -15,6 +15,8 @@ from training.runner.ending import Failure
 from training.runner.log import is_ours
 from training.runner.order import Metrics, Order
 from training.store.durable import disk_errors
+from training.store.layout import ROWS_FILE
+from training.store.metrics import row_of, rows_of
 
 __all__ = ["Rows", "finite", "number"]
 
@@ -24,7 +26,6 @@ nothing is learned. Later on it may be that all there is has been learned.
 """
 
 NOTHING: Final = 1e-12
-ROWS_FILE: Final = "metrics.jsonl"
 _MOST: Final = 1 << 20
 """Bytes of rows that are read in one look."""
 
@@ -143,10 +144,8 @@ class Rows:
 
     def _recall(self, path: Path) -> None:
         """Take in the rows that were kept in earlier attempts."""
-        content = path.read_bytes() if path.exists() else b""
-        for line in content.splitlines(keepends=True):
-            row = _object(line) if line.endswith(b"\n") else None
-            numbers = finite(row or {})
+        for row in rows_of(path.read_bytes() if path.exists() else b""):
+            numbers = finite(row)
             if (step := numbers.pop("step", None)) is not None:
                 self._times[int(step)] = numbers.pop("time", time.time())
                 self._take(int(step), numbers)
@@ -219,7 +218,7 @@ class Rows:
                 self._header = values
                 return None
             return _texts(dict(zip(self._header, values, strict=False)))
-        row = _object(line)
+        row = row_of(line)
         self.garbage += row is None
         return row
 
@@ -228,14 +227,6 @@ class Rows:
             return row
         names = {"step": "step", "loss": "loss", **self._metrics.columns}
         return {name: row[there] for name, there in names.items() if there in row}
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) else None
 
 
 def _shown(value: float) -> float | str:

@@ -17,6 +17,7 @@ __all__ = [
     "IF_FREE",
     "NO_ROOM",
     "TEMPORARY",
+    "append_line",
     "begin_to_sync",
     "directory_lock",
     "disk_errors",
@@ -91,6 +92,26 @@ def write_whole(path: Path, content: bytes | str) -> None:
             aside.unlink(missing_ok=True)
             raise
         sync_directory(path.parent)
+
+
+def append_line(path: Path, line: bytes, *, sync: bool = True) -> None:
+    """Append a line, on a line of its own: one before it may have been torn by a kill.
+
+    Args:
+        path: The file, which is made where there is none.
+        line: Without its end.
+        sync: Whether it is to survive a power cut.
+
+    Raises:
+        OSError: There is no room.
+    """
+    with path.open("a+b") as file:
+        if (end := file.seek(0, os.SEEK_END)) and file.seek(end - 1) and file.read(1) != b"\n":
+            line = b"\n" + line
+        file.write(line + b"\n")
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
 
 
 def reserve_room(descriptor: int, size: int) -> None:

@@ -27,6 +27,9 @@ DATASETS: Final = "datasets"
 SOURCES: Final = "sources"
 _CHECKPOINTS: Final = "checkpoints"
 
+ROWS_FILE: Final = "metrics.jsonl"
+"""The rows of a training, below its run directory."""
+
 CHECKPOINTS_PATTERN: Final = f"{_CHECKPOINTS}/{STEP_PREFIX}*"
 """Where a script that keeps the contract has its checkpoints, below its run directory."""
 
@@ -113,7 +116,7 @@ class Layout:
     @property
     def metrics_name(self) -> str:
         """One JSON object per line."""
-        return f"{self.name}/metrics.jsonl"
+        return f"{self.name}/{ROWS_FILE}"
 
     @property
     def log_name(self) -> str:

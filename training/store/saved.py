@@ -5,9 +5,9 @@ another training, or whose manifest was changed and sealed again, is in no line 
 """
 
 import json
-import os
 from pathlib import Path
 
+from training.store.durable import append_line
 from training.store.names import SAVED_FILE
 
 __all__ = ["add_saved", "saved_manifests"]
@@ -34,14 +34,5 @@ def add_saved(root: Path, step: int, sha256: str) -> None:
     Raises:
         OSError: There is no room.
     """
-    path = root / SAVED_FILE
-    line = json.dumps({"step": step, "sha256": sha256}).encode() + b"\n"
-    with path.open("a+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        if end:
-            file.seek(end - 1)
-            # whoever was killed in the middle of a line must not spoil this one
-            line = line if file.read(1) == b"\n" else b"\n" + line
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    line = json.dumps({"step": step, "sha256": sha256})
+    append_line(root / SAVED_FILE, line.encode())
