@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.training.conftest import StopAfter
 from training.__main__ import main
 from training.errors import ConfigError, FailureClass
 from training.key import training_key
@@ -47,17 +48,7 @@ HOW = ("micro_batch", "threads", "device", "compile", "background_saves")
 
 
 def stopped_after(steps: int) -> dict[str, Any]:
-    from training.script.signals import StopFlag
-
-    class After(StopFlag):
-        left = steps
-
-        @property
-        def reason(self) -> str | None:
-            self.left -= 1
-            return "the test" if self.left <= 0 else None
-
-    return {"stop": After()}
+    return {"stop": StopAfter(steps)}
 
 
 def seal_as_before(path: Path, key: str, data: str) -> None:

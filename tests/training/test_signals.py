@@ -3,12 +3,12 @@
 import signal
 import threading
 
-from training.script.signals import STOP_SIGNALS, StopFlag
+from training.runner.signals import SIGNALS, Stop
 
 
 def test_the_deadline_raises_the_flag_when_its_time_has_come() -> None:
     now = [100.0]
-    flag = StopFlag(5, clock=lambda: now[0])
+    flag = Stop(5, clock=lambda: now[0])
     assert flag.reason is None
     now[0] = 104.9
     assert flag.reason is None
@@ -17,27 +17,27 @@ def test_the_deadline_raises_the_flag_when_its_time_has_come() -> None:
 
 
 def test_a_flag_without_deadline_waits_to_be_raised_and_keeps_the_first_reason() -> None:
-    flag = StopFlag()
+    flag = Stop()
     assert flag.reason is None
-    flag.stop("SIGTERM")
-    flag.stop("SIGINT")
+    flag.ask("SIGTERM")
+    flag.ask("SIGINT")
     assert flag.reason == "SIGTERM"
 
 
 def test_every_stop_signal_raises_the_flag_and_handlers_are_put_back() -> None:
-    before = [signal.getsignal(number) for number in STOP_SIGNALS]
-    for number in STOP_SIGNALS:
-        with StopFlag().listening() as flag:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    for number in SIGNALS:
+        with Stop().listening() as flag:
             signal.raise_signal(number)
             assert flag.reason == number.name
-    assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
 def test_outside_the_main_thread_the_flag_still_knows_its_deadline() -> None:
     found: list[str | None] = []
 
     def work() -> None:
-        with StopFlag(1e-9).listening() as flag:
+        with Stop(1e-9).listening() as flag:
             found.append(flag.reason)
 
     thread = threading.Thread(target=work)

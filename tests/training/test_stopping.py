@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from torch import Tensor, nn
 
+from tests.training.conftest import StopAfter
 from training.judge.drawing import DrawingJudge
 from training.judge.held import Held
 from training.learn.diffusion import DiffusionTask
 from training.learn.task import BatchLoss
 from training.script.points import Point, RunPoints
-from training.script.signals import StopFlag
 from training.store.directory import TrainingDirectory
 
 SETTINGS = {
@@ -87,25 +87,12 @@ def newest(directory: TrainingDirectory) -> int:
     return entry.step
 
 
-class Looks(StopFlag):
-    """A flag that goes up when it was looked at so many times: the loop looks once a step."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self._left = looks
-
-    @property
-    def reason(self) -> str | None:
-        self._left -= 1
-        return "the test" if self._left <= 0 else None
-
-
 def test_stopped_while_the_samples_are_judged_they_are_judged_by_the_next_attempt(
     bench: Any,
 ) -> None:
     directory = bench.make("judged", steps=2, sample_steps=1, judged_samples=192)
 
-    first = bench.run(directory, stop=Looks(3))  # the first look after two steps
+    first = bench.run(directory, stop=StopAfter(3))  # the first look after two steps
     assert (first.status, first.step, first.gates) == ("interrupted", 2, ())
     assert newest(directory) == 2
     second = bench.run(directory)

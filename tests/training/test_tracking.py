@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.training.conftest import StopAfter
 from training.errors import ConfigError
 from training.runner.ending import Ending
-from training.script.signals import StopFlag
 from training.store.directory import TrainingDirectory
 from training.track import tracking as tracking_module
 from training.track.following import following
@@ -20,22 +20,9 @@ from training.track.tracking import Row, Tracking, require
 LITTLE = {"steps": 8, "save_every": 4, "log_every": 2, "sample_every": 4, "sample_steps": 1}
 
 
-class After(StopFlag):
-    """Goes up when it was looked at so many times: the loop looks once a step."""
-
-    def __init__(self, steps: int) -> None:
-        super().__init__()
-        self._left = steps
-
-    @property
-    def reason(self) -> str | None:
-        self._left -= 1
-        return "the test" if self._left <= 0 else None
-
-
 def interrupted(bench: Any, directory: TrainingDirectory, tracker: str, steps: int) -> None:
     """One attempt that ends before its time, and after a step that no checkpoint holds."""
-    bench.run(directory, follower=following(tracker), stop=After(steps))
+    bench.run(directory, follower=following(tracker), stop=StopAfter(steps))
 
 
 def wait(patch: pytest.MonkeyPatch, seconds: float) -> None:

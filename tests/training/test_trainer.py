@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from tests.training.conftest import StopAfter
 from training.data.shard import load
 from training.errors import FailureClass
 from training.learn.config import TrainingConfig, config_of
@@ -29,8 +30,8 @@ from training.learn.diffusion import DiffusionTask
 from training.learn.dit import TinyDiT
 from training.learn.task import BatchLoss, Draws
 from training.runner.ending import Ending
+from training.runner.signals import Stop
 from training.script.points import Point, RunPoints
-from training.script.signals import StopFlag
 from training.store.directory import TrainingDirectory
 from training.store.tensorfile import read_tensors
 
@@ -109,20 +110,7 @@ def test_a_resumed_training_ends_with_the_very_same_weights(bench: Any, stopped_
 
 def interrupted_at(bench: Any, directory: TrainingDirectory, step: int) -> Ending:
     """The ending of an attempt that is asked to stop when `step` steps are done."""
-    return bench.run(directory, stop=CountingFlag(step))
-
-
-class CountingFlag(StopFlag):
-    """A flag that goes up when it was looked at so many times: the loop looks once a step."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self._left = looks
-
-    @property
-    def reason(self) -> str | None:
-        self._left -= 1
-        return "the test" if self._left <= 0 else None
+    return bench.run(directory, stop=StopAfter(step))
 
 
 def test_seventy_and_eighty_steps_are_a_hundred_and_fifty(bench: Any) -> None:
@@ -311,7 +299,7 @@ def send_when_training(directory: TrainingDirectory, number: signal.Signals) -> 
 def test_a_deadline_ends_the_run_like_a_signal(bench: Any) -> None:
     directory = bench.make("deadline", **{**LITTLE, "steps": 100_000, "save_every": 50_000})
     seconds = itertools.count()  # a second passes with each look: the loop looks once a step
-    stop = StopFlag(5, clock=lambda: float(next(seconds)))
+    stop = Stop(5, clock=lambda: float(next(seconds)))
     result = bench.run(directory, stop=stop)
     assert result.status == "interrupted"
     assert result.checkpoint is not None

@@ -198,7 +198,7 @@ class _Attempt:
         advanced = (self._newest.step if self._newest else 0) > (
             self._from.step if self._from else 0
         )
-        end = End(code, self._stop.reason, killed, self._log.said(), advanced)
+        end = End(code, self._stop.reason or "", killed, self._log.said(), advanced)
         return failure_of(order, end, layout.script_failure_path)
 
     def _reached(self, result: Mapping[str, object]) -> bool:

@@ -1,4 +1,8 @@
-"""One flag for everything that asks a training to stop: signals, the deadline, whoever calls."""
+"""One flag for everything that asks a training to stop: signals, the deadline, whoever calls.
+
+A runner looks at it between two looks at its script; our own script looks between two steps, so a
+step is finished and the state saved.
+"""
 
 import signal
 import threading
@@ -26,12 +30,17 @@ class Stop:
     ) -> None:
         self._clock, self._seconds = clock, deadline_seconds
         self._deadline = None if deadline_seconds is None else clock() + deadline_seconds
-        self._reason = ""
+        self._reason: str | None = None
+
+    @classmethod
+    def at(cls, deadline: float | None) -> "Stop":
+        """One whose deadline is at that time, in seconds since 1970; without one for None."""
+        return cls(None if deadline is None else max(0.001, deadline - time.time()))
 
     @property
-    def reason(self) -> str:
-        """Why to stop, in a few words; empty to go on."""
-        if not self._reason and self._deadline is not None and self._clock() >= self._deadline:
+    def reason(self) -> str | None:
+        """Why to stop, in a few words; None to go on."""
+        if self._reason is None and self._deadline is not None and self._clock() >= self._deadline:
             self._reason = f"deadline of {self._seconds:g} seconds"
         return self._reason
 

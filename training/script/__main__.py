@@ -7,7 +7,7 @@ import os
 import sys
 
 from training.contract import run
-from training.script.signals import StopFlag, seconds_left
+from training.runner.signals import Stop
 
 __all__ = ["main"]
 
@@ -18,7 +18,7 @@ def main() -> int:
     # threads that never spin make two slower than one. This is a tenth of a millisecond of it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    stop = StopFlag(seconds_left(run))
+    stop = Stop.at(run.deadline)
     with stop.listening():  # also while torch is imported, which takes its time
         from training.script.script import run_script  # noqa: PLC0415 - after what torch reads
 

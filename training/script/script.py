@@ -21,11 +21,11 @@ from training.learn.config import Execution, TrainingConfig
 from training.learn.device import Device, choose_device
 from training.learn.loop import TASKS, MakeTask
 from training.learn.parallel import Group, joined
+from training.runner.signals import Stop
 from training.script.attempt import Attempt, Reached
 from training.script.endings import as_training_error, forget_frames, free_memory
 from training.script.lines import RunLines
 from training.script.points import Points, RunPoints
-from training.script.signals import StopFlag, seconds_left
 from training.script.threads import suited_threads
 from training.script.trainer import Trainer
 from training.store.durable import write_whole
@@ -39,7 +39,7 @@ RESULT_FILE = "result.json"
 def run_script(
     run: Run,
     *,
-    stop: StopFlag | None = None,
+    stop: Stop | None = None,
     tasks: Mapping[str, MakeTask] = TASKS,
     judges: Mapping[str, MakeJudge] = JUDGES,
     points: Callable[[Run], Points] = RunPoints,
@@ -68,7 +68,7 @@ def run_script(
                 samples=run.directory / "samples",
                 log=RunLines(run, device.memory),
             )
-            return _carried(run, attempt, stop or StopFlag(seconds_left(run)))
+            return _carried(run, attempt, stop or Stop.at(run.deadline))
     except TrainingError as error:
         _fail(run, error)
     except ContractError as error:
@@ -104,7 +104,7 @@ def _dataset(run: Run, config: TrainingConfig) -> Dataset:
     return dataset
 
 
-def _carried(run: Run, attempt: Attempt, stop: StopFlag) -> int:
+def _carried(run: Run, attempt: Attempt, stop: Stop) -> int:
     reached = Reached()
     failure: TrainingError | None = None
     trainer: Trainer | None = None

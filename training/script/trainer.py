@@ -21,11 +21,11 @@ from training.judge.held import measured_on
 from training.judge.sampling import grid_png
 from training.learn.learner import StepReport
 from training.learn.loop import Loop
+from training.runner.signals import Stop
 from training.script.attempt import Attempt, Reached
 from training.script.points import Arithmetic, Point
 from training.script.progress import Window
 from training.script.saver import Saver
-from training.script.signals import StopFlag
 from training.store.durable import write_whole
 from training.store.names import step_name
 
@@ -66,7 +66,7 @@ class Trainer:
         self._window = Window(attempt.clock)
         self._began = self._before = 0.0
 
-    def train(self, stop: StopFlag) -> None:
+    def train(self, stop: Stop) -> None:
         """Train until the target or until `stop` is raised; what happened is in `reached`.
 
         Raises:
@@ -224,7 +224,7 @@ class Trainer:
         self.reached.metrics |= found
         self._attempt.log.measured(self._learner.step, found)
 
-    def _examine(self, stop: StopFlag) -> None:
+    def _examine(self, stop: Stop) -> None:
         self.reached.metrics["average_distance"] = self._learner.averages.distance()
         self._validate()
         first = self.reached.metrics["validation_first"]
@@ -232,7 +232,7 @@ class Trainer:
         self._sample()
         self._judge(stop)
 
-    def _judge(self, stop: StopFlag) -> None:
+    def _judge(self, stop: Stop) -> None:
         """Measure at length. Stopped in the middle, the next attempt does this part again."""
         began, found = self._attempt.clock(), dict[str, float]()
         seen = measured_on(

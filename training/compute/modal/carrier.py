@@ -216,7 +216,7 @@ def _carried(
         )
         ending = carry_key(root, key, stop, where)
     told = {"status": ending.status, "step": ending.step, "target": ending.target_step}
-    return told, stop.reason
+    return told, stop.reason or ""
 
 
 _CANCELLED: Final = "the call was cancelled, or its time is over"
