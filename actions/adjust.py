@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from actions.carried import SMALLEST_SCALE, forget_after
 from actions.job import Job, TrainingContext, job_of
 from agents.declare.actions import action
 from agents.declare.outcome import Outcome
@@ -9,12 +10,8 @@ from agents.errors import ActionFailed, FailureClass, Permanent
 from goals.parameters import TrainingParameters
 from goals.world import F
 from training.runner.ending import Ending
-from training.store.retention import later_than
 
 __all__ = ["halve_micro_batch", "roll_back"]
-
-SMALLEST_SCALE = 1 / 8
-"""Below an eighth of the rate, a run that still diverges has another cause."""
 
 
 @action(effect=F.fits_memory, seconds=1, recovery=True, parameters=TrainingParameters)
@@ -48,7 +45,8 @@ def roll_back(context: TrainingContext) -> Outcome:
         )
     before = max(0, ending.step - job.config.save_every // 2)
     # what led to the failure is deleted, and the rate changed after
-    kept = _forget_after(context, job, before)
+    there = {step: job.directory.checkpoint_name(step) for step in job.directory.checkpoint_steps()}
+    kept = forget_after(context, job, there, before)
     job.adjust(
         dataclasses.replace(
             now,
@@ -58,18 +56,6 @@ def roll_back(context: TrainingContext) -> Outcome:
         )
     )
     return Outcome(summary=f"back to step {kept:,}, learning rate x {scale:g}")
-
-
-def _forget_after(context: TrainingContext, job: Job, before: int) -> int:
-    """Delete the checkpoints after a step; returns the step of the newest that stays, or 0."""
-    steps = job.directory.checkpoint_steps()
-    gone = later_than(steps, before)
-    if gone:
-        listed = ", ".join(f"{step:,}" for step in gone)
-        context.note(f"rolling back {job.key}: delete the checkpoints of steps {listed}")
-    for step in gone:
-        job.volume.remove(job.directory.checkpoint_name(step))
-    return max(set(steps) - set(gone), default=0)
 
 
 def _failed(context: TrainingContext) -> tuple[Job, Ending]:

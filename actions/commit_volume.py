@@ -1,10 +1,12 @@
 """commit-volume: what training produced is durable, proven by reading it again."""
 
-from actions.job import Job, TrainingContext, ending_of, job_of
+from actions.carried import ending_of
+from actions.job import Job, TrainingContext, job_of
+from actions.measured import committed
 from actions.ports import translated
 from agents.declare.actions import action, sensor
 from agents.declare.facts import Fact, Reading
-from agents.declare.outcome import Artifact, Measurement, Outcome
+from agents.declare.outcome import Outcome
 from agents.errors import Permanent
 from goals.parameters import TrainingParameters
 from goals.world import F
@@ -48,26 +50,13 @@ def commit_volume(context: TrainingContext) -> Outcome:
     job = _job(context)
     with translated():
         commit = _commit(job)
-    size = sum(each.bytes for each in commit.files.values())
-    path = job.directory.commit_name
-    return Outcome(
-        summary=f"{len(commit.files)} files, {size / 1e6:.1f} MB, hashes verified by reading again",
-        measurements=(
-            Measurement(name="files", value=len(commit.files), source=path),
-            Measurement(name="bytes", value=size, unit="B", source=path),
-        ),
-        artifacts=tuple(
-            Artifact(name=name.rsplit("/", 1)[-1], path=name, sha256=each.sha256, bytes=each.bytes)
-            for name, each in sorted(commit.files.items())
-        ),
-        provenance={"training_key": job.key},
-    )
+    return committed(job, commit)
 
 
 def _is_of(commit: Commit, checkpoint: Reference) -> bool:
     """Whether a commit is of the very bytes of a checkpoint."""
-    committed = commit.files.get(f"{checkpoint.path}/{MANIFEST_FILE}")
-    return committed is not None and committed.sha256 == checkpoint.sha256
+    manifest = commit.files.get(f"{checkpoint.path}/{MANIFEST_FILE}")
+    return manifest is not None and manifest.sha256 == checkpoint.sha256
 
 
 def _commit(job: Job) -> Commit:

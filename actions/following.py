@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from actions.carried import Carried
 from actions.notes import TrainingNote, notes_of
 from actions.ports import Ports, ports_of, translated
 from agents.command import command
@@ -19,9 +20,8 @@ from agents.errors import Interrupted
 from agents.run.options import state_directory
 from goals.parameters import PlacedParameters
 from training.compute.port import Compute, Launch, TrainingStatus
-from training.store.volume import Volume
 
-__all__ = ["LOG_LINE", "Followed", "launch_and_follow", "shortest"]
+__all__ = ["LOG_LINE", "Launching", "launch_and_follow", "shortest"]
 
 POLL_SECONDS = {"modal": 5.0}
 """How often the status is asked for, where asking takes requests; elsewhere every half second."""
@@ -35,20 +35,8 @@ LOG_LINE = " | "
 _STEP = re.compile(r"\| Step \d+")
 
 
-class Followed(Protocol):
-    """A training, as far as following it goes."""
-
-    @property
-    def key(self) -> str:
-        """The training key."""
-
-    @property
-    def volume(self) -> Volume:
-        """Where it writes."""
-
-    @property
-    def log_name(self) -> str:
-        """Its log, below the volume."""
+class Launching(Protocol):
+    """How a training is started."""
 
     def launch(self, compute: Compute, paid_seconds: float | None) -> Launch:
         """Start it, or attach to it.
@@ -59,7 +47,9 @@ class Followed(Protocol):
         """
 
 
-def launch_and_follow(context: Context[PlacedParameters], job: Followed) -> TrainingStatus:
+def launch_and_follow(
+    context: Context[PlacedParameters], job: Carried, launching: Launching
+) -> TrainingStatus:
     """Launch a training, or attach to it, and follow it until it ends.
 
     Raises:
@@ -68,7 +58,7 @@ def launch_and_follow(context: Context[PlacedParameters], job: Followed) -> Trai
     """
     ports = ports_of(context)
     log = _Log(context, job, LOG_SECONDS.get(ports.compute.name, 2.0), _read_before(context, job))
-    _launch(context, ports, job)
+    _launch(context, ports, job, launching)
     poll = POLL_SECONDS.get(ports.compute.name, 0.5)
     while True:
         with translated():
@@ -93,12 +83,14 @@ def stop_command(state: Path, key: str) -> str:
     return command(f"stop {key}" if usual else f"stop {key} state={shlex.quote(str(state))}")
 
 
-def _launch(context: Context[PlacedParameters], ports: Ports, job: Followed) -> None:
+def _launch(
+    context: Context[PlacedParameters], ports: Ports, job: Carried, launching: Launching
+) -> None:
     # the intent is durable before the launch: a crash between the two is seen by the next run
     context.note(about=TrainingNote(training=job.key, launch="intended").about())
     with translated():
         # it ends by itself before the cap is passed, also when nobody is left to stop it
-        launch = job.launch(ports.compute, context.paid_seconds)
+        launch = launching.launch(ports.compute, context.paid_seconds)
     word = "re-attached to" if launch.attached else "launched"
     note = TrainingNote(
         training=job.key,
@@ -114,7 +106,7 @@ def shortest(*limits: float | None) -> float | None:
     return min((each for each in limits if each is not None), default=None)
 
 
-def _stop(ports: Ports, job: Followed) -> None:
+def _stop(ports: Ports, job: Carried) -> None:
     """End the training: it saves, and whoever has more money resumes it."""
     with translated():
         ports.compute.stop(job.key)
@@ -138,7 +130,7 @@ def _tell(context: Context[PlacedParameters], status: TrainingStatus) -> None:
     context.progress(Progress(status.step, status.target, " · ".join(parts), eta))
 
 
-def _read_before(context: Context[PlacedParameters], job: Followed) -> int:
+def _read_before(context: Context[PlacedParameters], job: Carried) -> int:
     """How many bytes of the log are in the ledger."""
     newest_first = notes_of(reversed(context.history()), job.key)
     return next((note.log_at for note in newest_first if note.log_at is not None), 0)
@@ -149,7 +141,7 @@ class _Log:
     """What a training's log says, noted once; the lines of its steps are progress, not notes."""
 
     context: Context[PlacedParameters]
-    job: Followed
+    job: Carried
     every: float
     at: int
     _next: float = field(default=0.0)

@@ -5,7 +5,7 @@ import dataclasses
 from actions.disk import BYTES_PER_MB, free_mb_of
 from actions.job import TrainingContext
 from actions.ports import ports_of
-from actions.prune_checkpoints import pruned
+from actions.prune_checkpoints import prune
 from actions.training_cost import disk_mb
 from agents.declare.actions import action
 from agents.declare.outcome import Measurement, Outcome
@@ -34,7 +34,7 @@ def free_space(context: TrainingContext) -> Outcome:
     for directory in trainings(volume):
         order = directory.read_order()
         if order is not None:
-            gone += pruned(context, directory, dataclasses.replace(order.keep, last=1, every=0))
+            gone += prune(context, directory, dataclasses.replace(order.keep, last=1, every=0))
     deleted, freed = len(gone), sum(each.bytes for each in gone)
     free = free_mb_of(root)
     if free < needed:

@@ -1,12 +1,11 @@
 """prune-checkpoints: no more checkpoints than the policy keeps; planned, shown, then executed."""
 
-from collections.abc import Iterable
-
 from actions.job import TrainingContext, job_of
+from actions.measured import megabytes, pruned
 from actions.ports import ports_of, translated
 from agents.declare.actions import Context, action, sensor
 from agents.declare.facts import Fact, Reading
-from agents.declare.outcome import Measurement, Outcome
+from agents.declare.outcome import Outcome
 from goals.parameters import TrainingParameters
 from goals.world import F
 from training.runner.checkpoints import Checkpoint
@@ -14,7 +13,7 @@ from training.runner.keep import Keep
 from training.store.directory import TrainingDirectory
 from training.store.lock import is_held
 
-__all__ = ["checkpoints_pruned", "prune_checkpoints", "pruned"]
+__all__ = ["checkpoints_pruned", "prune", "prune_checkpoints"]
 
 
 def _trained(params: TrainingParameters) -> Fact:
@@ -34,7 +33,7 @@ def checkpoints_pruned(context: TrainingContext) -> Reading:
         there = store.entries()
         more = store.surplus(job.order.keep, there)
     if more:
-        return Reading(False, f"{len(more)} more than the policy keeps ({_mb(more)})")
+        return Reading(False, f"{len(more)} more than the policy keeps ({megabytes(more)})")
     return Reading(True, f"{len(there)} kept, none to delete")
 
 
@@ -49,22 +48,10 @@ def prune_checkpoints(context: TrainingContext) -> Outcome:
     job, root = job_of(context), ports_of(context).volume.local_root
     if job is None or root is None:
         return Outcome(summary="nothing to prune")
-    gone = pruned(context, job.directory, job.order.keep)
-    return Outcome(
-        summary=f"{len(gone)} checkpoints deleted, {_mb(gone)} freed",
-        measurements=(
-            Measurement(name="deleted", value=len(gone), source="retention plan"),
-            Measurement(
-                name="freed",
-                value=sum(each.bytes for each in gone),
-                unit="B",
-                source="retention plan",
-            ),
-        ),
-    )
+    return pruned(prune(context, job.directory, job.order.keep), "retention plan")
 
 
-def pruned(context: Context, directory: TrainingDirectory, keep: Keep) -> list[Checkpoint]:
+def prune(context: Context, directory: TrainingDirectory, keep: Keep) -> list[Checkpoint]:
     """Delete what is not kept of a training, and say so; nothing while a runner works there."""
     if is_held(directory.lock_path):
         return []
@@ -78,7 +65,3 @@ def pruned(context: Context, directory: TrainingDirectory, keep: Keep) -> list[C
         gone = ", ".join(f"{each.step}" for each in more)
         context.note(f"pruning {directory.key}: keep steps {kept}; delete steps {gone}")
         return store.prune(keep)
-
-
-def _mb(entries: Iterable[Checkpoint]) -> str:
-    return f"{sum(each.bytes for each in entries) / 1e6:.1f} MB"

@@ -6,11 +6,13 @@ import math
 
 from pydantic import ValidationError
 
-from actions.job import Job, ending_of, job_with
+from actions.carried import ending_of, is_out
+from actions.job import Job, job_with
+from actions.measured import verdicts_of
 from actions.ports import is_accepted, ports_of, translated
 from actions.train import train_job
 from actions.training_cost import basis, price, training_seconds
-from actions.training_outcome import gates_of, outcome_of
+from actions.training_outcome import outcome_of
 from agents.declare.actions import Action, Context, Cost, Sensor, action, sensor
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Decision, Measurement, Outcome, Ranking
@@ -25,7 +27,6 @@ from training.store.directory import ranking_name
 __all__ = ["CANDIDATES", "JUDGED", "best_chosen", "choose_best"]
 
 JUDGED_BY = "validation_loss"
-OUT_OF_MEMORY = "out_of_memory"
 
 
 def _job(context: Context[SweepParameters], number: int) -> Job | None:
@@ -41,16 +42,6 @@ def _jobs(context: Context[SweepParameters]) -> list[Job]:
     return [job for job in jobs if job is not None]
 
 
-def _is_out(ending: Ending) -> bool:
-    """Whether a configuration lost by itself: it cannot learn, or does not fit."""
-    failure = ending.failure
-    return (
-        ending.status == "failed"
-        and failure is not None
-        and (str(failure.failure_class) == "numeric" or failure.name == OUT_OF_MEMORY)
-    )
-
-
 def _train_candidate(number: int) -> Action:
     def run(context: Context[SweepParameters]) -> Outcome:
         job = _job(context, number)
@@ -63,7 +54,7 @@ def _train_candidate(number: int) -> Action:
             outcome = train_job(context, job)
         except ActionFailed:
             ending = job.ending()
-            if ending is None or not _is_out(ending):
+            if ending is None or not is_out(ending):
                 raise
             return Outcome(summary=_out(ending), provenance={"training_key": job.key})
         # here a gate only says which configuration may win
@@ -99,7 +90,7 @@ def _judged(number: int) -> Sensor:
         ending = ending_of(context, job) if job is not None else None
         if job is None or ending is None:
             return Reading(False, "not trained yet")
-        if _is_out(ending):
+        if is_out(ending):
             return Reading(True, _out(ending))
         if ending.status != "completed" or not job.holds(ending):
             return Reading(False, f"{ending.status} at step {ending.step} of {ending.target_step}")
@@ -207,7 +198,7 @@ def _outcome(
             "summary": f"best of {len(ended)}: training {job.key}, {_score(ending)}",
             "measurements": (*losses, *of_best.measurements),
             "artifacts": (Artifact(name="ranking", path=path), *of_best.artifacts),
-            "gates": gates_of(ending),
+            "gates": verdicts_of(ending),
             "decision": _decision(job, of_best.decision),
             "lesson": "",
         }

@@ -4,6 +4,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
+from actions.carried import interrupted, the_log
 from actions.following import LOG_LINE, launch_and_follow, shortest
 from actions.job import Job, TrainingContext, job_of
 from actions.ports import is_accepted, ports_of
@@ -19,7 +20,6 @@ from training.compute.port import Compute, Launch, TrainingStatus
 from training.compute.recipe import Hardware
 from training.own import in_processes, own_source
 from training.runner.ending import Ending
-from training.store.volume import Volume
 
 __all__ = ["train", "train_job"]
 
@@ -68,8 +68,8 @@ def train(context: TrainingContext) -> Outcome:
 
 
 @dataclass(frozen=True)
-class _Launched:
-    """A training, and on what it is launched.
+class _Launch:
+    """How a training is launched.
 
     Attributes:
         job: The training.
@@ -80,18 +80,6 @@ class _Launched:
     job: Job
     gpu: str
     slice_seconds: float | None
-
-    @property
-    def key(self) -> str:
-        return self.job.key
-
-    @property
-    def volume(self) -> Volume:
-        return self.job.volume
-
-    @property
-    def log_name(self) -> str:
-        return self.job.directory.log_name
 
     def launch(self, compute: Compute, paid_seconds: float | None) -> Launch:
         # after a preemption its time begins anew, so that it is we who stop it then
@@ -118,7 +106,7 @@ def train_job(context: TrainingContext, job: Job) -> Outcome:
         context.note(f"training {job.key} is finished already; nothing is launched")
         return outcome_of(job, ending, compute)
     params = context.params
-    status = launch_and_follow(context, _Launched(job, params.gpu, params.slice_seconds))
+    status = launch_and_follow(context, job, _Launch(job, params.gpu, params.slice_seconds))
     ending = job.ending() if status.ending is None else job.judged(status.ending)
     if ending is not None and status.state == "completed":
         return outcome_of(job, ending, compute)
@@ -144,7 +132,7 @@ def _failure(job: Job, status: TrainingStatus, ending: Ending | None) -> ActionF
         failure = ending.failure
         return ActionFailed(
             f"training {job.key} stopped at step {ending.step}: {failure.message}",
-            fix=_the_log(job),
+            fix=the_log(job),
             failure_class=FailureClass(str(failure.failure_class)),
             name=failure.name,
             progress=reached,
@@ -153,25 +141,15 @@ def _failure(job: Job, status: TrainingStatus, ending: Ending | None) -> ActionF
     if said:
         return ActionFailed(
             f"training {job.key} broke off at {reached}: {said}",
-            fix=_the_log(job),
+            fix=the_log(job),
             name="training_broke_off",
         )
-    return ActionFailed(
-        f"training {job.key} was interrupted at {reached}",
-        fix="run the same command again: it resumes from the newest checkpoint",
-        failure_class=FailureClass.INTERRUPTED,
-        name="training_interrupted",
-        progress=reached,
-    )
-
-
-def _the_log(job: Job) -> str:
-    return f"the log: {job.directory.log_name} on {job.volume.name}"
+    return interrupted(job, reached)
 
 
 def _last_words(job: Job) -> str:
     """The error a training ended with before it could write a result; empty when it was killed."""
-    content = job.directory.read(job.directory.log_name) or b""
+    content = job.directory.read(job.log_name) or b""
     lines = content.decode(errors="replace").splitlines()
     last = itertools.takewhile(lambda line: LOG_LINE not in line, reversed(lines))
     return next((line.removeprefix("error: ") for line in last if ERROR.match(line)), "")

@@ -1,7 +1,7 @@
 """Sensors of the facts about training; everything is read from the volume."""
 
-from actions.job import Job, TrainingContext, adjusted_of, ending_of, job_of
-from actions.ports import ports_of
+from actions.carried import COLLAPSED, DIVERGED, OUT_OF_MEMORY, answered, ending_of, unfinished
+from actions.job import Job, TrainingContext, job_of
 from agents.declare.actions import Sensor, sensor
 from agents.declare.facts import Fact, Reading
 from goals.parameters import TrainingParameters
@@ -9,10 +9,6 @@ from goals.world import F
 from training.runner.ending import Ending
 
 __all__ = ["classifier_trained", "dit_trained", "fits_memory", "loss_finite", "objective_sound"]
-
-OUT_OF_MEMORY = "out_of_memory"
-COLLAPSED = "loss_collapsed"
-DIVERGED = ("loss_not_finite", "loss_diverged")
 
 
 def _trained(fact: Fact) -> Sensor:
@@ -32,13 +28,8 @@ classifier_trained = _trained(F.classifier_trained)
 
 def _trained_reading(context: TrainingContext, job: Job) -> Reading:
     ending = ending_of(context, job)
-    if ending is None and job.directory.read_order() is None:
-        return Reading(False, f"training {job.key} was never launched")
     if ending is None:
-        status = ports_of(context).compute.status(job.key)
-        if status.state == "running":
-            return Reading(False, f"training {job.key} is running, step {status.step or 0}")
-        return Reading(False, f"no result of training {job.key}")
+        return unfinished(context, job)
     target = job.config.steps
     if ending.step < target or ending.status != "completed":
         return Reading(
@@ -57,13 +48,13 @@ def _trained_reading(context: TrainingContext, job: Job) -> Reading:
 @sensor(F.fits_memory, needs=F.auth_valid, parameters=TrainingParameters, hope=True)
 def fits_memory(context: TrainingContext) -> Reading:
     """False after an attempt ran out of memory, until the micro-batch was made smaller."""
-    return _no_failure(context, (OUT_OF_MEMORY,), "no attempt ran out of memory")
+    return answered(context, job_of(context), (OUT_OF_MEMORY,), "no attempt ran out of memory")
 
 
 @sensor(F.loss_finite, needs=F.auth_valid, parameters=TrainingParameters, hope=True)
 def loss_finite(context: TrainingContext) -> Reading:
     """False after an attempt diverged, until it was rolled back with a lower rate."""
-    return _no_failure(context, DIVERGED, "no attempt diverged")
+    return answered(context, job_of(context), DIVERGED, "no attempt diverged")
 
 
 @sensor(F.objective_sound, needs=F.auth_valid, parameters=TrainingParameters, hope=True)
@@ -80,16 +71,6 @@ def objective_sound(context: TrainingContext) -> Reading:
                 "change the configuration, the data or the source",
             )
     return Reading(True, "no loss collapsed")
-
-
-def _no_failure(context: TrainingContext, names: tuple[str, ...], fine: str) -> Reading:
-    job = job_of(context)
-    failed = _failed(context, job)
-    if job is None or failed is None or failed.failure is None or failed.failure.name not in names:
-        return Reading(True, fine)
-    if adjusted_of(context, job).after_attempt >= failed.attempts:
-        return Reading(True, f"attempt {failed.attempts} failed; the next one was adjusted")
-    return Reading(False, f"training {job.key}: {failed.failure.message}")
 
 
 def _failed(context: TrainingContext, job: Job | None) -> Ending | None:

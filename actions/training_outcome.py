@@ -1,36 +1,19 @@
 """From what a training wrote to the volume to what the ledger keeps and the records quote."""
 
-import hashlib
-
 from actions.job import Job
-from agents.declare.outcome import (
-    Artifact,
-    Decision,
-    Measurement,
-    Outcome,
-    Ranking,
-    Series,
-    Verdict,
-)
+from actions.measured import REHEARSED, artifacts_of, thinned, verdicts_of
+from agents.declare.outcome import Decision, Measurement, Outcome, Ranking, Series
 from training.compute.port import Compute
 from training.key import config_digest
 from training.runner.ending import Ending, Reference
-from training.store.names import MANIFEST_FILE
 
-__all__ = ["gates_of", "outcome_of"]
+__all__ = ["outcome_of"]
 
 # figures of the last few steps, which say nothing about the whole
 _OF_THE_WINDOW = ("loss", "lr", "grad_norm", "window", "steps_per_second")
 
 _ABOUT = ("threads", "processes")
 """Numbers that say how it was computed."""
-
-MOST_POINTS = 100
-
-REHEARSED = (
-    "; verified with the real client against the loopback control plane; the cloud itself was "
-    "not reached"
-)
 
 _RANKINGS = {
     "dit": Ranking(measurement="validation_loss", best="lowest"),
@@ -56,26 +39,11 @@ def outcome_of(job: Job, ending: Ending, compute: Compute) -> Outcome:
             for name, value in numbers.items()
         ),
         series=_series(job),
-        artifacts=_artifacts(job, ending),
-        gates=gates_of(ending),
+        artifacts=artifacts_of(job, ending),
+        gates=verdicts_of(ending),
         provenance=_provenance(job, ending, compute),
         decision=_decision(job, ending.checkpoint) if ending.passed else None,
         lesson=_lesson(job) if ending.passed else "",
-    )
-
-
-def gates_of(ending: Ending) -> tuple[Verdict, ...]:
-    """What a training's gates gave, as the engine keeps it."""
-    return tuple(
-        Verdict(
-            name=verdict.name,
-            metric=verdict.metric,
-            threshold=verdict.threshold,
-            direction=verdict.direction,
-            value=verdict.value,
-            passed=verdict.passed,
-        )
-        for verdict in ending.gates
     )
 
 
@@ -86,10 +54,8 @@ def _series(job: Job) -> tuple[Series, ...]:
     series = []
     for name in ("loss", "validation_loss"):
         points = [(float(row["step"]), float(row[name])) for row in rows if name in row]
-        every = max(1, len(points) // MOST_POINTS)
         if points:
-            thinned = (*points[:-1:every], points[-1])
-            series.append(Series(name=name, points=thinned, source=path))
+            series.append(Series(name=name, points=thinned(points), source=path))
     return tuple(series)
 
 
@@ -99,25 +65,6 @@ def _summary(job: Job, ending: Ending) -> str:
     data = " on SYNTHETIC cats" if job.kind == "synthetic" else f" on {job.order.label}"
     verdict = "all gates passed" if ending.passed else "a gate failed"
     return f"{job.model} {ending.step:,} steps{data}{shown}, {ending.seconds:.0f} s; {verdict}"
-
-
-def _artifacts(job: Job, ending: Ending) -> tuple[Artifact, ...]:
-    path, content = job.directory.result_name, job.directory.read(job.directory.result_name) or b""
-    verdict = hashlib.sha256(content).hexdigest()
-    files = [("result", path, verdict)]
-    if ending.checkpoint is not None:
-        manifest = f"{ending.checkpoint.path}/{MANIFEST_FILE}"
-        files.append(("checkpoint", manifest, ending.checkpoint.sha256))
-    if ending.samples is not None:
-        files.append(("samples", ending.samples.path, ending.samples.sha256))
-    return tuple(
-        Artifact(name=name, path=path, sha256=sha256, bytes=_size(job, path))
-        for name, path, sha256 in files
-    )
-
-
-def _size(job: Job, path: str) -> int:
-    return job.volume.size(path) or 0
 
 
 def _provenance(job: Job, ending: Ending, compute: Compute) -> dict[str, str]:

@@ -2,39 +2,28 @@
 
 import json
 import sys
-from dataclasses import dataclass
 
 from actions.ports import ports_of, translated
 from actions.trained.files import hashes_in
 from actions.trained.job import NotYet, TrainedContext, data_of
-from actions.trained.names import Names
+from actions.trained.names import Part
 from actions.trained.parameters import TrainedParameters
 from agents.declare.actions import Cost
 from agents.declare.context import Note
-from agents.declare.facts import Condition, Facts, Reading
+from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Measurement, Outcome
 from training.compute.interpreter import interpreter_for
 from training.declare.data import Placed, is_placed, manifest_name
 from training.declare.order import recipe_of
 from training.declare.preparing import prepare
-from training.declare.training import Training
 from training.errors import ImageError
 from training.store.volume import Volume
 
 __all__ = ["Data"]
 
 
-@dataclass(frozen=True)
-class Data:
-    """Brings the data of one training to the volume.
-
-    Attributes:
-        training: The declaration.
-        facts: The facts of the catalogue.
-    """
-
-    training: Training
-    facts: Facts
+class Data(Part):
+    """Brings the data of one training to the volume."""
 
     def needs(self, _params: object) -> tuple[Condition, ...]:
         """Credentials."""
@@ -42,7 +31,7 @@ class Data:
 
     def effect(self, _params: object) -> tuple[Condition, ...]:
         """The data is there."""
-        return (self.facts[Names(self.training.name).fact("data")] == True,)  # noqa: E712
+        return (self.holds("data"),)
 
     def cost(self, params: TrainedParameters) -> Cost:
         """A moment here; nobody knows how much it is."""

@@ -1,21 +1,19 @@
 """build_…_image: what a declared training requires is there, proven before it is paid for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from actions.ports import ports_of, translated
 from actions.trained.job import NotYet, TrainedContext, smoke_of, source_for
-from actions.trained.names import Names, after_of, prepares
+from actions.trained.names import Names, Part, after_of, prepares
 from actions.trained.parameters import TrainedParameters
 from agents.declare.actions import Cost
-from agents.declare.facts import Condition, Facts, Reading
+from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Outcome
 from agents.errors import Permanent
 from agents.ledger.events import Event
 from agents.ledger.payloads import StepFailed, StepFinished, StepVerified
 from training.compute.recipe import proof_digest
 from training.declare.order import recipe_of
-from training.declare.training import Training
 from training.store.directory import proof_name
 
 __all__ = ["Image"]
@@ -26,17 +24,8 @@ MISSING = "image_incomplete"
 HERE_SECONDS, THERE_SECONDS = 5.0, 300.0
 
 
-@dataclass(frozen=True)
-class Image:
-    """Proves that one training can run where it is to run.
-
-    Attributes:
-        training: The declaration.
-        facts: The facts of the catalogue.
-    """
-
-    training: Training
-    facts: Facts
+class Image(Part):
+    """Proves that one training can run where it is to run."""
 
     def needs(self, _params: object) -> tuple[Condition, ...]:
         """Credentials; for a smoke training also the data and the first weights that it reads."""
@@ -49,7 +38,7 @@ class Image:
 
     def effect(self, _params: object) -> tuple[Condition, ...]:
         """The image is proven."""
-        return (self.facts[Names(self.training.name).fact("image")] == True,)  # noqa: E712
+        return (self.holds("image"),)
 
     def cost(self, params: TrainedParameters) -> Cost:
         """A moment here; minutes where an image is built."""

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from pydantic import BaseModel
 
+from actions.carried import Carried, ending_of
 from actions.ports import ports_of, translated
 from actions.trained.files import hashes_in, source_at
 from actions.trained.made import best_of, output_of
@@ -16,19 +17,15 @@ from training.declare.data import Placed, placed_of
 from training.declare.order import order_of, smoke_order
 from training.declare.source import Source
 from training.declare.training import Training
-from training.runner.adjust import Adjusted
 from training.runner.ending import Ending
 from training.runner.order import Init, Order
 from training.store.directory import TrainingDirectory
-from training.store.volume import Volume
 
 __all__ = [
     "Job",
     "NotYet",
     "TrainedContext",
-    "adjusted_of",
     "data_of",
-    "ending_of",
     "needed_job",
     "smoke_of",
     "sought",
@@ -51,73 +48,25 @@ class NotYet:
 
 
 @dataclass(frozen=True)
-class Job:
-    """A declared training with its key, and where it writes."""
+class Job(Carried):
+    """A declared training with its key, and where it writes.
+
+    Attributes:
+        training: The declaration.
+        source: What it is started from.
+    """
 
     training: Training
-    order: Order
     source: Source
-    directory: TrainingDirectory
-
-    @property
-    def key(self) -> str:
-        """The training key."""
-        return self.order.key
 
     @property
     def name(self) -> str:
         """What the training is called."""
         return self.training.name
 
-    @property
-    def volume(self) -> Volume:
-        """Where it writes."""
-        return self.directory.volume
-
-    @property
-    def log_name(self) -> str:
-        """Its log, below the volume."""
-        return self.directory.log_name
-
-    def ending(self) -> Ending | None:
-        """How the last attempt ended, judged by the thresholds of now; None before the first end.
-
-        Raises:
-            ActionFailed: The file is there and cannot be understood.
-        """
-        with translated():
-            ending = self.directory.read_ending()
-        return None if ending is None else self.judged(ending)
-
-    def judged(self, ending: Ending) -> Ending:
-        """An ending with what the gates of now give."""
-        return ending.judged(self.order.gates)
-
     def holds(self, ending: Ending) -> bool:
         """Whether the checkpoint that an ending names is on the volume, if it names one."""
-        return ending.checkpoint is None or self.directory.holds(ending.checkpoint)
-
-    def forget_end(self) -> None:
-        """Take back an end whose checkpoint is gone or damaged: it is not true any more.
-
-        The script's own result goes too, or an attempt that is stopped would count as finished.
-        """
-        self.directory.forget_result()
-        result = self.order.result.file if self.order.result is not None else "result.json"
-        self.volume.remove(f"{self.directory.name}/{result}")
-
-    def adjusted(self) -> Adjusted:
-        """What recoveries changed for the next attempt.
-
-        Raises:
-            ConfigError: The file is there and cannot be understood.
-        """
-        name = self.directory.adjustments_name
-        return Adjusted.from_json(self.directory.read(name), name)
-
-    def adjust(self, adjusted: Adjusted) -> None:
-        """Change how the next attempt runs."""
-        self.volume.write_bytes(self.directory.adjustments_name, adjusted.to_json().encode())
+        return ending.checkpoint is None or super().holds(ending)
 
 
 def sought(
@@ -161,7 +110,7 @@ def _sought(context: TrainedContext, training: Training, settings: BaseModel) ->
     with translated():
         order = order_of(training, settings, source, data=data, init=init)
     directory = TrainingDirectory(ports_of(context).volume, order.key)
-    return Job(training, order, source, directory)
+    return Job(directory, order, training, source)
 
 
 def _init_of(context: TrainedContext, training: Training) -> Init | NotYet | None:
@@ -226,24 +175,3 @@ def source_for(context: TrainedContext, training: Training) -> Source:
         f"source {training.name}", partial(source_at, training, context.params, context.state)
     )
     return source
-
-
-def ending_of(context: TrainedContext, job: Job) -> Ending | None:
-    """How a training's last attempt ended, read once for all sensors of one look.
-
-    Raises:
-        ActionFailed: The file is there and cannot be understood.
-    """
-    ending: Ending | None = context.once(f"ending {job.key}", job.ending)
-    return ending
-
-
-def adjusted_of(context: TrainedContext, job: Job) -> Adjusted:
-    """What recoveries changed, read once for all sensors of one look."""
-
-    def read() -> Adjusted:
-        with translated():
-            return job.adjusted()
-
-    adjusted: Adjusted = context.once(f"adjusted {job.key}", read)
-    return adjusted

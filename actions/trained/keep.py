@@ -1,16 +1,15 @@
 """commit_… and prune_…: what a declared training made is durable, and no more than is kept."""
 
-from dataclasses import dataclass
-
+from actions.carried import ending_of
+from actions.measured import committed, megabytes, pruned
 from actions.ports import ports_of, translated
-from actions.trained.job import Job, NotYet, TrainedContext, ending_of, needed_job, sought
-from actions.trained.names import Names
-from agents.declare.facts import Condition, Facts, Reading
-from agents.declare.outcome import Artifact, Measurement, Outcome
+from actions.trained.job import Job, NotYet, TrainedContext, needed_job, sought
+from actions.trained.names import Part
+from agents.declare.facts import Condition, Reading
+from agents.declare.outcome import Outcome
 from agents.errors import Permanent
-from training.declare.training import Training
 from training.errors import CheckpointError
-from training.runner.checkpoints import Checkpoint, Store
+from training.runner.checkpoints import Store
 from training.runner.ending import Ending
 from training.store.commit import Commit, commit_ending, read_commit
 from training.store.layout import LocalLayout
@@ -22,26 +21,16 @@ DAMAGED = ("checksum_differs", "file_missing")
 """What is not on the volume as its manifest promised; then it must be made again."""
 
 
-@dataclass(frozen=True)
-class CommitTrained:
-    """Makes what one training left durable, and proves it by reading it again.
-
-    Attributes:
-        training: The declaration.
-        facts: The facts of the catalogue.
-    """
-
-    training: Training
-    facts: Facts
+class CommitTrained(Part):
+    """Makes what one training left durable, and proves it by reading it again."""
 
     def needs(self, _params: object) -> tuple[Condition, ...]:
         """That it is trained."""
-        return (self.facts[Names(self.training.name).fact("trained")] == True,)  # noqa: E712
+        return (self.holds("trained"),)
 
     def effect(self, _params: object) -> tuple[Condition, ...]:
         """Committed, which is worth a record."""
-        committed = self.facts[Names(self.training.name).fact("committed")]
-        return (committed == True, ~self.facts.documented)  # noqa: E712
+        return self.holds("committed"), ~self.facts.documented
 
     def look(self, context: TrainedContext) -> Reading:
         """Whether the commit of its result is on the volume."""
@@ -65,23 +54,9 @@ class CommitTrained:
                 commit = commit_ending(job.directory)
             except CheckpointError as error:
                 if error.code in DAMAGED:
-                    job.forget_end()
+                    job.directory.forget_result()
                 raise
-        size = sum(each.bytes for each in commit.files.values())
-        path = job.directory.commit_name
-        return Outcome(
-            summary=f"{len(commit.files)} files, {size / 1e6:.1f} MB, hashes verified by reading "
-            "again",
-            measurements=(
-                Measurement(name="files", value=len(commit.files), source=path),
-                Measurement(name="bytes", value=size, unit="B", source=path),
-            ),
-            artifacts=tuple(
-                Artifact(name=n.rsplit("/", 1)[-1], path=n, sha256=each.sha256, bytes=each.bytes)
-                for n, each in sorted(commit.files.items())
-            ),
-            provenance={"training_key": job.key},
-        )
+        return committed(job, commit)
 
 
 def _is_of(commit: Commit, job: Job, ending: Ending) -> bool:
@@ -92,25 +67,16 @@ def _is_of(commit: Commit, job: Job, ending: Ending) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class Prune:
-    """Deletes the checkpoints of one training that its policy of now does not keep.
-
-    Attributes:
-        training: The declaration.
-        facts: The facts of the catalogue.
-    """
-
-    training: Training
-    facts: Facts
+class Prune(Part):
+    """Deletes the checkpoints of one training that its policy of now does not keep."""
 
     def needs(self, _params: object) -> tuple[Condition, ...]:
         """That it is trained: until then its runner prunes, after each checkpoint."""
-        return (self.facts[Names(self.training.name).fact("trained")] == True,)  # noqa: E712
+        return (self.holds("trained"),)
 
     def effect(self, _params: object) -> tuple[Condition, ...]:
         """Pruned."""
-        return (self.facts[Names(self.training.name).fact("pruned")] == True,)  # noqa: E712
+        return (self.holds("pruned"),)
 
     def look(self, context: TrainedContext) -> Reading:
         """Whether pruning now would delete nothing."""
@@ -123,7 +89,7 @@ class Prune:
         with translated():
             more = store.surplus(job.order.keep)
         if more:
-            return Reading(False, f"{len(more)} more than the policy keeps ({_mb(more)})")
+            return Reading(False, f"{len(more)} more than the policy keeps ({megabytes(more)})")
         return Reading(True, f"{len(store.entries())} kept, none to delete")
 
     def run(self, context: TrainedContext) -> Outcome:
@@ -137,25 +103,10 @@ class Prune:
         if gone:
             steps = ", ".join(f"{each.step:,}" for each in gone)
             context.note(f"pruned {job.key}: the checkpoints of steps {steps}")
-        return Outcome(
-            summary=f"{len(gone)} checkpoints deleted, {_mb(gone)} freed",
-            measurements=(
-                Measurement(name="deleted", value=len(gone), source="retention policy"),
-                Measurement(
-                    name="freed",
-                    value=sum(each.bytes for each in gone),
-                    unit="B",
-                    source="retention policy",
-                ),
-            ),
-        )
+        return pruned(gone, "retention policy")
 
 
 def store_of(context: TrainedContext, job: Job) -> Store | None:
     """The checkpoints of a training on this machine; None where they are elsewhere."""
     root = ports_of(context).volume.local_root
     return None if root is None else Store(job.order, LocalLayout(root, job.key))
-
-
-def _mb(entries: list[Checkpoint]) -> str:
-    return f"{sum(each.bytes for each in entries) / 1e6:.1f} MB"

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agents.declare.facts import Condition, Fact, Facts
 from agents.errors import UsageError
 from training.declare.training import Training
 
-__all__ = ["FACTS", "Names", "after_of", "all_of", "chain_of", "links_of", "prepares"]
+__all__ = ["FACTS", "Names", "Part", "after_of", "all_of", "chain_of", "links_of", "prepares"]
 
 FACTS = {
     "trained": "{it} reached its end and passed its gates",
@@ -38,6 +39,27 @@ class Names:
     def action(self, verb: str, what: str = "") -> str:
         """The action that does something to it: ``train_…``, ``halve_…_micro_batch``."""
         return "_".join(filter(None, (verb, self.training, what)))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that is seen or done of a declared training.
+
+    Attributes:
+        training: The declaration.
+        facts: The facts of the catalogue.
+    """
+
+    training: Training
+    facts: Facts
+
+    def fact(self, kind: str) -> Fact:
+        """The fact of the training that is of a kind of `FACTS`."""
+        return self.facts[Names(self.training.name).fact(kind)]
+
+    def holds(self, kind: str) -> Condition:
+        """That this fact is true."""
+        return self.fact(kind) == True  # noqa: E712 - builds a condition
 
 
 def prepares(training: Training) -> bool:

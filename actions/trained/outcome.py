@@ -1,34 +1,16 @@
 """From what a declared training wrote to the volume to what the ledger keeps and records quote."""
 
-import hashlib
-
+from actions.measured import REHEARSED, artifacts_of, thinned, verdicts_of
 from actions.trained.job import Job
-from agents.declare.outcome import (
-    Artifact,
-    Decision,
-    Measurement,
-    Outcome,
-    Ranking,
-    Series,
-    Verdict,
-)
+from agents.declare.outcome import Decision, Measurement, Outcome, Ranking, Series
 from training.compute.port import Compute
 from training.key import config_digest
 from training.runner.ending import Ending
 from training.runner.watch import finite
-from training.store.names import MANIFEST_FILE
 
-__all__ = ["REHEARSED", "outcome_of", "ranking_of", "summary_of", "verdicts_of"]
-
-MOST_POINTS = 100
-"""What a picture can show of a series."""
+__all__ = ["outcome_of", "ranking_of"]
 
 MOST_SERIES = 6
-
-REHEARSED = (
-    "; verified with the real client against the loopback control plane; the cloud itself was "
-    "not reached"
-)
 
 _UNITS = {"seconds": "s", "steps": "steps", "steps_per_second": "steps/s"}
 
@@ -45,13 +27,13 @@ def outcome_of(job: Job, ending: Ending, compute: Compute) -> Outcome:
         **({} if rate is None else {"steps_per_second": rate}),
     }
     return Outcome(
-        summary=summary_of(job, ending) + (REHEARSED if compute.name == "loopback" else ""),
+        summary=_summary(job, ending) + (REHEARSED if compute.name == "loopback" else ""),
         measurements=tuple(
             Measurement(name=name, value=value, unit=_UNITS.get(name, ""), source=source)
             for name, value in numbers.items()
         ),
         series=_series(job),
-        artifacts=_artifacts(job, ending),
+        artifacts=artifacts_of(job, ending),
         gates=verdicts_of(ending),
         provenance=_provenance(job, ending, compute),
         decision=_decision(job, ending) if ending.passed else None,
@@ -59,22 +41,7 @@ def outcome_of(job: Job, ending: Ending, compute: Compute) -> Outcome:
     )
 
 
-def verdicts_of(ending: Ending) -> tuple[Verdict, ...]:
-    """What the gates gave, as the engine keeps it."""
-    return tuple(
-        Verdict(
-            name=each.name,
-            metric=each.metric,
-            threshold=each.threshold,
-            direction=each.direction,
-            value=each.value,
-            passed=each.passed,
-        )
-        for each in ending.gates
-    )
-
-
-def summary_of(job: Job, ending: Ending) -> str:
+def _summary(job: Job, ending: Ending) -> str:
     """A training that reached its end, in one line."""
     loss = ending.numbers.get("loss_final")
     shown = "" if loss is None else f", loss {loss:.4g}"
@@ -106,27 +73,8 @@ def _series(job: Job) -> tuple[Series, ...]:
     columns.pop("time", None)
     names = sorted(columns, key=lambda name: (name != "loss", "loss" not in name, name))
     return tuple(
-        Series(name=name, points=_thin(sorted(columns[name].items())), source=path)
+        Series(name=name, points=thinned(sorted(columns[name].items())), source=path)
         for name in names[:MOST_SERIES]
-    )
-
-
-def _thin(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    return (*points[: -1 : max(1, len(points) // MOST_POINTS)], points[-1])
-
-
-def _artifacts(job: Job, ending: Ending) -> tuple[Artifact, ...]:
-    path = job.directory.result_name
-    content = job.directory.read(path) or b""
-    files = [("result", path, hashlib.sha256(content).hexdigest())]
-    if ending.checkpoint is not None:
-        manifest = f"{ending.checkpoint.path}/{MANIFEST_FILE}"
-        files.append(("checkpoint", manifest, ending.checkpoint.sha256))
-    if ending.samples is not None:
-        files.append(("samples", ending.samples.path, ending.samples.sha256))
-    return tuple(
-        Artifact(name=name, path=path, sha256=sha256, bytes=job.volume.size(path) or 0)
-        for name, path, sha256 in files
     )
 
 

@@ -3,34 +3,29 @@
 import dataclasses
 from dataclasses import dataclass
 
-from actions.ports import translated
-from actions.trained.job import (
-    Job,
-    TrainedContext,
+from actions.carried import (
+    COLLAPSED,
+    DIVERGED,
+    OUT_OF_MEMORY,
+    SMALLEST_SCALE,
     adjusted_of,
+    answered,
     ending_of,
-    needed_job,
-    sought,
+    forget_after,
 )
+from actions.ports import translated
+from actions.trained.job import Job, TrainedContext, needed_job, sought
 from actions.trained.made import checkpoints_of
-from actions.trained.names import Names
-from agents.declare.facts import Condition, Facts, Reading
+from actions.trained.names import Part
+from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
 from training.declare.order import hardware_of
 from training.declare.training import Training
 from training.runner.adjust import Adjusted
 from training.runner.ending import Ending
-from training.store.retention import later_than
 
 __all__ = ["Halve", "RollBack", "Sound"]
-
-OUT_OF_MEMORY = "out_of_memory"
-COLLAPSED = "loss_collapsed"
-DIVERGED = ("loss_not_finite", "loss_diverged")
-
-SMALLEST_SCALE = 1 / 8
-"""Below an eighth of the rate, a run that still diverges has another cause."""
 
 
 def _failed(context: TrainedContext, training: Training) -> tuple[Job, Ending] | None:
@@ -45,15 +40,8 @@ def _failed(context: TrainedContext, training: Training) -> tuple[Job, Ending] |
 def _answered(
     context: TrainedContext, training: Training, names: tuple[str, ...], fine: str
 ) -> Reading:
-    """False while the last attempt failed with one of the names, and no recovery answered that."""
-    failed = _failed(context, training)
-    if failed is None or failed[1].failure is None or failed[1].failure.name not in names:
-        return Reading(True, fine)
-    job, ending = failed
-    if adjusted_of(context, job).after_attempt >= ending.attempts:
-        return Reading(True, f"attempt {ending.attempts} failed; the next one was adjusted")
-    said = ending.failure.message if ending.failure is not None else ""
-    return Reading(False, f"training {job.key}: {said}")
+    job = sought(context, training)
+    return answered(context, job if isinstance(job, Job) else None, names, fine)
 
 
 @dataclass(frozen=True)
@@ -80,21 +68,12 @@ class Sound:
         return Reading(True, "no loss collapsed")
 
 
-@dataclass(frozen=True)
-class Halve:
-    """After running out of memory: half as much at once, where a setting says how much.
-
-    Attributes:
-        training: The declaration.
-        facts: The facts of the catalogue.
-    """
-
-    training: Training
-    facts: Facts
+class Halve(Part):
+    """After running out of memory: half as much at once, where a setting says how much."""
 
     def effect(self, _params: object) -> tuple[Condition, ...]:
         """It may fit now."""
-        return (self.facts[Names(self.training.name).fact("fits")] == True,)  # noqa: E712
+        return (self.holds("fits"),)
 
     def look(self, context: TrainedContext) -> Reading:
         """False after an attempt ran out of memory, until less was asked for at once.
@@ -125,8 +104,7 @@ class Halve:
         """Halve the declared setting for the attempts to come."""
         job, ending = _needed(context, self.training)
         setting = job.order.micro_batch
-        with translated():
-            now = job.adjusted()
+        now = job.adjusted()
         current = self._now(job, now)
         if setting is None or current <= 1:
             raise Permanent(
@@ -134,27 +112,17 @@ class Halve:
                 fix="make the model smaller, or train it on a larger machine (gpu=)",
                 name=OUT_OF_MEMORY,
             )
-        with translated():
-            half = dataclasses.replace(now, after_attempt=ending.attempts, micro_batch=current // 2)
-            job.adjust(half)
+        half = dataclasses.replace(now, after_attempt=ending.attempts, micro_batch=current // 2)
+        job.adjust(half)
         return Outcome(summary=f"{setting} {current} → {current // 2}, in the same training")
 
 
-@dataclass(frozen=True)
-class RollBack:
-    """After the loss diverged: back to a good checkpoint, at half the rate where one is declared.
-
-    Attributes:
-        training: The declaration.
-        facts: The facts of the catalogue.
-    """
-
-    training: Training
-    facts: Facts
+class RollBack(Part):
+    """After the loss diverged: back to a good checkpoint, at half the rate if one is declared."""
 
     def effect(self, _params: object) -> tuple[Condition, ...]:
         """The next attempt may stay finite."""
-        return (self.facts[Names(self.training.name).fact("finite")] == True,)  # noqa: E712
+        return (self.holds("finite"),)
 
     def look(self, context: TrainedContext) -> Reading:
         """False after an attempt diverged, until it was rolled back."""
@@ -163,8 +131,7 @@ class RollBack:
     def run(self, context: TrainedContext) -> Outcome:
         """Delete the checkpoints that led to the failure, and lower the rate."""
         job, ending = _needed(context, self.training)
-        with translated():
-            now = job.adjusted()
+        now = job.adjusted()
         scale = now.learning_rate_scale
         if job.order.learning_rate is not None:
             scale /= 2
@@ -208,13 +175,7 @@ def _forget_what_led_there(context: TrainedContext, job: Job, failed_at: int) ->
     there = checkpoints_of(job.directory, job.order)
     steps = list(there)
     between = steps[-1] - steps[-2] if len(steps) > 1 else max(steps, default=0)
-    gone = later_than(steps, failed_at - between // 2)
-    if gone:
-        listed = ", ".join(f"{step:,}" for step in gone)
-        context.note(f"rolling back {job.key}: delete the checkpoints of steps {listed}")
-    for step in gone:
-        job.volume.remove(there[step])
-    return max(set(steps) - set(gone), default=0)
+    return forget_after(context, job, there, failed_at - between // 2)
 
 
 def _needed(context: TrainedContext, training: Training) -> tuple[Job, Ending]:

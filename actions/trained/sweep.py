@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from actions.carried import ending_of, is_out
 from actions.ports import is_accepted, ports_of, translated
-from actions.trained.job import Job, TrainedContext, ending_of, needed_job, sought
+from actions.trained.job import Job, TrainedContext, needed_job, sought
 from actions.trained.names import Names, after_of, prepares
 from actions.trained.outcome import outcome_of, ranking_of
 from actions.trained.swept import Candidate, SweptParameters, default_sweep, swept_parameters_of
@@ -44,16 +45,6 @@ def best_goal_of(training: Training) -> Goal | None:
 
 def _fact(name: str) -> Condition:
     return Condition(name, True)
-
-
-def is_out(ending: Ending) -> bool:
-    """Whether a candidate lost by itself: it cannot learn, or does not fit."""
-    failure = ending.failure
-    return (
-        ending.status == "failed"
-        and failure is not None
-        and (str(failure.failure_class) == "numeric" or failure.name == "out_of_memory")
-    )
 
 
 @dataclass(frozen=True)

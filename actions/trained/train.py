@@ -4,21 +4,21 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from actions.carried import ending_of, interrupted, the_log, unfinished
 from actions.following import launch_and_follow, shortest
 from actions.ports import is_accepted, ports_of
 from actions.trained.job import (
     Job,
     NotYet,
     TrainedContext,
-    ending_of,
     needed_job,
     sought,
 )
-from actions.trained.names import Names, after_of, prepares
+from actions.trained.names import Names, Part, after_of, prepares
 from actions.trained.outcome import outcome_of
 from actions.trained.parameters import TrainedParameters
 from agents.declare.actions import Cost
-from agents.declare.facts import Condition, Facts, Reading
+from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
 from training.compute.port import Compute, Launch, TrainingStatus
@@ -26,7 +26,6 @@ from training.compute.recipe import Hardware
 from training.declare.order import hardware_of
 from training.declare.training import Training
 from training.runner.ending import Ending
-from training.store.volume import Volume
 
 __all__ = ["LEAST_MB", "Train", "cost_of", "seconds_of", "train_job"]
 
@@ -38,24 +37,12 @@ START_SECONDS, STEP_SECONDS = 10.0, 0.1
 
 
 @dataclass(frozen=True)
-class _Launched:
-    """A job, and for how long a call or a process of it goes on."""
+class _Launch:
+    """How a job is launched, and for how long a call or a process of it goes on."""
 
     job: Job
     hardware: Hardware
     slice_seconds: float | None
-
-    @property
-    def key(self) -> str:
-        return self.job.key
-
-    @property
-    def volume(self) -> Volume:
-        return self.job.volume
-
-    @property
-    def log_name(self) -> str:
-        return self.job.log_name
 
     def launch(self, compute: Compute, paid_seconds: float | None) -> Launch:
         deadline = shortest(self.slice_seconds, paid_seconds)
@@ -78,17 +65,8 @@ def _seconds(training: Training, settings: BaseModel) -> float:
     return START_SECONDS + STEP_SECONDS * (steps if isinstance(steps, int | float) else 0)
 
 
-@dataclass(frozen=True)
-class Train:
-    """What training one declaration needs, makes true, costs and does.
-
-    Attributes:
-        training: The declaration.
-        facts: The facts of the catalogue.
-    """
-
-    training: Training
-    facts: Facts
+class Train(Part):
+    """What training one declaration needs, makes true, costs and does."""
 
     def needs(self, params: TrainedParameters) -> tuple[Condition, ...]:
         """What it comes after, what it runs in, and that no failure of it stands."""
@@ -106,9 +84,8 @@ class Train:
 
     def effect(self, _params: TrainedParameters) -> tuple[Condition, ...]:
         """Trained; what was committed, tidy and documented is not any more."""
-        names, fact = Names(self.training.name), self.facts
-        undone = (names.fact("committed"), names.fact("pruned"), "documented")
-        return (fact[names.fact("trained")] == True, *(~fact[each] for each in undone))  # noqa: E712
+        undone = (self.fact("committed"), self.fact("pruned"), self.facts.documented)
+        return self.holds("trained"), *(~each for each in undone)
 
     def cost(self, params: TrainedParameters) -> Cost:
         """By its steps, where it says them; nothing to pay on this machine."""
@@ -134,7 +111,7 @@ class Train:
             return Reading(False, job.why)
         ending = ending_of(context, job)
         if ending is None:
-            return Reading(False, _unfinished(context, job))
+            return unfinished(context, job)
         if ending.status != "completed":
             of = "" if ending.target_step is None else f" of {ending.target_step:,}"
             said = f"training {job.key} {ending.status} at step {ending.step:,}{of}"
@@ -166,23 +143,14 @@ def train_job(context: TrainedContext, job: Job) -> Outcome:
             context.note(f"training {job.key} is finished already; nothing is launched")
             return outcome_of(job, ending, compute)
         context.note(f"the checkpoint of training {job.key} is gone; training goes on")
-        job.forget_end()
+        job.directory.forget_result()
     hardware = hardware_of(job.training, context.params.gpu)
-    launched = _Launched(job, hardware, context.params.slice_seconds)
-    status = launch_and_follow(context, launched)
+    launch = _Launch(job, hardware, context.params.slice_seconds)
+    status = launch_and_follow(context, job, launch)
     ending = status.ending if status.ending is None else job.judged(status.ending)
     if ending is not None and status.state == "completed":
         return outcome_of(job, ending, compute)
     raise _failure(job, status, ending)
-
-
-def _unfinished(context: TrainedContext, job: Job) -> str:
-    if job.directory.read(job.directory.spec_name) is None:
-        return f"training {job.key} was never launched"
-    status = ports_of(context).compute.status(job.key)
-    if status.state == "running":
-        return f"training {job.key} is running, step {status.step or 0}"
-    return f"no result of training {job.key}"
 
 
 def _failure(job: Job, status: TrainingStatus, ending: Ending | None) -> ActionFailed:
@@ -193,7 +161,7 @@ def _failure(job: Job, status: TrainingStatus, ending: Ending | None) -> ActionF
         failure, tail = ending.failure, "".join(f"\n  | {line}" for line in ending.log_tail)
         return ActionFailed(
             f"training {job.key} stopped at step {ending.step}: {failure.message}{tail}",
-            fix="; ".join(filter(None, (failure.fix, _the_log(job)))),
+            fix="; ".join(filter(None, (failure.fix, the_log(job)))),
             failure_class=FailureClass(str(failure.failure_class)),
             name=failure.name,
             progress=reached,
@@ -201,21 +169,11 @@ def _failure(job: Job, status: TrainingStatus, ending: Ending | None) -> ActionF
     if status.said:
         return ActionFailed(
             f"training {job.key} broke off at {reached}: {status.said}",
-            fix=_the_log(job),
+            fix=the_log(job),
             name="training_broke_off",
         )
     if status.state == "absent":
         return Permanent(
-            f"training {job.key} ended before it began", fix=_the_log(job), name="never_began"
+            f"training {job.key} ended before it began", fix=the_log(job), name="never_began"
         )
-    return ActionFailed(
-        f"training {job.key} was interrupted at {reached}",
-        fix="run the same command again: it resumes from the newest checkpoint",
-        failure_class=FailureClass.INTERRUPTED,
-        name="training_interrupted",
-        progress=reached,
-    )
-
-
-def _the_log(job: Job) -> str:
-    return f"the log: {job.directory.log_name} on {job.volume.name}"
+    return interrupted(job, reached)

@@ -1,0 +1,184 @@
+"""What every training has that a runner carries: ours, and those that a user declares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from actions.ports import ports_of, translated
+from agents.declare.actions import Context
+from agents.declare.facts import Reading
+from agents.errors import ActionFailed, FailureClass
+from training.runner.adjust import Adjusted
+from training.runner.ending import Ending
+from training.runner.order import Order
+from training.store.directory import TrainingDirectory
+from training.store.retention import later_than
+from training.store.volume import Volume
+
+__all__ = [
+    "COLLAPSED",
+    "DIVERGED",
+    "OUT_OF_MEMORY",
+    "SMALLEST_SCALE",
+    "Carried",
+    "adjusted_of",
+    "answered",
+    "ending_of",
+    "forget_after",
+    "interrupted",
+    "is_out",
+    "the_log",
+    "unfinished",
+]
+
+OUT_OF_MEMORY = "out_of_memory"
+COLLAPSED = "loss_collapsed"
+DIVERGED = ("loss_not_finite", "loss_diverged")
+
+SMALLEST_SCALE = 1 / 8
+"""Below an eighth of the rate, a run that still diverges has another cause."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A training with its key, and where it writes.
+
+    Attributes:
+        directory: Everything that it has on the volume.
+        order: What is trained, judged by the thresholds of now.
+    """
+
+    directory: TrainingDirectory
+    order: Order
+
+    @property
+    def key(self) -> str:
+        """The training key."""
+        return self.order.key
+
+    @property
+    def volume(self) -> Volume:
+        """Where it writes."""
+        return self.directory.volume
+
+    @property
+    def log_name(self) -> str:
+        """Its log, below the volume."""
+        return self.directory.log_name
+
+    def ending(self) -> Ending | None:
+        """How the last attempt ended, judged by the thresholds of now; None before the first end.
+
+        Raises:
+            ActionFailed: The file is there and cannot be understood.
+        """
+        with translated():
+            ending = self.directory.read_ending()
+        return None if ending is None else self.judged(ending)
+
+    def judged(self, ending: Ending) -> Ending:
+        """An ending with what its gates give now, where the training reached its end."""
+        return ending.judged(self.order.gates)
+
+    def holds(self, ending: Ending) -> bool:
+        """Whether the checkpoint that an ending names is on the volume."""
+        return self.directory.holds(ending.checkpoint)
+
+    def adjusted(self) -> Adjusted:
+        """What recoveries changed for the next attempt.
+
+        Raises:
+            ActionFailed: The file is there and cannot be understood.
+        """
+        name = self.directory.adjustments_name
+        with translated():
+            return Adjusted.from_json(self.directory.read(name), name)
+
+    def adjust(self, adjusted: Adjusted) -> None:
+        """Change how the next attempt runs."""
+        with translated():
+            self.volume.write_bytes(self.directory.adjustments_name, adjusted.to_json().encode())
+
+
+def ending_of(context: Context, job: Carried) -> Ending | None:
+    """How a training's last attempt ended, read once for all sensors of one look.
+
+    Raises:
+        ActionFailed: The file is there and cannot be understood.
+    """
+    ending: Ending | None = context.once(f"ending {job.key}", job.ending)
+    return ending
+
+
+def adjusted_of(context: Context, job: Carried) -> Adjusted:
+    """What recoveries changed, read once for all sensors of one look."""
+    adjusted: Adjusted = context.once(f"adjusted {job.key}", job.adjusted)
+    return adjusted
+
+
+def unfinished(context: Context, job: Carried) -> Reading:
+    """What is seen of a training that no attempt of ended yet."""
+    if job.directory.read(job.directory.spec_name) is None:
+        return Reading(False, f"training {job.key} was never launched")
+    status = ports_of(context).compute.status(job.key)
+    if status.state == "running":
+        return Reading(False, f"training {job.key} is running, step {status.step or 0}")
+    return Reading(False, f"no result of training {job.key}")
+
+
+def answered(context: Context, job: Carried | None, names: tuple[str, ...], fine: str) -> Reading:
+    """False while the last attempt failed with one of the names, and no recovery answered that."""
+    ending = ending_of(context, job) if job is not None else None
+    failed = ending is not None and ending.status == "failed"
+    if job is None or ending is None or not failed or ending.failure is None:
+        return Reading(True, fine)
+    if ending.failure.name not in names:
+        return Reading(True, fine)
+    if adjusted_of(context, job).after_attempt >= ending.attempts:
+        return Reading(True, f"attempt {ending.attempts} failed; the next one was adjusted")
+    return Reading(False, f"training {job.key}: {ending.failure.message}")
+
+
+def forget_after(
+    context: Context, job: Carried, checkpoints: Mapping[int, str], before: int
+) -> int:
+    """Delete the checkpoints after a step; the step of the newest that stays, or 0.
+
+    Args:
+        context: Is told of it first.
+        job: The training.
+        checkpoints: Each step with the directory of its checkpoint, below the volume.
+        before: The last step that stays.
+    """
+    gone = later_than(checkpoints, before)
+    if gone:
+        listed = ", ".join(f"{step:,}" for step in gone)
+        context.note(f"rolling back {job.key}: delete the checkpoints of steps {listed}")
+    for step in gone:
+        job.volume.remove(checkpoints[step])
+    return max(set(checkpoints) - set(gone), default=0)
+
+
+def interrupted(job: Carried, reached: str) -> ActionFailed:
+    """What is said of an attempt that was cut off, and of which nothing else is known."""
+    return ActionFailed(
+        f"training {job.key} was interrupted at {reached}",
+        fix="run the same command again: it resumes from the newest checkpoint",
+        failure_class=FailureClass.INTERRUPTED,
+        name="training_interrupted",
+        progress=reached,
+    )
+
+
+def the_log(job: Carried) -> str:
+    """Where a person finds its log."""
+    return f"the log: {job.log_name} on {job.volume.name}"
+
+
+def is_out(ending: Ending) -> bool:
+    """Whether one candidate of several lost by itself: it cannot learn, or does not fit."""
+    failure = ending.failure
+    return (
+        ending.status == "failed"
+        and failure is not None
+        and (str(failure.failure_class) == "numeric" or failure.name == OUT_OF_MEMORY)
+    )
