@@ -30,8 +30,8 @@ from training.store.layout import (
     DATASETS,
     SOURCES,
     TRAININGS,
-    Layout,
     LocalLayout,
+    Paths,
     dataset_name,
     source_name,
 )
@@ -82,7 +82,7 @@ def trainings(volume: Volume) -> "list[TrainingDirectory]":
 
 
 @dataclass(frozen=True)
-class TrainingDirectory(Layout):
+class TrainingDirectory(Paths):
     """Everything that one training has on a volume."""
 
     volume: Volume
@@ -120,29 +120,9 @@ class TrainingDirectory(Layout):
         return root
 
     @property
-    def path(self) -> Path:
-        """Where everything of this training is."""
-        return self.root / self.name
-
-    @property
     def metrics_path(self) -> Path:
         """One JSON object per line."""
         return self.root / self.metrics_name
-
-    @property
-    def log_path(self) -> Path:
-        """The log in words."""
-        return self.root / self.log_name
-
-    @property
-    def lock_path(self) -> Path:
-        """Locked (flock) exactly as long as a training process lives."""
-        return self.path / "lock"
-
-    @property
-    def owner_path(self) -> Path:
-        """Who holds, or last held, the lock."""
-        return self.path / "owner.json"
 
     @property
     def checkpoints_path(self) -> Path:

@@ -6,7 +6,7 @@ Names are relative to the volume's root. The runner reads and writes by `LocalLa
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from training.store.names import PINS_FILE, SAVED_FILE, STEP_PREFIX, step_name
 
@@ -17,6 +17,7 @@ __all__ = [
     "TRAININGS",
     "Layout",
     "LocalLayout",
+    "Paths",
     "dataset_files",
     "dataset_name",
     "source_name",
@@ -158,12 +159,14 @@ class Layout:
         return f"{self.checkpoints_name}/{step_name(step)}"
 
 
-@dataclass(frozen=True)
-class LocalLayout(Layout):
+class Paths(Layout):
     """The paths of one training on a volume that is a directory of this machine."""
 
-    root: Path
-    key: str
+    if TYPE_CHECKING:  # a dataclass below would take a property here for the default of its field
+
+        @property
+        def root(self) -> Path:
+            """The volume's directory."""
 
     @property
     def path(self) -> Path:
@@ -249,3 +252,16 @@ class LocalLayout(Layout):
     def samples_path(self) -> Path:
         """Pictures and texts that a script made."""
         return self.path / "samples"
+
+
+@dataclass(frozen=True)
+class LocalLayout(Paths):
+    """One training on a volume that is a directory of this machine.
+
+    Attributes:
+        root: The volume's directory.
+        key: The training key.
+    """
+
+    root: Path
+    key: str
