@@ -58,7 +58,7 @@ SHIPPED: Final = (
     *("compute/modal/__init__.py", "compute/modal/carrier.py", "compute/modal/entering.py"),
     *("compute/modal/prover.py", "compute/modal/scripted.py"),
     *(f"store/{name}.py" for name in ("__init__", "durable", "layout", "lease", "lock")),
-    *(f"store/{name}.py" for name in ("names", "saved", "volume")),
+    *(f"store/{name}.py" for name in ("metrics", "names", "saved", "volume")),
 )
 """What of this package is mounted in a container: what needs the standard library alone."""
 
