@@ -1,15 +1,12 @@
 """build-image: an image that holds all that training needs, proven before anything is paid for."""
 
-from collections.abc import Sequence
-
+from actions.carried import refuted_by
 from actions.job import TrainingContext
 from actions.ports import ports_of, translated
 from actions.training_cost import basis, price
 from agents.declare.actions import Cost, action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Artifact, Outcome
-from agents.ledger.events import Event
-from agents.ledger.payloads import StepFailed, StepFinished, StepVerified
 from goals.parameters import TrainingParameters
 from goals.world import F
 from training.compute.recipe import proof_digest
@@ -18,9 +15,6 @@ from training.own import own_recipe, own_source, smoke_of
 from training.store.directory import proof_name
 
 __all__ = ["build_image", "image_built"]
-
-MISSING = ("ImportError", "ModuleNotFoundError", "image_error")
-"""Names of failures that say: what was proven to be in the image is not."""
 
 
 @sensor(F.image_built, needs=F.auth_valid, parameters=TrainingParameters, timeout=10)
@@ -33,27 +27,10 @@ def image_built(context: TrainingContext) -> Reading:
             return Reading(False, f"no proof for image {recipe.fingerprint()[:12]}")
     except ImageError as error:
         return Reading(False, f"{error.message}: {error.fix}")
-    refuted = _refuted(context.history())
+    refuted = refuted_by(context.history(), "train", "build_image")
     if refuted:
         return Reading(False, f"the proof was refuted by a training: {refuted}")
     return Reading(True, evidence)
-
-
-def _refuted(events: Sequence[Event]) -> str:
-    """What a training missed in the image after it was last proven; empty when nothing was.
-
-    A proof that was made anew and refuted again is believed: building a third time would not help.
-    """
-    refuted, rebuilt = "", False
-    for event in events:
-        match event.payload:
-            case StepFailed(action="train", name=name, message=message):
-                refuted = message if name in MISSING and not rebuilt else ""
-            case StepFinished(action="build_image"):
-                refuted, rebuilt = "", bool(refuted)
-            case StepVerified(action="train"):
-                refuted, rebuilt = "", False
-    return refuted
 
 
 @action(

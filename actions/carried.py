@@ -1,12 +1,15 @@
 """What every training has that a runner carries: ours, and those that a user declares."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from actions.ports import ports_of, translated
 from agents.declare.actions import Context
 from agents.declare.facts import Reading
 from agents.errors import ActionFailed, FailureClass
+from agents.ledger.events import Event
+from agents.ledger.payloads import StepFailed, StepFinished, StepVerified
+from training.errors import IMAGE_INCOMPLETE
 from training.runner.adjust import Adjusted
 from training.runner.ending import Ending
 from training.runner.order import Order
@@ -26,6 +29,7 @@ __all__ = [
     "forget_after",
     "interrupted",
     "is_out",
+    "refuted_by",
     "the_log",
     "unfinished",
 ]
@@ -156,6 +160,28 @@ def forget_after(
     for step in gone:
         job.volume.remove(checkpoints[step])
     return max(set(checkpoints) - set(gone), default=0)
+
+
+def refuted_by(events: Sequence[Event], train: str, build: str) -> str:
+    """What a training missed in its image after that was last proven; empty when nothing was.
+
+    A proof that was made anew and refuted again is believed: building a third time would not help.
+
+    Args:
+        events: What happened.
+        train: The action that trains.
+        build: The action that proves its image.
+    """
+    refuted, rebuilt = "", False
+    for event in events:
+        match event.payload:
+            case StepFailed(action=action, name=name, message=message) if action == train:
+                refuted = message if name == IMAGE_INCOMPLETE and not rebuilt else ""
+            case StepFinished(action=action) if action == build:
+                refuted, rebuilt = "", bool(refuted)
+            case StepVerified(action=action) if action == train:
+                refuted, rebuilt = "", False
+    return refuted
 
 
 def interrupted(job: Carried, reached: str) -> ActionFailed:

@@ -19,9 +19,10 @@ The tree, with the failure class each one carries (recovery is planned from the 
 """
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 __all__ = [
+    "IMAGE_INCOMPLETE",
     "INSTALL",
     "AuthenticationError",
     "CheckpointError",
@@ -42,6 +43,10 @@ __all__ = [
 
 INSTALL = "python -m pip install 'goap-modal-agents[train]' (in a clone: make venv)"
 """What installs torch and the rest of what our models train with; a job's script brings its own."""
+
+
+IMAGE_INCOMPLETE: Final = "image_incomplete"
+"""What a proof or a training fails with that says: something it needs is not in the image."""
 
 
 class FailureClass(StrEnum):

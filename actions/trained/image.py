@@ -1,7 +1,6 @@
 """build_…_image: what a declared training requires is there, proven before it is paid for."""
 
-from collections.abc import Sequence
-
+from actions.carried import refuted_by
 from actions.ports import ports_of, translated
 from actions.trained.job import NotYet, TrainedContext, smoke_of, source_for
 from actions.trained.names import Names, Part, after_of, prepares
@@ -10,16 +9,11 @@ from agents.declare.actions import Cost
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Outcome
 from agents.errors import Permanent
-from agents.ledger.events import Event
-from agents.ledger.payloads import StepFailed, StepFinished, StepVerified
 from training.compute.recipe import proof_digest
 from training.declare.order import recipe_of
 from training.store.directory import proof_name
 
 __all__ = ["Image"]
-
-MISSING = "image_incomplete"
-"""What a training fails with that says: what was proven to be in the image is not."""
 
 HERE_SECONDS, THERE_SECONDS = 5.0, 300.0
 
@@ -54,7 +48,9 @@ class Image(Part):
         evidence = ports_of(context).compute.proof_of(recipe, smoke)
         if evidence is None:
             return Reading(False, f"no proof for image {recipe.fingerprint()[:12]}")
-        refuted = self._refuted(context.history())
+        names = Names(self.training.name)
+        train, build = names.action("train"), names.action("build", "image")
+        refuted = refuted_by(context.history(), train, build)
         if refuted:
             return Reading(False, f"the proof was refuted by a training: {refuted}")
         return Reading(True, evidence)
@@ -78,21 +74,3 @@ class Image(Part):
             artifacts=(Artifact(name="image", path=proof_name(digest)),),
             provenance={"image": recipe.fingerprint()},
         )
-
-    def _refuted(self, events: Sequence[Event]) -> str:
-        """What the training missed in the image after it was last proven; empty when nothing was.
-
-        A proof that was made anew and refuted again is believed: a third would not help.
-        """
-        names = Names(self.training.name)
-        train, build = names.action("train"), names.action("build", "image")
-        refuted, rebuilt = "", False
-        for event in events:
-            match event.payload:
-                case StepFailed(action=action, name=name, message=message) if action == train:
-                    refuted = message if name == MISSING and not rebuilt else ""
-                case StepFinished(action=action) if action == build:
-                    refuted, rebuilt = "", bool(refuted)
-                case StepVerified(action=action) if action == train:
-                    refuted, rebuilt = "", False
-        return refuted

@@ -196,7 +196,7 @@ def test_what_was_spent_on_a_training_counts_however_the_next_run_goes_about_it(
 
 
 def test_an_image_that_a_training_found_incomplete_is_built_again_and_once_only(kit, catalogue):
-    kit.machine.ends += [kit.ends.fails("ModuleNotFoundError")]
+    kit.machine.ends += [kit.ends.fails("image_incomplete")]
     pursue(kit, catalogue)
     assert kit.started().count("build_image") == 1
     assert len(kit.machine.launches) == 2
@@ -211,13 +211,13 @@ def test_an_image_that_a_training_found_incomplete_is_built_again_and_once_only(
 
 
 def test_an_image_that_is_still_incomplete_after_building_is_given_up(kit, catalogue):
-    kit.machine.ends += [kit.ends.fails("ModuleNotFoundError")] * 9
-    with pytest.raises(ActionFailed, match="it was ModuleNotFoundError"):
+    kit.machine.ends += [kit.ends.fails("image_incomplete")] * 9
+    with pytest.raises(ActionFailed, match="it was image_incomplete"):
         pursue(kit, catalogue)
     assert len(kit.machine.launches) == 2
     stalled = [each.data["tried"] for each in kit.events if each.type == "run.stalled"]
     assert stalled == [
-        [{"action": "train", "class": "numeric", "name": "ModuleNotFoundError", "times": 2}]
+        [{"action": "train", "class": "numeric", "name": "image_incomplete", "times": 2}]
     ]
 
 

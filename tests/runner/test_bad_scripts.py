@@ -170,7 +170,7 @@ def test_one_that_ends_early_and_saved_is_interrupted(training):
 @pytest.mark.parametrize(
     ("code", "name", "failure_class"),
     [
-        ("import nowhere_to_be_found", "ModuleNotFoundError", FailureClass.PERMANENT),
+        ("import nowhere_to_be_found", "image_incomplete", FailureClass.PERMANENT),
         ("raise ValueError('a wrong value')", "exit_1", FailureClass.UNKNOWN),
         ("import os; os.kill(os.getpid(), 11)", "killed_SIGSEGV", FailureClass.UNKNOWN),
         ("sys.exit(42)", "exit_42", FailureClass.UNKNOWN),
@@ -188,7 +188,7 @@ def test_an_exit_code_that_is_declared_to_pass_is_transient(training):
 
 def test_a_command_that_is_not_there(training):
     tiny = training("", (), ("no-such-program",), {})
-    ended_badly(tiny, "command_not_found", FailureClass.PERMANENT)
+    ended_badly(tiny, "image_incomplete", FailureClass.PERMANENT)
 
 
 def test_a_script_knows_its_failure_better_than_an_exit_code(training):

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.trained.conftest import TROUBLE
+
 
 def named(desk):
     """The failures of training, by name, in order."""
@@ -65,11 +67,56 @@ def test_a_loss_that_is_never_finite_ends_with_its_name_after_one_roll_back(desk
     assert desk.run(code=1).error["message"] == error["message"]
 
 
-def test_a_module_that_is_missing_is_named_with_what_installs_it(desk):
+def test_a_module_that_is_missing_is_named_and_looked_for_once_more_and_no_oftener(desk):
     desk.write("trouble.py", "import nowhere_to_be_found\n")
     error = desk.run(code=1).error
-    assert "nowhere_to_be_found" in error["message"]
-    assert desk.started().count("train_counter") <= 2
+    assert "No module named 'nowhere_to_be_found'" in error["message"]
+    assert "requirements=" in error["fix"]
+    assert named(desk) == ["image_incomplete", "image_incomplete"]
+    prove_and_train = ["build_counter_image", "train_counter"]
+    assert [each for each in desk.started() if each in prove_and_train] == prove_and_train * 2
+    assert "No module named" in desk.run(code=1).error["message"]
+    assert desk.started().count("build_counter_image") == 2  # what was refuted twice is believed
+    desk.write("trouble.py", TROUBLE)
+    desk.run()
+
+
+def test_a_module_that_is_there_once_the_image_was_proven_anew_lets_the_training_end(desk):
+    place = desk.folder / "installed"
+    desk.write(
+        "trouble.py",
+        f"""
+import os
+from pathlib import Path
+place = Path({str(place)!r})
+if not place.exists():
+    place.mkdir()
+    (place / "late_module.py").write_text("")
+    import late_module
+sys.path.insert(0, str(place))
+import late_module
+def trouble(step, loss, lr):
+    return loss
+""",
+    )
+    desk.run()
+    assert named(desk) == ["image_incomplete"]
+    assert desk.started().count("build_counter_image") == 2
+    refuted = [
+        event.data["readings"]["counter_image"]
+        for event in desk.events("facts.observed")
+        if "refuted" in str(event.data["readings"].get("counter_image"))
+    ]
+    assert [reading["value"] for reading in refuted] == [False]
+
+
+def test_a_smoke_training_whose_module_is_missing_says_what_the_image_lacks(desk):
+    desk.change("job.py", "gates=", 'smoke={"steps": 2},\n    gates=')
+    desk.write("trouble.py", "import nowhere_to_be_found\n")
+    error = desk.run(code=1).error
+    assert "No module named 'nowhere_to_be_found'" in error["message"]
+    assert named(desk) == ["image_incomplete"]
+    assert "train_counter" not in desk.started()
 
 
 def test_a_script_that_exits_badly_says_so_with_its_last_words(desk):

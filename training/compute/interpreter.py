@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.errors import ImageError
+from training.errors import IMAGE_INCOMPLETE, ImageError
 
 __all__ = ["VARIABLE", "Interpreter", "candidates", "interpreter_for"]
 
@@ -112,7 +112,7 @@ def interpreter_for(
     raise ImageError(
         f"{path} does not hold {', '.join(missing)}{others}",
         fix=f"{path} -m pip install {pins}; or export {VARIABLE}= an interpreter that has them",
-        code="image_incomplete",
+        code=IMAGE_INCOMPLETE,
     )
 
 

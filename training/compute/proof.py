@@ -22,7 +22,7 @@ from training.compute.port import Shipped
 from training.compute.recipe import Recipe, proof_digest
 from training.compute.starting import words_of_runner
 from training.declare.source import stage_source
-from training.errors import ImageError, Interrupted
+from training.errors import IMAGE_INCOMPLETE, ImageError, Interrupted
 from training.runner.ending import Ending
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory, proof_name
@@ -192,7 +192,7 @@ def _failed(ending: Ending) -> ImageError:
     return ImageError(
         f"the smoke training failed: {failure.message}{tail}",
         fix=failure.fix or "correct the script, then run the same command again",
-        code="image_incomplete" if failure.name == "image_incomplete" else "smoke_failed",
+        code=IMAGE_INCOMPLETE if failure.name == IMAGE_INCOMPLETE else "smoke_failed",
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from training.errors import FailureClass
+from training.errors import IMAGE_INCOMPLETE, FailureClass
 from training.runner.ending import Failure
 from training.runner.order import Order
 
@@ -94,8 +94,8 @@ def _said(end: End) -> Failure | None:
     if match := _MISSING.search(text):
         return Failure(
             FailureClass.PERMANENT,
-            "ModuleNotFoundError",
-            f"{match[0]}",
+            IMAGE_INCOMPLETE,
+            match[0],
             end.code,
             fix="add what is missing to requirements= or source= of the declaration",
         )
@@ -129,7 +129,7 @@ def _coded(order: Order, end: End) -> Failure | None:
     if end.code in (126, 127):
         return Failure(
             FailureClass.PERMANENT,
-            "command_not_found",
+            IMAGE_INCOMPLETE,
             f"the command cannot be started: {' '.join(end.said[-1:])}",
             end.code,
             fix="change command= of the declaration, or add what it needs to its image",

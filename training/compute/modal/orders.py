@@ -20,7 +20,13 @@ from training.compute.modal.volume import ModalVolume, modal_errors
 from training.compute.port import Shipped
 from training.compute.recipe import Hardware, Recipe, proof_digest
 from training.declare.source import stage_source
-from training.errors import ConfigError, ImageError, Interrupted, TrainingError
+from training.errors import (
+    IMAGE_INCOMPLETE,
+    ConfigError,
+    ImageError,
+    Interrupted,
+    TrainingError,
+)
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory, proof_name
 
@@ -90,7 +96,7 @@ class Proving:
             raise ImageError(
                 f"the image does not work: {type(error).__name__}: {error}",
                 fix="the build's log is above; requirements=, apt= and python= are the training's",
-                code="image_incomplete",
+                code=IMAGE_INCOMPLETE,
             ) from error
         content = json.dumps({"format": 2, **proof}, indent=2, sort_keys=True) + "\n"
         self.volume.write_bytes(_proof_path(self.recipe, self.smoke), content.encode())

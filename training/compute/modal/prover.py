@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from training.compute.modal.entering import mounted
 from training.compute.modal.scripted import contract_package, script_environment
+from training.errors import IMAGE_INCOMPLETE, TrainingError
 
 __all__ = ["prove"]
 
-_INCOMPLETE: Final = ("image_incomplete", "ModuleNotFoundError", "command_not_found")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -83,7 +83,7 @@ def _missing(requirements: Sequence[str]) -> dict[str, Any] | None:
         if said:
             return {
                 "failed": f"{requirement} cannot be imported: {said}",
-                "code": "image_incomplete",
+                "code": IMAGE_INCOMPLETE,
                 "fix": "add what is missing to requirements= or apt= of the training",
             }
     return None
@@ -120,7 +120,6 @@ def _broken(staged: Path) -> dict[str, Any] | None:
 
 def _carried(root: Path, staged: Path, scratch: Path, smoke: str) -> dict[str, Any]:
     """Carry a training on a volume that is thrown away."""
-    from training.errors import TrainingError  # noqa: PLC0415
     from training.runner.call import Call  # noqa: PLC0415
     from training.runner.carry import carry  # noqa: PLC0415
     from training.runner.order import Order  # noqa: PLC0415
@@ -148,6 +147,6 @@ def _carried(root: Path, staged: Path, scratch: Path, smoke: str) -> dict[str, A
     tail = "".join(f"\n    {line}" for line in ending.log_tail)
     return {
         "failed": f"the smoke training failed: {failure.message}{tail}",
-        "code": "image_incomplete" if failure.name in _INCOMPLETE else "smoke_failed",
+        "code": IMAGE_INCOMPLETE if failure.name == IMAGE_INCOMPLETE else "smoke_failed",
         "fix": failure.fix or "correct the script, then run the same command again",
     }
