@@ -220,7 +220,7 @@ class _Attempt:
         self._call.after_save()
         self._log.info("Checkpoint committed to volume")
         try:
-            for gone in self._store.prune(self._order.keep):
+            for gone in self._store.prune(self._order.keep, self._pass_over):
                 self._log.info(f"Deleted checkpoint of step {gone.step}, which is not kept")
         except CheckpointError as error:
             self._log.warning(f"nothing is deleted: {error.message}")

@@ -14,7 +14,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,7 @@ __all__ = ["FORMAT", "Checkpoint", "Store", "pinned_steps"]
 FORMAT: Final = 3
 _STEP: Final = re.compile(r"\d+(?=\D*$)")
 Report = Callable[[str, str], None]
+Touched = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Store:
     def __init__(self, order: Order, layout: LocalLayout) -> None:
         self._order, self._layout = order, layout
         self._root = layout.saved_path.parent
+        self._valid: dict[str, Touched] = {}
 
     def seal_new(
         self, metrics: Callable[[int], Mapping[str, float]], report: Report
@@ -138,36 +140,64 @@ class Store:
             return entry
         return None
 
-    def prune(self, keep: Keep) -> list[Checkpoint]:
-        """Delete what is not kept; those that were deleted.
+    def prune(self, keep: Keep, report: Report | None = None) -> list[Checkpoint]:
+        """Delete what is not kept, as `surplus` says; those that were deleted.
 
-        The newest stays whatever the policy says, and what is pinned. One is renamed before it is
-        emptied, so that nobody meets half of it.
+        One is renamed before it is emptied, so that nobody meets half of it.
 
         Raises:
             CheckpointError: What is pinned cannot be read, so nothing may go.
         """
-        gone = self.surplus(keep)
+        gone = self.surplus(keep, report=report)
         for entry in gone:
             discard(entry.path)
         return gone
 
-    def surplus(self, keep: Keep, entries: Sequence[Checkpoint] | None = None) -> list[Checkpoint]:
+    def surplus(
+        self,
+        keep: Keep,
+        entries: Sequence[Checkpoint] | None = None,
+        report: Report | None = None,
+    ) -> list[Checkpoint]:
         """What is not kept; nothing is deleted.
 
-        The newest stays whatever the policy says, and what is pinned.
+        The newest valid one stays whatever the policy says, and what is pinned. One that is found
+        damaged is neither the newest nor the best, and stays too: a person may want to look at it.
 
         Args:
             keep: The policy.
             entries: What there is, where that was read already.
+            report: Told of one that is damaged, and why.
 
         Raises:
             CheckpointError: What is pinned cannot be read, so nothing may go.
         """
-        entries = self.entries() if entries is None else entries
-        kept = keep.kept({entry.step: entry.metrics for entry in entries})
-        kept |= pinned_steps(self._layout.pins_path) | {entry.step for entry in entries[-1:]}
-        return [entry for entry in entries if entry.step not in kept]
+        believed = list(self.entries() if entries is None else entries)
+        pinned = pinned_steps(self._layout.pins_path)
+        while True:
+            measured = {entry.step: entry.metrics for entry in believed}
+            kept = keep.kept(measured) | pinned
+            gone = [entry for entry in believed if entry.step not in kept]
+            # the newest and the best are read only where another would go for their sake
+            first = replace(keep, every=0).kept(measured) if gone else ()
+            trusted = [entry for entry in believed if entry.step in first]
+            damaged = [entry for entry in trusted if not self._is_valid(entry, report)]
+            if not damaged:
+                return gone
+            believed = [entry for entry in believed if entry not in damaged]
+
+    def _is_valid(self, entry: Checkpoint, report: Report | None) -> bool:
+        """Whether every byte is as sealed; read once, and again when a file was touched since."""
+        try:
+            touched = {name: _touched(entry.path / name) for name in entry.files}
+            if self._valid.get(entry.sha256) != touched:
+                verify(entry)
+        except (OSError, CheckpointError) as error:
+            if report is not None:
+                report(entry.path.name, str(error))
+            return False
+        self._valid[entry.sha256] = touched
+        return True
 
     def discard_unsealed(self, since: int) -> None:
         """Delete what a script saved since the step where it went wrong."""
@@ -202,11 +232,13 @@ class Store:
         return sorted(path for path in odd if _STEP.search(path.name) and path.name[0] != ".")
 
     def _seal(self, step: int, path: Path, metrics: Mapping[str, float]) -> Checkpoint:
-        files = {}
+        files: dict[str, dict[str, Any]] = {}
+        touched: Touched = {}
         for each in _files(path):
             with each.open("rb") as file:
                 os.fsync(file.fileno())
             name = each.relative_to(path).as_posix()
+            touched[name] = _touched(each)
             files[name] = {"sha256": sha256_of(each), "bytes": each.stat().st_size}
         if not files:
             raise CheckpointError("there is nothing in it")
@@ -225,7 +257,9 @@ class Store:
         self._root.mkdir(parents=True, exist_ok=True)
         add_saved(self._root, step, hashlib.sha256(text.encode()).hexdigest())
         write_whole(path / MANIFEST_FILE, text)
-        return self._read(step, path, saved_manifests(self._root))
+        entry = self._read(step, path, saved_manifests(self._root))
+        self._valid[entry.sha256] = touched
+        return entry
 
     def _read(self, step: int, path: Path, saved: frozenset[str]) -> Checkpoint:
         try:
@@ -274,6 +308,12 @@ def verify(entry: Checkpoint) -> None:
                 raise CheckpointError(f"{name} has sha256 {digest[:12]}, sealed was {sha256[:12]}")
         except OSError as error:
             raise CheckpointError(f"{name}: {error.strerror}") from error
+
+
+def _touched(path: Path) -> tuple[int, ...]:
+    """What changes when somebody writes to a file, or puts another there."""
+    seen = path.lstat()
+    return (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
 
 
 def discard(path: Path) -> None:
