@@ -1,6 +1,8 @@
 """The proof of the image: nothing that training imports may be missing from it."""
 
 import dataclasses
+import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from training.compute.local import LocalCompute
+from training.compute.recipe import Recipe
+from training.declare.order import recipe_of
 from training.declare.source import Source
+from training.declare.training import Training
 from training.errors import ImageError, Interrupted
 from training.key import digest_of_files
 from training.own import own_recipe, own_source, smoke_of
@@ -85,3 +90,52 @@ def test_a_proof_can_be_stopped(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         prove(tmp_path, own_source(), cancelled)
     assert not (tmp_path / "images").exists()
+
+
+def declared(root: Path, script: str) -> tuple[Recipe, Source]:
+    (root / "train.py").write_text(script, encoding="utf-8")
+    training = Training("cats", command="python train.py", source=("train.py",), root=root)
+    files = (root / "train.py",)
+    return recipe_of(training), Source(root, files, digest_of_files(root, files))
+
+
+def proven(root: Path, script: str) -> str:
+    recipe, source = declared(root, script)
+    return LocalCompute(root / "volume").prove(recipe, None, source, print, threading.Event())
+
+
+def test_a_script_that_does_not_compile_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"compile: train\.py:2 ") as error:
+        proven(tmp_path, "import sys\nif True print(1)\n")
+    assert error.value.code == "source_broken"
+    assert "Traceback" not in error.value.message
+
+
+def interpreter_that(tmp_path: Path, does: str) -> Path:
+    """An interpreter with a line of its own before what it is started for."""
+    path = tmp_path / "python"
+    path.write_text(f'#!/bin/sh\n{does}\nexec {sys.executable} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def test_ctrl_c_in_a_terminal_does_not_reach_what_asks_an_interpreter_for_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "sessions"
+    python = interpreter_that(tmp_path, f"cut -d' ' -f6 /proc/$$/stat >> {seen}")
+    monkeypatch.setenv("GOAP_PYTHON", str(python))
+    assert "the source compiles" in proven(tmp_path, "print(1)\n")
+    sessions = seen.read_text(encoding="utf-8").split()
+    assert len(sessions) == 2
+    assert str(os.getsid(0)) not in sessions
+
+
+def test_an_interpreter_that_breaks_is_not_said_to_be_a_broken_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = interpreter_that(tmp_path, '[ "$1" = -I ] && kill -KILL $$')
+    monkeypatch.setenv("GOAP_PYTHON", str(python))
+    with pytest.raises(ImageError, match="ended with -9") as error:
+        proven(tmp_path, "print(1)\n")
+    assert error.value.code == "no_interpreter"

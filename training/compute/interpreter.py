@@ -128,6 +128,8 @@ def _asked(path: str, requirements: tuple[str, ...]) -> tuple[Interpreter, list[
             capture_output=True,
             check=True,
             timeout=PATIENCE_SECONDS,
+            # Ctrl-C in a terminal goes to everybody in the session: it is for us alone
+            start_new_session=True,
         ).stdout
         answer = json.loads(said.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, IndexError):

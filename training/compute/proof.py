@@ -34,12 +34,18 @@ POLL_SECONDS = 0.05
 GRACE_SECONDS = 25.0
 """A runner gives its script 20 s to end."""
 
-# Compiles every file named on its input, in the interpreter that is to run them.
+# Compiles every file named on its input, in the interpreter that is to run them, and says the first
+# that it cannot.
 _COMPILE = """
 import sys
 for path in sys.stdin.read().split("\\0"):
     with open(path, "rb") as file:
-        compile(file.read(), path, "exec", dont_inherit=True)
+        try:
+            compile(file.read(), path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None)
+            print(path if line is None else "%s:%s" % (path, line), getattr(error, "msg", error))
+            break
 """
 
 
@@ -121,13 +127,22 @@ def _compile(source: Shipped, place: Path, interpreter: Interpreter) -> None:
         input="\0".join(files).encode(),
         capture_output=True,
         check=False,
+        # Ctrl-C in a terminal goes to everybody in the session: it is for us alone
+        start_new_session=True,
     )
-    if ended.returncode:
-        said = ended.stderr.decode(errors="replace").replace(f"{place}/", "").strip()
+    wrong = ended.stdout.decode(errors="replace").replace(f"{place}/", "").strip()
+    if wrong:
         raise ImageError(
-            f"the source does not compile: {' '.join(said.split()[-40:])}",
+            f"the source does not compile: {wrong}",
             fix="correct it, then run the same command again",
             code="source_broken",
+        )
+    if ended.returncode:
+        said = ended.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise ImageError(
+            f"{interpreter.path} ended with {ended.returncode}: {' '.join(said)}",
+            fix=f"export {VARIABLE}= another interpreter, then run the same command again",
+            code="no_interpreter",
         )
 
 

@@ -164,6 +164,8 @@ class Claims:
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_SECONDS,
+            # Ctrl-C in a terminal goes to everybody in the session: it is for us alone
+            start_new_session=True,
             check=False,
         )
         if done.returncode and "No such command" in done.stderr:

@@ -31,6 +31,8 @@ def listed_rates() -> Mapping[str, str]:
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_SECONDS,
+            # Ctrl-C in a terminal goes to everybody in the session: it is for us alone
+            start_new_session=True,
             check=True,
         )
         found: Mapping[str, str] = json.loads(done.stdout)
