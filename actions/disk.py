@@ -6,7 +6,7 @@ from pathlib import Path
 from actions.ports import ports_of
 from agents.declare.actions import Context, sensor
 from agents.declare.facts import UNKNOWN, Reading
-from goals.parameters import PlacedParameters
+from goals.placed import PlacedParameters
 from goals.world import F
 
 __all__ = ["BYTES_PER_MB", "free_mb", "free_mb_of"]

@@ -18,7 +18,7 @@ from agents.command import command
 from agents.declare.actions import Context, Progress
 from agents.errors import Interrupted
 from agents.run.options import state_directory
-from goals.parameters import PlacedParameters
+from goals.placed import PlacedParameters
 from training.compute.port import Compute, Launch, TrainingStatus
 
 __all__ = ["LOG_LINE", "Launching", "launch_and_follow", "shortest"]

@@ -22,7 +22,7 @@ class TrainingNote(BaseModel):
         log_at: So many bytes of its log are in the ledger.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     training: str
     launch: Literal["intended", "launched", "attached"] | None = None

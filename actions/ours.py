@@ -9,6 +9,7 @@ from actions.prepare_data import dataset_ready, prepare_data
 from actions.prune_checkpoints import checkpoints_pruned, prune_checkpoints
 from actions.sweep import CANDIDATES, JUDGED, best_chosen, choose_best
 from actions.train import train
+from actions.training_cost import training_seconds
 from actions.training_facts import (
     classifier_trained,
     dit_trained,
@@ -17,12 +18,19 @@ from actions.training_facts import (
     objective_sound,
 )
 from actions.update_docs import documented, update_docs
-from actions.validate_auth import auth_valid, validate_auth
+from actions.validate_auth import auth_valid, validating
+from goals.parameters import TrainingParameters
 
 __all__ = ["ACTIONS", "SENSORS"]
 
+
+def asked_gpu(params: TrainingParameters) -> str:
+    """What is asked for."""
+    return params.gpu
+
+
 ACTIONS = (
-    validate_auth,
+    validating(TrainingParameters, training_seconds, asked_gpu),
     build_image,
     prepare_data,
     train,

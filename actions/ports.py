@@ -23,14 +23,13 @@ from agents.errors import (
     Unauthenticated,
     UsageError,
 )
-from goals.parameters import PlacedParameters, TrainingParameters, default_volume
+from goals.placed import PlacedParameters, default_volume
 from training import errors as training_errors
 from training.compute.local import LocalCompute
 from training.compute.modal.token import require_token
 from training.compute.port import Auth, Compute
-from training.data.origin import origin_of
 from training.errors import INSTALL, TrainingError
-from training.store.migrate import check_directory
+from training.store.earlier import check_directory
 from training.store.volume import LocalVolume, Volume
 
 __all__ = ["Ports", "connect", "is_accepted", "ports_of", "translated"]
@@ -59,8 +58,7 @@ def connect(params: BaseModel, state: Path) -> Ports:
     """
     if not isinstance(params, PlacedParameters):
         return _local(default_volume("local", state))
-    if isinstance(params, TrainingParameters):
-        _find_photos(params.dataset)
+    params.find_data()
     volume = params.place(state)
     if params.compute == "modal":
         return _modal(volume, state, "modal", _is_there_already)
@@ -76,17 +74,6 @@ def _local(volume: str, track: str | None = None) -> Ports:
     except training_errors.ConfigError as error:
         raise UsageError(error.message, fix=error.fix) from error
     return Ports(LocalCompute(root, track), LocalVolume(root), root)
-
-
-def _find_photos(dataset: str) -> None:
-    folder = origin_of(dataset).folder
-    if folder is None or folder.is_dir():
-        return
-    what = "is a file, not a folder" if folder.exists() else "does not exist"
-    raise UsageError(
-        f"dataset={dataset}: {folder} {what}",
-        fix="dataset=FOLDER of photos, dataset=pets, or leave it out for synthetic cats",
-    )
 
 
 def _is_there_already() -> None:

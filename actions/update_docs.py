@@ -9,7 +9,7 @@ from agents.declare.outcome import Artifact, Outcome
 from agents.ledger.events import Event, of_kind
 from agents.ledger.payloads import StepFinished
 from agents.records import inputs_digest, outdated, uncommitted, write_records
-from goals.parameters import DocumentParameters
+from goals.placed import DocumentParameters
 from goals.world import F
 
 __all__ = ["documented", "update_docs"]

@@ -4,17 +4,16 @@ from collections.abc import Callable
 
 from actions.ports import ports_of, translated
 from actions.rates import note_rate
-from actions.training_cost import training_seconds
 from agents.declare.actions import Action, Context, action, sensor
 from agents.declare.context import P
 from agents.declare.facts import UNKNOWN, Reading
 from agents.declare.outcome import Outcome
-from goals.parameters import PlacedParameters, TrainingParameters
+from goals.placed import PlacedParameters
 from goals.world import F
 from training.compute.gpu import USUAL_GPU
 from training.errors import AuthenticationError
 
-__all__ = ["auth_valid", "validate_auth", "validating"]
+__all__ = ["auth_valid", "validating"]
 
 
 @sensor(F.auth_valid, parameters=PlacedParameters, timeout=5)
@@ -33,11 +32,6 @@ def auth_valid(context: Context[PlacedParameters]) -> Reading:
 def usual_gpu(_params: object) -> str:
     """What is trained on where nobody says anything else."""
     return USUAL_GPU
-
-
-def asked_gpu(params: TrainingParameters) -> str:
-    """What is asked for."""
-    return params.gpu
 
 
 def validating(
@@ -65,6 +59,3 @@ def validating(
         return Outcome(summary=auth.evidence)
 
     return validate_auth
-
-
-validate_auth = validating(TrainingParameters, training_seconds, asked_gpu)

@@ -2,7 +2,7 @@
 
 from agents.declare.actions import Goal
 from agents.declare.triggers import on
-from goals.parameters import DocumentParameters
+from goals.placed import DocumentParameters
 from goals.world import F
 
 __all__ = ["documented"]

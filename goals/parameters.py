@@ -1,4 +1,4 @@
-"""The parameters a user may set as ``key=value`` on the command line, or as JSON."""
+"""The parameters of the goals that train our models: ``key=value`` words, or JSON."""
 
 from functools import cached_property
 from pathlib import Path
@@ -8,97 +8,28 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     JsonValue,
-    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
 
-from agents.declare.parameters import Parameters, absolute, canonical_value, how, what
-from agents.errors import nearest
+from agents.declare.parameters import absolute, canonical_value, how, what
+from agents.errors import UsageError, nearest
+from goals.placed import PlacedParameters
 from training.compute.gpu import USUAL_GPU, gpu_names
 from training.data.origin import origin_of
 from training.errors import ConfigError
 from training.learn.config import Execution, TrainingConfig, resolve
 from training.learn.presets import PRESETS
-from training.track.tracking import require
 
 __all__ = [
-    "DocumentParameters",
-    "PlacedParameters",
     "TrainingParameters",
-    "default_volume",
     "training_parameters",
 ]
 
 _FIXED = ("model", "preset")
 _SETTINGS = frozenset(TrainingConfig.model_fields) - set(_FIXED)
-_MODAL_VOLUME = "goap-training"
-
-
-def default_volume(compute: str, state: Path) -> str:
-    """Where a training writes when nobody says where: a directory here, or a Modal Volume."""
-    return str(state / "volume") if compute == "local" else _MODAL_VOLUME
-
-
-class DocumentParameters(Parameters):
-    """Where records are written and whether they are committed."""
-
-    repo: Path = what(Path(), description="repository that receives ADRs and learnings")
-    commit: bool = what(False, description="commit the records; otherwise leave them uncommitted")
-
-    @property
-    def repository(self) -> Path:
-        """Where the records are written is also where the code that ran comes from."""
-        return self.repo
-
-
-class PlacedParameters(DocumentParameters):
-    """Where something runs, and where it writes."""
-
-    compute: Literal["local", "modal", "loopback"] = what(
-        "local",
-        headline=True,
-        description="where training runs; loopback rehearses modal on this machine, for free",
-    )
-    volume: str | None = what(
-        None, description="directory (local) or Modal Volume name; default <state>/volume"
-    )
-
-    track: Literal["tensorboard", "mlflow"] | None = how(
-        None, description="show metrics and samples in this tracker as well (compute=local)"
-    )
-
-    @field_validator("volume")
-    @classmethod
-    def _is_somewhere(cls, value: str | None) -> str | None:
-        if value is not None and not value.strip():
-            raise ValueError("name a directory or a Modal Volume, or leave volume= out")
-        return value
-
-    @field_validator("track")
-    @classmethod
-    def _is_installed(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None:
-            return None
-        if info.data.get("compute") != "local":
-            raise ValueError("leave track= out: a container holds no tracker, only metrics.jsonl")
-        try:
-            require(value)
-        except ConfigError as error:
-            raise ValueError(f"{error.message}; {error.fix}") from error
-        return value
-
-    def place(self, state: Path) -> str:
-        """The volume: a directory, or the name of a Modal Volume."""
-        return self.volume or default_volume(self.compute, state)
-
-    def canonical(self, state: Path) -> dict[str, JsonValue]:
-        """The volume as the one it is, whether or not it was said."""
-        place = self.place(state)
-        where = absolute(place) if self.compute == "local" else place
-        return {**super().canonical(state), "volume": where}
 
 
 class TrainingParameters(PlacedParameters):
@@ -161,6 +92,17 @@ class TrainingParameters(PlacedParameters):
     def execution(self) -> Execution:
         """How an attempt runs on this machine, before any recovery changed it."""
         return Execution(micro_batch=self.micro_batch, threads=self.threads)
+
+    def find_data(self) -> None:
+        """The photos of ``dataset=``, where it is a folder."""
+        folder = origin_of(self.dataset).folder
+        if folder is None or folder.is_dir():
+            return
+        wrong = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise UsageError(
+            f"dataset={self.dataset}: {folder} {wrong}",
+            fix="dataset=FOLDER of photos, dataset=pets, or leave it out for synthetic cats",
+        )
 
     def canonical(self, state: Path) -> dict[str, JsonValue]:
         """Every setting as it is resolved, in place of the preset, whose name is a label."""

@@ -20,7 +20,7 @@ def candidate_fact(number: int) -> str:
 class _World(BaseModel):
     """The facts; sensors read them, actions change them, goals want them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     auth_valid: bool = Field(description="the compute accepts our credentials")
     image_built: bool = Field(

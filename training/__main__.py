@@ -12,7 +12,7 @@ from pathlib import Path
 
 from training.errors import INSTALL, TrainingError
 from training.learn.presets import PRESETS
-from training.track.tracking import TRACKERS
+from training.track.names import TRACKERS
 
 EXIT_FAILED = 1
 EXIT_RESOURCE = 3

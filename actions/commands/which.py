@@ -13,7 +13,7 @@ from agents.ledger.events import Event
 from agents.ledger.history import RunHistory, find_run, run_histories
 from agents.ledger.payloads import StepFinished, StepNoted
 from agents.run.options import StateOptions
-from goals.parameters import PlacedParameters
+from goals.placed import PlacedParameters
 from training.store.directory import TrainingDirectory, trainings
 
 __all__ = ["TrainingOptions", "Which", "find"]

@@ -44,7 +44,9 @@ __all__ = ["facts_of", "parameters_of", "toolkit"]
 class _World(BaseModel):
     """What is said of every training."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), defer_build=True
+    )
 
     auth_valid: bool = Field(description="the compute accepts our credentials")
     free_mb: float = Field(description="free space where training writes, in MB")

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from actions.ports import translated
-from agents.records.adr.documents import ADR_FOLDER
-from agents.records.learnings.entries import LEARNINGS_PATH
-from goals.parameters import PlacedParameters
+from agents.records.places import ADR_FOLDER, LEARNINGS_PATH
+from goals.placed import PlacedParameters
 from training.declare.hashes import Hashes
 from training.declare.source import Source, source_of
 from training.declare.training import Training

@@ -21,7 +21,7 @@ from actions.trained.names import chain_of
 from agents.declare.parameters import canonical_value, how, what
 from agents.errors import UsageError
 from agents.run.asking import ENGINE_KEYS
-from goals.parameters import PlacedParameters
+from goals.placed import PlacedParameters
 from training.compute.gpu import gpu_names
 from training.declare.training import Training
 
@@ -30,6 +30,8 @@ __all__ = ["TrainedParameters", "parameters_of", "told"]
 
 class _NoSettings(BaseModel):
     """Of a training that declares none."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 class TrainedParameters(PlacedParameters):

@@ -15,7 +15,7 @@ NAMES = ("datasets", "trainings", "checkpoints", "commits", "sweeps")
 KNOWS = {
     "training/store/layout.py": "what is of one training, for the runner too",
     "training/store/directory.py": "what is beside trainings",
-    "training/store/migrate.py": "what it knows is the layout of before",
+    "training/store/earlier.py": "what it knows is the layout of before",
     "training/declare/checks.py": "an argument of a declaration is called so",
     "training/declare/check_shapes.py": "an argument of a declaration is called so",
     "training/runner/order.py": "a field of an order is called so",

@@ -24,7 +24,8 @@ from training.runner.order import Order
 from training.store.commit import commit_ending, verify_commit
 from training.store.directory import TrainingDirectory, dataset_digests, trainings
 from training.store.durable import sha256_of
-from training.store.migrate import check_layout, migrate
+from training.store.earlier import check_layout
+from training.store.migrate import migrate
 from training.store.volume import LocalVolume
 
 ROOT = Path(__file__).parents[2]

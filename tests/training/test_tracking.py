@@ -15,7 +15,8 @@ from training.runner.ending import Ending
 from training.store.directory import TrainingDirectory
 from training.track import tracking as tracking_module
 from training.track.following import following
-from training.track.tracking import Row, Tracking, require
+from training.track.names import require
+from training.track.tracking import Row, Tracking
 
 LITTLE = {"steps": 8, "save_every": 4, "log_every": 2, "sample_every": 4, "sample_steps": 1}
 

@@ -25,7 +25,7 @@ __all__ = [
 class CommittedFile(BaseModel):
     """A file that was read again after it was written."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     sha256: str
     bytes: int
@@ -34,7 +34,7 @@ class CommittedFile(BaseModel):
 class Commit(BaseModel):
     """What is durable of one training: every file with the hash it had when read again."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     key: str
     checkpoint: str

@@ -25,7 +25,6 @@ from training.errors import CheckpointError, ConfigError
 from training.runner.checkpoints import Store
 from training.runner.ending import Ending, Reference
 from training.runner.order import Order, damaged_order
-from training.store import format1
 from training.store.layout import (
     DATASETS,
     SOURCES,
@@ -187,6 +186,8 @@ class TrainingDirectory(Paths):
         where, stored = self._where(self.spec_name), self._parsed(content)
         if stored.get("format") != 1:
             return Order.from_json(content, where)
+        from training.store import format1  # noqa: PLC0415 - it knows our models, a job has others
+
         try:
             return format1.order_of(stored)
         except (ValueError, TypeError, KeyError) as error:
@@ -211,6 +212,8 @@ class TrainingDirectory(Paths):
         where, stored = self._where(self.result_name), self._parsed(content)
         if "format" in stored or "training_key" not in stored:
             return Ending.from_json(content, where)
+        from training.store import format1  # noqa: PLC0415 - it knows our models, a job has others
+
         try:
             return format1.ending_of(stored)
         except (ValueError, TypeError, KeyError) as error:

@@ -16,7 +16,6 @@ import fcntl
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,48 +36,24 @@ from training.store.durable import (
     sync_directory,
     write_whole,
 )
+from training.store.earlier import (
+    CHECKPOINTS,
+    COMMITS,
+    CONFIG,
+    DATASETS,
+    RESULT,
+    is_old,
+    old_checkpoints,
+    old_datasets,
+    old_trainings,
+    subdirectories,
+)
 from training.store.lock import is_held
 from training.store.names import step_name
 from training.store.saved import add_saved, saved_manifests
-from training.store.volume import LocalVolume, Volume
+from training.store.volume import LocalVolume
 
-__all__ = ["check_directory", "check_layout", "migrate"]
-
-_CHECKPOINTS, _COMMITS, _TRAININGS, _DATASETS = "checkpoints", "commits", "trainings", "datasets"
-_CONFIG, _RESULT = "config.json", "result.json"
-
-
-def check_layout(volume: Volume) -> None:
-    """Return when a volume that is elsewhere is not of the earlier layout.
-
-    Raises:
-        ConfigError: It is: it can be migrated where it is a directory only.
-    """
-    old = sorted({_CHECKPOINTS, _COMMITS} & set(volume.listdir("")))
-    if old:
-        raise ConfigError(
-            f"volume {volume.name} is of an earlier layout: {', '.join(old)} lie beside trainings",
-            fix=f"use another volume, or fetch this one (modal volume get {volume.name} / DIR) and "
-            "migrate it: python -m training list --volume DIR",
-            code="volume_of_earlier_layout",
-        )
-
-
-def check_directory(root: Path) -> None:
-    """Return when a volume that is a directory here is not of the earlier layout.
-
-    Whoever only looks changes nothing, so it is left to a person to have it migrated.
-
-    Raises:
-        ConfigError: It is.
-    """
-    if _is_old(root):
-        raise ConfigError(
-            f"volume {root} is of an earlier layout",
-            fix=f"python -m training list --volume {root} migrates it and loses nothing; then run "
-            "the same command again",
-            code="volume_of_earlier_layout",
-        )
+__all__ = ["migrate"]
 
 
 def migrate(root: Path) -> bool:
@@ -87,79 +62,47 @@ def migrate(root: Path) -> bool:
     Raises:
         ConfigError: A training of the earlier layout is running.
     """
-    if not _is_old(root):
+    if not is_old(root):
         return False
     with directory_lock(root, fcntl.LOCK_EX):
-        running = [path.name for path in _old_trainings(root) if is_held(path / "lock")]
+        running = [path.name for path in old_trainings(root) if is_held(path / "lock")]
         if running:
             raise ConfigError(
                 f"training {running[0]} runs in {root}, which is of an earlier layout",
                 fix="wait for its end, or stop it with the version that started it",
                 code="volume_of_earlier_layout",
             )
-        for path in _old_trainings(root):
+        for path in old_trainings(root):
             _migrate_training(root, path)
-        for path in _old_checkpoints(root):
+        for path in old_checkpoints(root):
             _move_checkpoints(path, TrainingDirectory.local(root, path.name))
-        for path in _old_datasets(root):
+        for path in old_datasets(root):
             _migrate_dataset(root, path)
-        for name in (*(path.name for path in _subdirectories(root / _CHECKPOINTS)), ""):
-            _remove_empty(root / _CHECKPOINTS / name)
-        _remove_empty(root / _COMMITS)
+        for name in (*(path.name for path in subdirectories(root / CHECKPOINTS)), ""):
+            _remove_empty(root / CHECKPOINTS / name)
+        _remove_empty(root / COMMITS)
     return True
-
-
-def _is_old(root: Path) -> bool:
-    if (root / _CHECKPOINTS).is_dir() or (root / _COMMITS).is_dir():
-        return True
-    return any(_old_trainings(root)) or any(_old_datasets(root))
-
-
-def _old_trainings(root: Path) -> Iterator[Path]:
-    return (path for path in _subdirectories(root / _TRAININGS) if (path / _CONFIG).is_file())
-
-
-def _old_checkpoints(root: Path) -> list[Path]:
-    models = _subdirectories(root / _CHECKPOINTS)
-    return [path for model in models for path in _subdirectories(model)]
-
-
-def _old_datasets(root: Path) -> Iterator[Path]:
-    for path in _subdirectories(root / _DATASETS):
-        if path.name != "sources" and not _is_digest(path.name):
-            yield path
-
-
-def _is_digest(name: str) -> bool:
-    return len(name) == 64 and not set(name) - set("0123456789abcdef")
-
-
-def _subdirectories(path: Path) -> list[Path]:
-    """The directories in a directory, hidden ones left out; none where there is none."""
-    if not path.is_dir():
-        return []
-    return sorted(each for each in path.iterdir() if each.is_dir() and each.name[0] != ".")
 
 
 def _migrate_training(root: Path, path: Path) -> None:
     directory = TrainingDirectory.local(root, path.name)
-    config, result = _json(path / _CONFIG), _json(path / _RESULT)
+    config, result = _json(path / CONFIG), _json(path / RESULT)
     order = _order(root, path.name, config or {}, result)
     if order is None:
         return  # it was never understood by anybody: it stays as it is, and is not listed
     if directory.read_order() is None:
         directory.write_order(order)
-    before = f"{_CHECKPOINTS}/{order.name}/{path.name}"
+    before = f"{CHECKPOINTS}/{order.name}/{path.name}"
     if (root / before).is_dir():
         _move_checkpoints(root / before, directory)
     if result is not None:
         renamed = _renamed(result, before, directory)
         renamed["dataset"] = {**renamed.get("dataset", {}), "digest": order.data}
         write_whole(root / directory.result_name, json.dumps(renamed, indent=2) + "\n")
-    commit = root / _COMMITS / f"{path.name}.json"
+    commit = root / COMMITS / f"{path.name}.json"
     if (content := _json(commit)) is not None:
         write_whole(root / directory.commit_name, _commit(content, before, directory))
-    for old in (commit, path / _RESULT, path / _CONFIG):
+    for old in (commit, path / RESULT, path / CONFIG):
         old.unlink(missing_ok=True)
         if old.parent.is_dir():
             sync_directory(old.parent)
@@ -174,7 +117,7 @@ def _order(
         label = str(stored["dataset"])
     except (KeyError, ValidationError):
         return None
-    about = (result or {}).get("dataset") or _json(root / _DATASETS / label / MANIFEST_FILE) or {}
+    about = (result or {}).get("dataset") or _json(root / DATASETS / label / MANIFEST_FILE) or {}
     kind = about.get("kind", "folder")
     content = str(about.get("content") or about.get("digest") or "")
     digest = dataset_digest(content, kind, config.image_size) if content else ""
@@ -186,7 +129,7 @@ def _order(
 def _move_checkpoints(path: Path, directory: TrainingDirectory) -> None:
     """Give the checkpoints of a training their place, with the list of those that are whole."""
     saved = saved_manifests(path)
-    for each in _subdirectories(path):
+    for each in subdirectories(path):
         manifest = each / MANIFEST_FILE
         step = _sealed_step(manifest)
         if step is None or each.name != step_name(step):
@@ -230,7 +173,7 @@ def _commit(commit: dict[str, Any], before: str, directory: TrainingDirectory) -
     renamed: dict[str, Any] = _renamed(commit, before, directory)
     files = dict(renamed.get("files", {}))
     verdict = directory.root / directory.result_name
-    if files.pop(f"{directory.name}/{_RESULT}", None) is not None and verdict.is_file():
+    if files.pop(f"{directory.name}/{RESULT}", None) is not None and verdict.is_file():
         size = verdict.stat().st_size
         files[directory.result_name] = {"sha256": sha256_of(verdict), "bytes": size}
     return json.dumps({**renamed, "files": files}, indent=2) + "\n"

@@ -14,7 +14,8 @@ from training.runner.log import Log
 from training.runner.order import Order
 from training.store.layout import LocalLayout
 from training.store.names import step_of
-from training.track.tracking import TRACKERS, TrackerName, Tracking, require, tracking_of
+from training.track.names import TRACKERS, TrackerName, require
+from training.track.tracking import Tracking, tracking_of
 
 __all__ = ["Following", "following"]
 

@@ -5,33 +5,24 @@ may fail, be slow or be switched on late, and nothing is lost.
 """
 
 import fcntl
-import importlib.util
 import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final, Literal, Protocol
+from typing import Protocol
 
-from training.errors import ConfigError
 from training.runner.ending import Ending
 from training.runner.order import Order
 from training.store.durable import directory_lock
 from training.store.layout import LocalLayout
+from training.track.names import TrackerName, require
 
-__all__ = ["TRACKERS", "Row", "Tracker", "TrackerName", "Tracking", "require", "tracking_of"]
+__all__ = ["Row", "Tracker", "Tracking", "tracking_of"]
 
 Row = Mapping[str, float]
 """A row of ``metrics.jsonl``: `step`, `time` (seconds since 1970) and numbers by name."""
-
-TrackerName = Literal["tensorboard", "mlflow"]
-
-TRACKERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
-)
-"""Name of a tracker to the modules it needs; the extra of the same name installs them."""
 
 PATIENCE_SECONDS = 20.0
 """A training that is over waits this long at most for its tracker to write the rest."""
@@ -59,21 +50,6 @@ class Tracker(Protocol):
 
     def end(self, ending: Ending) -> None:
         """Show how the attempt ended, and write everything out."""
-
-
-def require(name: str) -> None:
-    """Return when everything a tracker needs is installed; nothing is imported.
-
-    Raises:
-        ConfigError: A package is missing.
-    """
-    missing = [module for module in TRACKERS[name] if importlib.util.find_spec(module) is None]
-    if missing:
-        raise ConfigError(
-            f"track={name} needs packages that are not installed: {', '.join(missing)}",
-            fix=f"pip install 'goap-modal-agents[{name}]'",
-            code="tracker_missing",
-        )
 
 
 def tracking_of(

@@ -15,7 +15,7 @@ from training.compute.modal.volume import ModalVolume, modal_errors
 from training.compute.port import Launch
 from training.errors import Unreachable
 from training.store.directory import TrainingDirectory
-from training.store.migrate import check_layout
+from training.store.earlier import check_layout
 
 __all__ = ["Launcher", "Launching"]
 
