@@ -10,12 +10,8 @@ from agents.cli.options import takes
 from agents.cli.output import emit, json_option
 from agents.cli.records import RecordsOptions, VerifyOptions, verify
 from agents.declare.words import word
-from agents.records.learnings.entries import (
-    ARCHIVE_PATH,
-    LEARNINGS_PATH,
-    archive_learnings,
-    list_learnings,
-)
+from agents.records.learnings.entries import archive_learnings, list_learnings
+from agents.records.places import ARCHIVE_PATH, LEARNINGS_PATH
 
 __all__ = ["learnings_command"]
 

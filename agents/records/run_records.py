@@ -4,12 +4,11 @@ from agents.records.adr.body import confirmation_body, evidence_body, run_file_n
 from agents.records.evidence.measured import measurements
 from agents.records.evidence.models import Evidence
 from agents.records.evidence.run_log import RunLog
+from agents.records.places import RUNS_FOLDER
 from agents.records.text.markdown import Safe, number
 from agents.records.text.render import render
 
-__all__ = ["RUNS_FOLDER", "run_body", "run_path"]
-
-RUNS_FOLDER = "agents-docs/runs"
+__all__ = ["run_body", "run_path"]
 
 
 def run_path(log: RunLog) -> str:

@@ -14,12 +14,10 @@ from agents.errors import ActionFailed
 from agents.ledger.events import Event
 from agents.records.adr.consistency import Discrepancy, region_findings
 from agents.records.adr.documents import read_adrs
-from agents.records.adr.index import INDEX_PATH
 from agents.records.evidence.measured import decisions, measurements
 from agents.records.evidence.models import Evidence, Number
 from agents.records.evidence.run_log import run_logs
-from agents.records.learnings.entries import ARCHIVE_PATH, LEARNINGS_PATH
-from agents.records.run_records import RUNS_FOLDER
+from agents.records.places import ARCHIVE_PATH, INDEX_PATH, LEARNINGS_PATH, RUNS_FOLDER
 from agents.records.text.reading import read_text
 from agents.records.text.regions import Region, parse
 from agents.records.write import draft

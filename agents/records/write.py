@@ -11,20 +11,15 @@ from agents.errors import ActionFailed, Permanent
 from agents.ledger.events import Event
 from agents.records.adr.body import NEW_ADR, AdrLink, AdrPlan, compose_adr
 from agents.records.adr.documents import AdrDocument, adr_number, read_adrs, read_document
-from agents.records.adr.index import INDEX_PATH, NEW_INDEX, index_body
+from agents.records.adr.index import NEW_INDEX, index_body
 from agents.records.adr.numbering import numbering_lock, path_on_branches, taken_numbers
 from agents.records.adr.resolve import Numbers, resolve
 from agents.records.commits import changed_paths, check_committable, commit_paths
 from agents.records.evidence.measured import decisions
 from agents.records.evidence.run_log import RunLog, run_logs
-from agents.records.learnings.entries import (
-    ARCHIVE_PATH,
-    LEARNINGS_PATH,
-    NEW_ARCHIVE,
-    NEW_FILE,
-    compose_learnings,
-)
+from agents.records.learnings.entries import NEW_ARCHIVE, NEW_FILE, compose_learnings
 from agents.records.learnings.lessons import learnings
+from agents.records.places import ARCHIVE_PATH, INDEX_PATH, LEARNINGS_PATH
 from agents.records.run_records import run_body, run_path
 from agents.records.text.merge import Conflict, Edited, Merger
 from agents.records.text.reading import read_text, write_file

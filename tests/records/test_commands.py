@@ -15,7 +15,8 @@ from agents.records.adr.by_hand import (
 )
 from agents.records.adr.consistency import check_adrs
 from agents.records.adr.documents import read_adrs
-from agents.records.learnings.entries import ARCHIVE_PATH, archive_learnings, list_learnings
+from agents.records.learnings.entries import archive_learnings, list_learnings
+from agents.records.places import ARCHIVE_PATH
 
 ADR = "plans/ADR-001-promote-a-dit-trained-on-catfaces64.md"
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

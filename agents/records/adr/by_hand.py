@@ -19,12 +19,13 @@ from agents.records.adr.body import (
     confirmation_body,
     evidence_body,
 )
-from agents.records.adr.documents import ADR_FOLDER, AdrDocument, plain_status, read_adrs
-from agents.records.adr.index import INDEX_PATH, NEW_INDEX, index_body
+from agents.records.adr.documents import AdrDocument, plain_status, read_adrs
+from agents.records.adr.index import NEW_INDEX, index_body
 from agents.records.adr.numbering import numbering_lock, taken_numbers
 from agents.records.adr.restate import with_relation, with_status
 from agents.records.evidence.measured import decisions
 from agents.records.evidence.run_log import run_logs
+from agents.records.places import ADR_FOLDER, INDEX_PATH
 from agents.records.text.markdown import Safe, slug
 from agents.records.text.merge import Edited, Merger
 from agents.records.text.reading import read_text, write_file

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from agents.errors import ActionFailed
+from agents.records.places import ADR_FOLDER
 from agents.records.text.reading import read_text
 from agents.records.text.regions import Parsed, parse
 
-__all__ = ["ADR_FOLDER", "AdrDocument", "adr_number", "plain_status", "read_adrs", "read_document"]
+__all__ = ["AdrDocument", "adr_number", "plain_status", "read_adrs", "read_document"]
 
-ADR_FOLDER = "plans"
 
 _FILE = re.compile(
     # without the word ADR only three or four digits count, and a date does not

@@ -7,9 +7,8 @@ from agents.records.adr.documents import AdrDocument, plain_status
 from agents.records.text.markdown import Safe
 from agents.records.text.render import render
 
-__all__ = ["INDEX_PATH", "NEW_INDEX", "index_body"]
+__all__ = ["NEW_INDEX", "index_body"]
 
-INDEX_PATH = "plans/INDEX.md"
 NEW_INDEX = "# Decisions\n"
 
 _NOT_IN_LINKS = str.maketrans("", "", "<>|\\\n\r")

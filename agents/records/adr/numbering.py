@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.records.adr.documents import ADR_FOLDER, adr_number
+from agents.records.adr.documents import adr_number
 from agents.records.commits import open_repository
+from agents.records.places import ADR_FOLDER
 
 if TYPE_CHECKING:
     from git import Git

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agents.records.adr.body import AdrLink, AdrPlan
-from agents.records.adr.documents import ADR_FOLDER, AdrDocument, adr_number
+from agents.records.adr.documents import AdrDocument, adr_number
 from agents.records.evidence.models import DecisionRecord
+from agents.records.places import ADR_FOLDER
 from agents.records.text.markdown import slug
 
 __all__ = ["Numbers", "resolve"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agents.records.adr.numbering import numbering_lock
 from agents.records.evidence.models import Learning
+from agents.records.places import ARCHIVE_PATH, LEARNINGS_PATH
 from agents.records.text.by_source import by_source
 from agents.records.text.gate_rows import gate_rows
 from agents.records.text.markdown import Safe, code, text
@@ -17,8 +18,6 @@ from agents.records.text.regions import Region, parse
 from agents.records.text.render import render
 
 __all__ = [
-    "ARCHIVE_PATH",
-    "LEARNINGS_PATH",
     "NEW_ARCHIVE",
     "NEW_FILE",
     "LearningEntry",
@@ -29,8 +28,6 @@ __all__ = [
     "month",
 ]
 
-LEARNINGS_PATH = "agents-docs/learnings.md"
-ARCHIVE_PATH = "agents-docs/learnings-archive.md"
 HEADING = "## Key Learnings"
 NEW_FILE = f"# Learnings\n\n{HEADING}\n"
 NEW_ARCHIVE = f"# Archived learnings\n\n{HEADING}\n"
