@@ -34,7 +34,7 @@ SECONDS_PER_HOUR = 3600
 
 class _Frozen(BaseModel):
     # strict: a price that was written as a text was meant otherwise
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class PerHour(_Frozen):
@@ -76,7 +76,7 @@ class Rate(_Frozen):
         return Range(*(rate * duration for rate, duration in pairs))
 
 
-_RATES = TypeAdapter(dict[str, Rate])
+_RATES = TypeAdapter(dict[str, Rate], config=ConfigDict(defer_build=True))
 
 
 def read_rates(

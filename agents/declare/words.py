@@ -99,7 +99,7 @@ class Flag(NamedTuple):
 class Options(BaseModel):
     """The words of one command; a subclass declares them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
     bare: ClassVar[str] = ""
     """The word that may be given without its name: ``show last`` is ``show run=last``."""

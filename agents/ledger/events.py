@@ -42,7 +42,7 @@ class Event(BaseModel):
     ``data`` is the JSON that is stored; ``payload`` is what it says, and what readers use.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     id: str
     source: str

@@ -36,7 +36,7 @@ _DIGEST = f"^[0-9a-f]{{{SHORTEST_DIGEST},64}}$"
 class _Options(BaseModel):
     """What a call may say beside the parameters of its goal."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
     max_cost: float | None = Field(None, ge=0, allow_inf_nan=False)
     plan_digest: str | None = Field(None, pattern=_DIGEST)

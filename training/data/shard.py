@@ -50,7 +50,7 @@ PREPARATION = 1
 class Skipped(BaseModel):
     """A file that is not in the dataset, and why."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     file: str
     reason: str
@@ -66,7 +66,7 @@ class DatasetManifest(BaseModel):
         digest: Digest of the content and of how it was prepared: the dataset's identity.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format: Literal[2] = 2
     name: str

@@ -25,7 +25,7 @@ _Positive = Annotated[int, Field(ge=1)]
 class TrainingConfig(BaseModel):
     """Everything that decides what the weights become. Frozen; unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     model: Literal["dit", "classifier"]
     preset: str = Field(description="the preset the other values started from")
@@ -83,7 +83,7 @@ class TrainingConfig(BaseModel):
 class Execution(BaseModel):
     """How one attempt runs. Never part of the training key; `None` means: decide here."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     micro_batch: int | None = Field(None, ge=1, description="images per forward; accumulated")
     threads: int | None = Field(None, ge=1)
