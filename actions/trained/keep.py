@@ -12,8 +12,8 @@ from training.errors import CheckpointError
 from training.runner.checkpoints import Store
 from training.runner.ending import Ending
 from training.store.commit import Commit, commit_ending, read_commit
+from training.store.distant import DistantStore
 from training.store.layout import LocalLayout
-from training.store.lock import is_held
 
 __all__ = ["CommitTrained", "Prune", "store_of"]
 
@@ -83,30 +83,33 @@ class Prune(Part):
         job = sought(context, self.training)
         if isinstance(job, NotYet):
             return Reading(True, "there are no checkpoints of this training")
+        ending = ending_of(context, job)
+        if ending is None or ending.status != "completed":
+            return Reading(True, "its runner prunes, after each checkpoint")
         store = store_of(context, job)
-        if store is None:
-            return Reading(True, "the runner is the only one who prunes there")
         with translated():
-            more = store.surplus(job.order.keep)
+            there = store.entries()
+            more = store.surplus(job.order.keep, there)
         if more:
             return Reading(False, f"{len(more)} more than the policy keeps ({megabytes(more)})")
-        return Reading(True, f"{len(store.entries())} kept, none to delete")
+        return Reading(True, f"{len(there)} kept, none to delete")
 
     def run(self, context: TrainedContext) -> Outcome:
         """Delete them, while no runner works there; never the newest valid one."""
         job = needed_job(context, self.training)
-        store = store_of(context, job)
-        if store is None or is_held(job.directory.lock_path):
-            return Outcome(summary="its runner prunes")
         with translated():
-            gone = store.prune(job.order.keep)
+            if ports_of(context).compute.status(job.key).state == "running":
+                return Outcome(summary="its runner prunes")
+            gone = store_of(context, job).prune(job.order.keep)
         if gone:
             steps = ", ".join(f"{each.step:,}" for each in gone)
             context.note(f"pruned {job.key}: the checkpoints of steps {steps}")
         return pruned(gone, "retention policy")
 
 
-def store_of(context: TrainedContext, job: Job) -> Store | None:
-    """The checkpoints of a training on this machine; None where they are elsewhere."""
+def store_of(context: TrainedContext, job: Job) -> Store | DistantStore:
+    """The checkpoints of a training, wherever its volume is."""
     root = ports_of(context).volume.local_root
-    return None if root is None else Store(job.order, LocalLayout(root, job.key))
+    if root is None:
+        return DistantStore(job.directory, job.order)
+    return Store(job.order, LocalLayout(root, job.key))

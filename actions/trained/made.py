@@ -2,9 +2,7 @@
 
 import json
 import math
-import re
-from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 from typing import Any
 
 from training.declare.data import Placed
@@ -13,32 +11,10 @@ from training.runner.ending import Ending, Reference
 from training.runner.order import Order
 from training.store.commit import read_commit
 from training.store.directory import TrainingDirectory
+from training.store.distant import checkpoints_of
 from training.store.names import MANIFEST_FILE
-from training.store.volume import Volume
 
-__all__ = ["best_of", "checkpoints_of", "output_of"]
-
-_STEP = re.compile(r"\d+(?=\D*$)")
-
-
-def checkpoints_of(directory: TrainingDirectory, order: Order) -> dict[int, str]:
-    """Step → the directory of its checkpoint, whether or not it is valid."""
-    parts = order.checkpoints.pattern.split("/")
-    found: dict[int, str] = {}
-    for path in _matching(directory.volume, directory.name, parts):
-        number = _STEP.search(path.rpartition("/")[2])
-        if number is not None:
-            found[int(number[0])] = path
-    return dict(sorted(found.items()))
-
-
-def _matching(volume: Volume, path: str, parts: list[str]) -> Iterator[str]:
-    if not parts:
-        yield path
-        return
-    for name in volume.listdir(path):
-        if not name.startswith(".") and fnmatchcase(name, parts[0]):
-            yield from _matching(volume, f"{path}/{name}", parts[1:])
+__all__ = ["best_of", "output_of"]
 
 
 def best_of(directory: TrainingDirectory, order: Order, ending: Ending) -> Reference | None:

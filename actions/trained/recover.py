@@ -15,7 +15,6 @@ from actions.carried import (
 )
 from actions.ports import translated
 from actions.trained.job import Job, TrainedContext, needed_job, sought
-from actions.trained.made import checkpoints_of
 from actions.trained.names import Part
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Outcome
@@ -24,6 +23,7 @@ from training.declare.order import hardware_of
 from training.declare.training import Training
 from training.runner.adjust import Adjusted
 from training.runner.ending import Ending
+from training.store.distant import checkpoints_of
 
 __all__ = ["Halve", "RollBack", "Sound"]
 

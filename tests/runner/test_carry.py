@@ -9,10 +9,15 @@ import sys
 import pytest
 
 from tests.runner.conftest import EXACT, ROOT, lines_of
+from training.errors import CheckpointError
 from training.runner.account import total_seconds
+from training.runner.checkpoints import Store
 from training.runner.gates import Gate
 from training.runner.keep import Keep
 from training.runner.order import Checkpoints, Metrics, Results
+from training.store.directory import TrainingDirectory
+from training.store.distant import DistantStore
+from training.store.volume import LocalVolume
 
 SAVES_EACH_STEP = EXACT.replace("run.save_due(step, every=every)", "run.save_due(step, every=1)")
 
@@ -286,3 +291,27 @@ run = pathlib.Path(os.environ["GOAP_RUN_DIR"])
     tiny.layout.adjustments_path.write_text(json.dumps(adjusted))
     tiny.carry(code=0)
     assert (tiny.layout.path / "said").read_text() == "16 0.25"
+
+
+class Elsewhere(LocalVolume):
+    """A volume that is not on this machine, as far as anybody can see."""
+
+    local_root = None
+
+
+def test_through_a_volume_that_is_elsewhere_the_same_stays_as_here(training):
+    tiny = training(keep=Keep(last=9))
+    tiny.carry(code=0)
+    elsewhere = Elsewhere(tiny.root)
+    policy, directory = Keep(last=1, every=10), TrainingDirectory(elsewhere, tiny.order.key)
+    distant = DistantStore(directory, tiny.order)
+    tiny.layout.pins_path.write_text('{"steps": [5]}', encoding="utf-8")
+    (tiny.layout.path / "checkpoints" / "step-00000007").mkdir()  # nobody sealed it
+    here = [each.step for each in Store(tiny.order, tiny.layout).surplus(policy)]
+    assert [each.step for each in distant.surplus(policy)] == here == [15]
+    assert [each.step for each in distant.prune(policy)] == [15]
+    assert tiny.steps == [5, 10, 20]
+    tiny.layout.pins_path.write_text("torn", encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"pinned.json cannot be read"):
+        distant.prune(Keep(last=1))
+    assert tiny.steps == [5, 10, 20]

@@ -14,7 +14,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +21,7 @@ from typing import Any, Final
 from training.errors import CheckpointError
 from training.runner.keep import Keep
 from training.runner.order import Order
+from training.runner.sealed import Checkpoint, pins_in, seal_of, sealed_in, surplus_of
 from training.store.durable import TEMPORARY, sha256_of, sync_directory, write_whole
 from training.store.layout import LocalLayout
 from training.store.names import MANIFEST_FILE
@@ -35,30 +35,6 @@ Report = Callable[[str, str], None]
 Touched = dict[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A sealed checkpoint.
-
-    Attributes:
-        step: How many steps it holds.
-        path: Its directory.
-        sha256: Of its manifest.
-        metrics: What was measured last when it was sealed.
-        files: Name below the directory to its sha256 and bytes.
-    """
-
-    step: int
-    path: Path
-    sha256: str
-    metrics: Mapping[str, float]
-    files: Mapping[str, tuple[str, int]]
-
-    @property
-    def bytes(self) -> int:
-        """Room that its files take."""
-        return sum(size for _, size in self.files.values())
-
-
 def pinned_steps(path: Path) -> frozenset[int]:
     """The steps that somebody wants kept.
 
@@ -66,15 +42,16 @@ def pinned_steps(path: Path) -> frozenset[int]:
         CheckpointError: The file that holds them cannot be read, so nothing may go.
     """
     try:
-        return frozenset(int(step) for step in json.loads(path.read_bytes())["steps"])
+        content = path.read_bytes()
     except FileNotFoundError:
         return frozenset()
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except OSError as error:
         raise CheckpointError(
-            f"{path} cannot be read: {error}",
+            f"{path} cannot be read: {error.strerror}",
             fix=f"rm {path}, then pin again what must stay",
             code="damaged_record",
         ) from error
+    return pins_in(content, str(path))
 
 
 class Store:
@@ -172,19 +149,9 @@ class Store:
         Raises:
             CheckpointError: What is pinned cannot be read, so nothing may go.
         """
-        believed = list(self.entries() if entries is None else entries)
+        believed = self.entries() if entries is None else entries
         pinned = pinned_steps(self._layout.pins_path)
-        while True:
-            measured = {entry.step: entry.metrics for entry in believed}
-            kept = keep.kept(measured) | pinned
-            gone = [entry for entry in believed if entry.step not in kept]
-            # the newest and the best are read only where another would go for their sake
-            first = replace(keep, every=0).kept(measured) if gone else ()
-            trusted = [entry for entry in believed if entry.step in first]
-            damaged = [entry for entry in trusted if not self._is_valid(entry, report)]
-            if not damaged:
-                return gone
-            believed = [entry for entry in believed if entry not in damaged]
+        return surplus_of(believed, keep, pinned, lambda entry: self._is_valid(entry, report))
 
     def _is_valid(self, entry: Checkpoint, report: Report | None) -> bool:
         """Whether every byte is as sealed; read once, and again when a file was touched since."""
@@ -253,7 +220,7 @@ class Store:
             "files": files,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        text = json.dumps({**content, "seal": _seal_of(content)}, indent=2, sort_keys=True) + "\n"
+        text = json.dumps({**content, "seal": seal_of(content)}, indent=2, sort_keys=True) + "\n"
         self._root.mkdir(parents=True, exist_ok=True)
         add_saved(self._root, step, hashlib.sha256(text.encode()).hexdigest())
         write_whole(path / MANIFEST_FILE, text)
@@ -264,33 +231,9 @@ class Store:
     def _read(self, step: int, path: Path, saved: frozenset[str]) -> Checkpoint:
         try:
             stored = (path / MANIFEST_FILE).read_bytes()
-            content = json.loads(stored)
-            seal = content.pop("seal")
-            files = {n: (str(f["sha256"]), int(f["bytes"])) for n, f in content["files"].items()}
-            entry = Checkpoint(
-                int(content["step"]),
-                path,
-                hashlib.sha256(stored).hexdigest(),
-                {name: float(value) for name, value in content["metrics"].items()},
-                files,
-            )
         except OSError as error:
             raise CheckpointError(f"no {MANIFEST_FILE}: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{MANIFEST_FILE} is no manifest: {error}") from error
-        if content.get("format") == 1:
-            pass  # it says nothing of where it belongs: that it was saved here is proof enough
-        elif content.get("training_key") != self._order.key:
-            raise CheckpointError(f"it is of training {content.get('training_key') or 'unknown'}")
-        elif content.get("data") != self._order.data:
-            raise CheckpointError(f"it learned from data {str(content.get('data'))[:12]}, not ours")
-        if seal != _seal_of(content):
-            raise CheckpointError(f"{MANIFEST_FILE} was changed after it was sealed")
-        if entry.step != step:
-            raise CheckpointError(f"it is a copy of step {entry.step} under another name")
-        if entry.sha256 not in saved:
-            raise CheckpointError(f"this training never sealed its {MANIFEST_FILE}")
-        return entry
+        return sealed_in(stored, step, path, self._order, saved)
 
 
 def verify(entry: Checkpoint) -> None:
@@ -340,8 +283,3 @@ def _files(path: Path) -> Iterable[Path]:
             raise CheckpointError(f"{each.relative_to(path)} is a link")
         if each.is_file() and each != path / MANIFEST_FILE and not each.name.startswith(TEMPORARY):
             yield each
-
-
-def _seal_of(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -10,17 +10,21 @@ from pathlib import Path
 from training.store.durable import append_line
 from training.store.names import SAVED_FILE
 
-__all__ = ["add_saved", "saved_manifests"]
+__all__ = ["add_saved", "saved_in", "saved_manifests"]
 
 
 def saved_manifests(root: Path) -> frozenset[str]:
     """The sha256 of every manifest that was saved below `root`."""
     try:
-        lines = (root / SAVED_FILE).read_bytes().splitlines()
+        return saved_in((root / SAVED_FILE).read_bytes())
     except OSError:
         return frozenset()  # a checkpoint that cannot be told from a copy is not believed
+
+
+def saved_in(content: bytes) -> frozenset[str]:
+    """The sha256 of every manifest, as the file that keeps them holds them."""
     found = set()
-    for line in lines:
+    for line in content.splitlines():
         try:
             found.add(str(json.loads(line)["sha256"]))
         except (ValueError, TypeError, KeyError):
