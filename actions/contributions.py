@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from agents.declare.contributions import Check, Contributions, Program, Subject
@@ -40,15 +41,18 @@ class OurContributions(Contributions):
     }
 
     def programs(self, root: Path) -> Mapping[str, Program]:
-        """``modal``, and the command lines of `training`."""
+        """``modal``, and the command lines of `training`, also where `goap` passes them on."""
         from actions.modal_program import ModalProgram  # noqa: PLC0415 - only where pages are checked
         from agents.documents.programs import ParserProgram  # noqa: PLC0415 - likewise
-        from training.__main__ import _parser  # noqa: PLC0415 - likewise
+        from training.__main__ import parser_called  # noqa: PLC0415 - likewise
         from training.compute.loopback.__main__ import _parser as _loopback  # noqa: PLC0415
 
         return {
             "modal": ModalProgram(root),
-            "python -m training": ParserProgram(_parser),
+            **{
+                called: ParserProgram(partial(parser_called, called))
+                for called in ("python -m training", "python -m agents training", "goap training")
+            },
             "python -m training.compute.loopback": ParserProgram(_loopback),
         }
 

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # threads that never spin make two slower than one. This is a tenth of a millisecond of it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    options = _parser().parse_args(arguments)
+    options = parser_called(_program()).parse_args(arguments)
     try:
         from training import commands  # noqa: PLC0415 - `--help` should not wait for torch
 
@@ -55,9 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser_called(program: str) -> argparse.ArgumentParser:
+    """What reads the words after ``program``, as which it speaks of itself."""
     parser = argparse.ArgumentParser(
-        prog=_program(), description="Train TinyDiT or the breed classifier."
+        prog=program, description="Train TinyDiT or the breed classifier."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     volume = argparse.ArgumentParser(add_help=False)

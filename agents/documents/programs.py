@@ -61,7 +61,8 @@ class Programs:
 
     Args:
         root: The project; its files are what ``python FILE`` and ``pytest FILE`` name.
-        judges: How a program is called, such as ``make`` or ``python -m agents`` → its judge.
+        judges: How a program is called, such as ``make`` or ``python -m agents`` → its judge. Where
+            a word of a program starts another one, that is called by both words: ``bake oven``.
     """
 
     def __init__(self, root: Path, judges: Mapping[str, Program]) -> None:
@@ -77,7 +78,7 @@ class Programs:
         if name in PYTHONS:
             return list(self._python(rest, complete=command.complete))
         if name in self.judges:
-            return list(self.judges[name].check(rest, complete=command.complete))
+            return list(self._judged(name, rest, complete=command.complete))
         if name in ("pytest", "bash", "sh", "source", "ruff", "mypy"):
             return list(self._files(rest))
         return self._misspelt(name)
@@ -87,16 +88,21 @@ class Programs:
             rest = rest[2 if rest[0] in ("-X", "-W") else 1 :]
         if rest[:1] == ["-m"] and len(rest) > 1:
             module, words = rest[1], rest[2:]
-            judge = self.judges.get(f"python -m {module}")
-            if judge is not None:
-                yield from judge.check(words, complete=complete)
+            if f"python -m {module}" in self.judges:
+                yield from self._judged(f"python -m {module}", words, complete=complete)
             elif not is_placeholder(module) and not _is_module(module):
-                ours = [key.removeprefix("python -m ") for key in self.judges if " -m " in key]
+                ours = [key.split()[2] for key in self.judges if " -m " in key]
                 yield f"there is no module {module!r} to run{_close(module, ours)}"
             elif module == "pytest":
                 yield from self._files(words)
         elif rest and rest[0].endswith(".py") and not is_placeholder(rest[0]):
             yield from self._files(rest[:1])
+
+    def _judged(self, name: str, words: list[str], *, complete: bool) -> Iterator[str]:
+        longer = f"{name} {words[0]}" if words else name
+        if longer in self.judges:
+            name, words = longer, words[1:]
+        return self.judges[name].check(words, complete=complete)
 
     def _files(self, words: Sequence[str]) -> Iterator[str]:
         """Arguments that look like files of the project have to be there."""

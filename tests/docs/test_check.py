@@ -1,6 +1,7 @@
 """The check of documents: every planted fault is named, nothing right is blamed."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from actions.modal_program import TREE, command_tree
 from agents.__main__ import ROOT as COMPOSITION
 from agents.cli.main import invoke
+from training.__main__ import parser_called
 
 PROJECT = Path(__file__).parents[2]
 
@@ -164,6 +166,45 @@ def test_a_goal_that_only_the_reader_has_takes_the_words_that_the_page_says(chec
 def test_a_command_about_a_run_or_a_key_is_told_one(check, command, right):
     found = messages(check(f"# Page\n\n```bash\n{command}\n```\n"))
     assert (found == []) is right
+
+
+SUBCOMMANDS = {
+    "train": ("--data my/photos --preset tiny steps=20", "--prest tiny", "--preset"),
+    "prepare": ("my/photos --image-size 64", "--image-sise 64", "--image-size"),
+    "list": ("--volume .goap/volume", "--volumes .goap/volume", "--volume"),
+    "verify": ("--key KEY", "--keey KEY", "--key"),
+    "prune": ("--key KEY --dry-run", "--key KEY --dri-run", "--dry-run"),
+    "export": (
+        "--key KEY cats.safetensors",
+        "--key KEY out.safetensors --avrage ema",
+        "--average",
+    ),
+    "sample": ("--key KEY cats.png --count 16", "--key KEY cats.png --cuont 16", "--count"),
+    "pin": ("--key KEY 2000", "--key KEY 2000 --remov-it", "--remove"),
+    "stop": ("--key KEY --compute modal", "--key KEY --compute mars", "invalid choice: 'mars'"),
+}
+"""Word after ``goap training`` → what may follow it, what may not, and what is said of that."""
+
+
+@pytest.mark.parametrize("program", ["goap training", "python -m agents training"])
+def test_every_command_of_the_runner_is_judged_where_goap_passes_it_on(check, program):
+    right = [f"{program} {name} {words}" for name, (words, _, _) in SUBCOMMANDS.items()]
+    wrong = [f"{program} {name} {words}" for name, (_, words, _) in SUBCOMMANDS.items()]
+    misspelt = [f"{program} {name[:-1]}x" for name in SUBCOMMANDS]
+    lines = ["# Page", "", "```bash", *right, *wrong, *misspelt, program, "```"]
+    found = check("\n".join([*lines, "", f"So `{program} …`, or `{program} list`."]))["findings"]
+    assert [each["quoted"] for each in found] == [*wrong, *misspelt, program]
+    said = [*(each for _, _, each in SUBCOMMANDS.values()), *("invalid choice" for _ in misspelt)]
+    for each, expected in zip(found, [*said, "the following arguments"], strict=True):
+        assert each["message"].startswith(program)
+        assert expected in each["message"]
+
+
+def test_the_runner_has_no_command_that_is_not_judged(capsys):
+    with pytest.raises(SystemExit):
+        parser_called("goap training").parse_args(["--help"])
+    listed = re.findall(r"^    ([a-z]+) ", capsys.readouterr().out, re.MULTILINE)
+    assert set(listed) == set(SUBCOMMANDS)
 
 
 @pytest.mark.parametrize(

@@ -292,5 +292,6 @@ def test_a_running_training_keeps_others_away_and_stops_when_asked(
 
 
 def test_help_needs_no_torch() -> None:
-    code = "import sys, training.__main__ as m; m._parser(); sys.exit('torch' in sys.modules)"
+    made = "import sys, training.__main__ as m; m.parser_called('goap')"
+    code = f"{made}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
