@@ -26,7 +26,7 @@ test-slow: $(INSTALLED)
 # every incident in containers of the loopback control plane, with both ends of the client's range
 test-modal: $(INSTALLED) $(VENV)/modal-1.5.4
 	$(BIN)/python -m pytest -q -m "(slow or not slow) and not cloud" tests/modal tests/training/test_modal.py tests/docs
-	PYTHONPATH=$(CURDIR)/$(VENV)/modal-1.5.4 $(BIN)/python -m pytest -q tests/modal
+	PYTHONPATH=$(CURDIR)/$(VENV)/modal-1.5.4 $(BIN)/python -m pytest -q -m "(not slow or both_clients) and not cloud" tests/modal
 
 $(VENV)/modal-1.5.4: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ modal==1.5.4

@@ -49,6 +49,10 @@ COMMANDS = {
         "actions.commands.init:INIT",
         "A job file, the pyproject entry and a skill for a script.",
     ),
+    "loopback": (
+        "actions.commands.loopback:LOOPBACK",
+        "Run a command of the modal client on the rehearsal plane.",
+    ),
     "stop": ("actions.commands.stop:STOP", "Ask a training to save and end."),
 }
 """What the program offers besides the engine's commands; imported when one is used."""

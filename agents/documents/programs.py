@@ -6,12 +6,13 @@ import importlib.util
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from agents.declare.contributions import Program
 from agents.documents.argparse_tree import check_argparse
 from agents.documents.findings import nearest_word
-from agents.documents.shell import CommandLine, is_placeholder
+from agents.documents.shell import PLACEHOLDER, CommandLine, is_placeholder
 
 __all__ = ["Make", "ParserProgram", "Programs"]
 
@@ -75,6 +76,8 @@ class Programs:
             return [command.problem]
         program, *rest = command.words
         name = program.rpartition("/")[2]
+        if "--" in rest[:-1] and (name in self.judges or name in PYTHONS):
+            return self._both(command)
         if name in PYTHONS:
             return list(self._python(rest, complete=command.complete))
         if name in self.judges:
@@ -82,6 +85,14 @@ class Programs:
         if name in ("pytest", "bash", "sh", "source", "ruff", "mypy"):
             return list(self._files(rest))
         return self._misspelt(name)
+
+    def _both(self, command: CommandLine) -> list[str]:
+        """What is wrong with a command, and with the one after ``--`` that it runs."""
+        at = command.words.index("--")
+        inner = replace(command, words=command.words[at + 1 :])
+        # what it runs is the reader's own; that it runs something is not
+        outer = replace(command, words=(*command.words[:at], PLACEHOLDER))
+        return [*(self.check(outer) or ()), *(self.check(inner) or ())]
 
     def _python(self, rest: list[str], *, complete: bool) -> Iterator[str]:
         while rest and rest[0].startswith("-") and rest[0] not in ("-m", "-c"):

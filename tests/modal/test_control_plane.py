@@ -185,9 +185,11 @@ def test_the_command_line_takes_what_the_control_plane_does() -> None:
 def test_what_is_not_answered_says_so(
     plane_of_all: ControlPlane, plane: ControlPlane, python: Any
 ) -> None:
-    code = "import modal\nmodal.Queue.from_name('q', create_if_missing=True).put(1)"
-    done = python(plane, code)
-    assert "does not know QueueGetOrCreate" in done.communicate()[1]
+    code = (
+        "import modal\nmodal.NetworkFileSystem.from_name('n', create_if_missing=True).listdir('/')"
+    )
+    said = python(plane, code).communicate()[1]
+    assert "does not know SharedVolumeGetOrCreate (network file systems" in said
     assert plane.do("forget")["unimplemented"] == {}
 
 

@@ -35,6 +35,7 @@ class App:
     name: str
     state: int
     functions: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
     beat: float = 0.0
 
 
@@ -74,10 +75,18 @@ class Apps:
                 return app
         return None
 
-    def publish(self, identity: str, name: str, state: int, functions: dict[str, str]) -> App:
+    def publish(
+        self,
+        identity: str,
+        name: str,
+        state: int,
+        functions: dict[str, str],
+        classes: dict[str, str],
+    ) -> App:
         """Make a layout the app's current one."""
         app = self.get(identity)
         app.name, app.state, app.functions = name or app.name, state, dict(functions)
+        app.classes = dict(classes)
         self._save(app)
         return app
 
@@ -129,20 +138,30 @@ class Apps:
         self._store.put("function", identity, record)
         return identity
 
-    def bind(self, function: str, options: api_pb2.FunctionOptions) -> str:
+    def bind(self, function: str, options: api_pb2.FunctionOptions, parameters: bytes) -> str:
         """The variant of a function that has other options; the same options are the same variant.
+
+        Args:
+            function: Which.
+            options: What is other.
+            parameters: What an object of a class is made with, as the client wrote it.
 
         Raises:
             GRPCError: There is no such function, or it asks for more than the platform gives.
         """
         _check(_varied(self.definition(function), options))
         content = options.SerializeToString(deterministic=True)
-        digest = hashlib.sha256(f"{function}\n".encode() + content).hexdigest()
+        digest = hashlib.sha256(f"{function}\n".encode() + content + parameters).hexdigest()
         identity = f"fu-{digest[:22]}"
         text = base64.b64encode(content).decode()
         record = {"app": self._function(function)["app"], "base": function, "options": text}
+        record["parameters"] = base64.b64encode(parameters).decode()
         self._store.put("function", identity, record)
         return identity
+
+    def parameters(self, function: str) -> bytes:
+        """What the object of a class is made with; empty for a function that is in none."""
+        return base64.b64decode(self._function(function).get("parameters", ""))
 
     def base(self, function: str) -> str:
         """The function of a variant; itself where it is none."""
@@ -184,7 +203,12 @@ class Apps:
             for each in self.definition(identity).object_dependencies
         }
         objects += [api_pb2.Object(object_id=each) for each in sorted(used)]
-        return api_pb2.AppLayout(objects=objects, function_ids=app.functions)
+        empty = api_pb2.ClassHandleMetadata()
+        objects += [
+            api_pb2.Object(object_id=each, class_handle_metadata=empty)
+            for each in app.classes.values()
+        ]
+        return api_pb2.AppLayout(objects=objects, function_ids=app.functions, class_ids=app.classes)
 
     def metadata(self, function: str) -> api_pb2.FunctionHandleMetadata:
         """What a handle of a function knows."""
@@ -195,10 +219,30 @@ class Apps:
             function_type=definition.function_type,
             definition_id=f"de-{function}",
             function_schema=definition.function_schema,
+            class_parameter_info=definition.class_parameter_info,
+            method_handle_metadata={
+                name: self._method(name, method)
+                for name, method in definition.method_definitions.items()
+            },
             supported_input_formats=list(definition.supported_input_formats),
             supported_output_formats=list(definition.supported_output_formats),
             app_id=self._function(function)["app"],
             base_function_id=self._function(function).get("base"),
+        )
+
+    def _method(
+        self, name: str, method: api_pb2.MethodDefinition
+    ) -> api_pb2.FunctionHandleMetadata:
+        """What a handle of a method knows."""
+        return make(
+            api_pb2.FunctionHandleMetadata,
+            function_name=method.function_name,
+            function_type=method.function_type,
+            is_method=True,
+            use_method_name=name,
+            function_schema=method.function_schema,
+            supported_input_formats=list(method.supported_input_formats),
+            supported_output_formats=list(method.supported_output_formats),
         )
 
     def _function(self, identity: str) -> dict[str, str]:

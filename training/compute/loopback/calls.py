@@ -36,6 +36,8 @@ class Call:
         task: The container it runs in, or ran in last.
         stopping: Why it is being ended from outside.
         starts: How often a container took it.
+        batch: The call it is one input of, where that has several; `index`, which one.
+        ended: The how manieth end of all this was; 0 before it.
     """
 
     identity: str
@@ -52,6 +54,9 @@ class Call:
     stopping: Literal["", "cancelled", "timeout"] = ""
     starts: int = 0
     polled: float = 0.0
+    batch: str = ""
+    index: int = 0
+    ended: int = 0
 
 
 class Calls:
@@ -75,6 +80,7 @@ class Calls:
         self.retry_scale = retry_scale
         self.bell = Bell()
         self.all = {name: Call(**value) for name, value in store.items("call")}
+        self._ends = max((call.ended for call in self.all.values()), default=0)
 
     def resume(self) -> None:
         """After a restart: what was spawned starts again, what was waited for is gone."""
@@ -84,9 +90,46 @@ class Calls:
             elif call.state in ("waiting", "running"):
                 self._end(call, make(_Result, status=_Result.GENERIC_STATUS_TERMINATED), 0)
 
-    def create(self, function: str, content: api_pb2.FunctionInput, spawned: bool) -> Call:
-        """A new call, which starts as soon as there is a container."""
+    def open_batch(self, function: str, spawned: bool) -> str:
+        """The id of a call that will get several inputs."""
+        identity = new_id("fc")
+        self._store.put("batch", identity, {"function": function, "spawned": spawned})
+        return identity
+
+    def add(self, batch: str, index: int, content: api_pb2.FunctionInput) -> Call:
+        """Another input of a call that has several.
+
+        Raises:
+            GRPCError: There is no such call.
+        """
+        known = self._store.get("batch", batch)
+        if known is None:
+            raise not_found(f"Function call {batch} does not exist")
+        return self.create(known["function"], content, known["spawned"], batch, index)
+
+    def members(self, identity: str) -> list[Call]:
+        """The inputs of a call, in their order; itself where it has one.
+
+        Raises:
+            GRPCError: There is no such call.
+        """
+        if self._store.get("batch", identity) is None:
+            return [self.get(identity)]
+        found = [call for call in self.all.values() if call.batch == identity]
+        return sorted(found, key=lambda call: call.index)
+
+    def create(
+        self,
+        function: str,
+        content: api_pb2.FunctionInput,
+        spawned: bool,
+        batch: str = "",
+        index: int = 0,
+    ) -> Call:
+        """A new call, or input of one, which starts as soon as there is a container."""
         call = Call(
+            batch=batch,
+            index=index,
             identity=new_id("fc"),
             input_id=new_id("in"),
             function=function,
@@ -181,27 +224,48 @@ class Calls:
         return make(
             api_pb2.FunctionGetOutputsItem,
             result=_Result.FromString(base64.b64decode(call.result)),
-            idx=0,
+            idx=call.index,
             input_id=call.input_id,
             data_format=call.data_format,
             task_id=call.task,
             retry_count=call.retry,
         )
 
-    async def wait(self, call: Call, seconds: float) -> api_pb2.FunctionGetOutputsItem | None:
-        """The result, waited for at most so long."""
+    async def wait(
+        self, identity: str, seconds: float, after: int = 0, last: int | None = None, first: int = 0
+    ) -> list[Call]:
+        """The inputs of a call that ended, waited for at most so long; empty when none did.
+
+        Args:
+            identity: The call.
+            seconds: How long.
+            after: Only what ended after that many ends.
+            last: Only inputs up to that one; None: all.
+            first: Only inputs from that one on.
+
+        Raises:
+            GRPCError: There is no such call.
+        """
         until = time.monotonic() + seconds
-        self._pollers[call.identity] = self._pollers.get(call.identity, 0) + 1
+        polled: set[str] = set()
         try:
-            while (found := self.result(call)) is None and call.state != "expired":
+            while True:
+                members = self.members(identity)
+                for name in {each.identity for each in members} - polled:
+                    self._pollers[name] = self._pollers.get(name, 0) + 1
+                    polled.add(name)
+                asked = [
+                    c for c in members if first <= c.index and (last is None or c.index <= last)
+                ]
+                found = [c for c in asked if self.result(c) is not None and c.ended > after]
                 left = until - time.monotonic()
-                if left <= 0:
-                    break
+                if found or left <= 0 or any(call.state == "expired" for call in asked):
+                    return found
                 await self.bell.wait(min(left, 5.0))
-            return found
         finally:
-            self._pollers[call.identity] -= 1
-            call.polled = time.monotonic()
+            for name in polled:
+                self._pollers[name] -= 1
+                self.all[name].polled = time.monotonic()
 
     def abandoned(self, seconds: float) -> list[Call]:
         """Synchronous calls nobody has been waiting for, for so long."""
@@ -229,6 +293,8 @@ class Calls:
     def _end(self, call: Call, result: api_pb2.GenericResult, data_format: int) -> None:
         call.result = base64.b64encode(result.SerializeToString()).decode()
         call.state, call.data_format, call.stopping = "done", data_format, ""
+        self._ends += 1
+        call.ended = self._ends
         self._save(call)
 
     def _save(self, call: Call) -> None:

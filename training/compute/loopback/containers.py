@@ -61,6 +61,7 @@ class Container:
     Attributes:
         root: Its directory: ``root/`` is the source, volumes lie at their mount paths.
         failure: Why it could not start, as it said itself.
+        asked: The call whose input it asked for last.
     """
 
     task: str
@@ -73,6 +74,7 @@ class Container:
     cancelled: list[str] = field(default_factory=list)
     bell: Bell = field(default_factory=Bell)
     failure: api_pb2.GenericResult | None = None
+    asked: Call | None = None
     draining: bool = False
     began: bool = False
 
@@ -115,6 +117,7 @@ class Containers:
         self.limits = limits
         self.running: dict[str, Container] = {}
         self.started = 0
+        self.app_of_task: dict[str, str] = {}
 
     def schedule(self, call: Call) -> None:
         """Give a waiting call a container when there is a place."""
@@ -181,6 +184,7 @@ class Containers:
             self.calls.take(call, task)
             self.running[task] = container
             self.started += 1
+            self.app_of_task[task] = self._sources.apps.app_of(call.function).identity
             try:
                 await self._run(container)
             finally:
@@ -192,7 +196,7 @@ class Containers:
         image = self._sources.images.get(container.definition.image_id)
         python = await asyncio.to_thread(self._sources.images.interpreter, image)
         port, close = await self._listen(container)
-        log = self._log(container)
+        log = self.log_of(container.task)
         log.parent.mkdir(parents=True, exist_ok=True)
         try:
             with log.open("ab") as output:
@@ -229,14 +233,16 @@ class Containers:
             self.calls.lost(call)
 
     def _crash_loop(self, container: Container) -> api_pb2.GenericResult:
-        lines = self._log(container).read_text(encoding="utf-8", errors="replace").splitlines()
+        log = self.log_of(container.task)
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         failed = api_pb2.GenericResult.GENERIC_STATUS_INIT_FAILURE
         said = lines[-1] if lines else "no output"
         text = f"the container ended {STARTS} times before it asked for its input: {said}"
         return make(api_pb2.GenericResult, status=failed, exception=text)
 
-    def _log(self, container: Container) -> Path:
-        return self._root.parent / "logs" / f"{container.task}.log"
+    def log_of(self, task: str) -> Path:
+        """What a container prints."""
+        return self._root.parent / "logs" / f"{task}.log"
 
     def _prepare(self, container: Container) -> None:
         (container.root / "root").mkdir(parents=True)
@@ -255,6 +261,7 @@ class Containers:
             function_id=container.function,
             app_id=app.identity,
             function_def=container.definition,
+            serialized_params=self._sources.apps.parameters(container.function) or None,
             environment_name="main",
             app_layout=self._sources.apps.layout(app),
         )

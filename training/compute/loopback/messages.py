@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
 from google.protobuf.message import Message  # type: ignore[import-untyped]
+from modal_proto import api_pb2
 
-__all__ = ["Empty", "make", "new_id", "parse"]
+__all__ = ["Empty", "create_as", "make", "new_id", "parse"]
 
 M = TypeVar("M", bound=Message)
 
@@ -32,3 +33,19 @@ def parse(kind: type[M], content: bytes) -> M:
 def new_id(prefix: str) -> str:
     """An object id such as ``fc-3f…``; the client tells types apart by the prefix."""
     return f"{prefix}-{uuid.uuid4().hex[:22]}"
+
+
+def create_as(name: str, asked: int) -> tuple[str, bool]:
+    """The name that a thing is opened by, and whether it is made where it is missing.
+
+    One that lives as long as its client has no name; it gets one that nobody asks for.
+    """
+    if asked == api_pb2.OBJECT_CREATION_TYPE_EPHEMERAL:
+        return new_id("ephemeral"), True
+    return name, asked in _CREATE
+
+
+_CREATE = (
+    api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING,
+    api_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS,
+)

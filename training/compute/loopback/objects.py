@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from modal_proto import api_pb2 as pb
 
 from training.compute.loopback.images import Image
-from training.compute.loopback.messages import Empty, make
+from training.compute.loopback.messages import Empty, create_as, make
 from training.compute.loopback.refusal import not_found
 from training.compute.loopback.world import Peer, World
 
@@ -18,10 +18,6 @@ __all__ = ["Objects"]
 BLOCK = 8 << 20
 """Bytes of a volume's file that one address gives, as the client expects."""
 
-_CREATE = (
-    pb.OBJECT_CREATION_TYPE_CREATE_IF_MISSING,
-    pb.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS,
-)
 _Result = pb.GenericResult
 
 
@@ -111,8 +107,8 @@ class Objects:
         self, request: pb.DictGetOrCreateRequest, _: Peer
     ) -> pb.DictGetOrCreateResponse:
         """A dict by name."""
-        create = request.object_creation_type in _CREATE
-        identity = self._world.dicts.open(request.deployment_name, create)
+        name, create = create_as(request.deployment_name, request.object_creation_type)
+        identity = self._world.dicts.open(name, create)
         metadata = make(pb.DictMetadata, name=request.deployment_name)
         return make(pb.DictGetOrCreateResponse, dict_id=identity, metadata=metadata)
 
@@ -154,8 +150,8 @@ class Objects:
         self, request: pb.VolumeGetOrCreateRequest, _: Peer
     ) -> pb.VolumeGetOrCreateResponse:
         """A volume by name."""
-        create = request.object_creation_type in _CREATE
-        identity = self._world.volumes.open(request.deployment_name, create)
+        name, create = create_as(request.deployment_name, request.object_creation_type)
+        identity = self._world.volumes.open(name, create)
         version = pb.VOLUME_FS_VERSION_V1
         metadata = make(pb.VolumeMetadata, version=version, name=request.deployment_name)
         return make(

@@ -3,7 +3,7 @@
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
-__all__ = ["exists", "invalid", "not_found", "precondition", "unauthenticated"]
+__all__ = ["exists", "full", "invalid", "not_found", "precondition", "unauthenticated"]
 
 
 def not_found(what: str) -> GRPCError:
@@ -29,3 +29,8 @@ def precondition(what: str) -> GRPCError:
 def unauthenticated(what: str) -> GRPCError:
     """The client raises `modal.exception.AuthError`."""
     return GRPCError(Status.UNAUTHENTICATED, what)
+
+
+def full(what: str) -> GRPCError:
+    """The client raises `queue.Full` where it puts into a queue."""
+    return GRPCError(Status.RESOURCE_EXHAUSTED, what)

@@ -19,10 +19,13 @@ from modal_proto.api_grpc import ModalClientBase
 
 from training.compute.loopback.world import Peer, World
 
-__all__ = ["Service"]
+__all__ = ["Service", "method_of"]
 
 _REMEMBERED = 10_000
-_WAITING = ("ContainerHeartbeat", "FunctionGetInputs", "FunctionGetOutputs")
+_WAITING = (
+    *("ContainerHeartbeat", "FunctionGetInputs", "FunctionGetOutputs"),
+    *("QueueGet", "QueueNextItems", "TaskClusterHello"),
+)
 """Those that wait for something: they end with their caller, and a repetition asks anew."""
 
 
@@ -54,7 +57,7 @@ class Service:
 
     def _handler(self, path: str, known: Handler) -> Handler:
         name = path.rpartition("/")[2]
-        method = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+        method = method_of(name)
         found = [getattr(each, method) for each in self._answers if hasattr(each, method)]
         answer = found[0] if found else None
         one = known.cardinality in (Cardinality.UNARY_UNARY, Cardinality.STREAM_UNARY)
@@ -64,8 +67,7 @@ class Service:
             peer = self._who(stream)
             if answer is None:
                 self._world.faults.unimplemented[name] += 1
-                text = f"the loopback control plane does not know {name}"
-                raise GRPCError(Status.UNIMPLEMENTED, text)
+                raise GRPCError(Status.UNIMPLEMENTED, _unknown(name))
             if one and not inspect.isasyncgenfunction(answer):
                 metadata: Any = stream.metadata or {}
                 key = f"{name} {metadata.get('x-idempotency-key', '')}"
@@ -102,6 +104,32 @@ class Service:
                 self._remembered.popitem(last=False)
         # a caller that goes away takes nothing with it: another may ask with the same key
         return await asyncio.shield(known)
+
+
+def method_of(name: str) -> str:
+    """What answers an RPC.
+
+    >>> method_of("FunctionMap")
+    'function_map'
+    """
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+_ABSENT = {
+    "Sandbox": "sandboxes",
+    "SharedVolume": "network file systems",
+    "Proxy": "proxies",
+    "Tunnel": "tunnels",
+    "Flash": "servers",
+    "Container": "a shell in a container",
+}
+"""What is not rehearsed, by how its RPCs begin."""
+
+
+def _unknown(name: str) -> str:
+    what = next((words for begin, words in _ABSENT.items() if name.startswith(begin)), "")
+    words = f" ({what}, which cannot be rehearsed)" if what else ""
+    return f"the loopback control plane does not know {name}{words}; Modal itself may"
 
 
 async def _nothing() -> None:

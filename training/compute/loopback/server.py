@@ -15,20 +15,30 @@ from typing import Any
 from aiohttp import web
 from grpclib.server import Server
 
+from training.compute.loopback.call_rpcs import CallAnswers
+from training.compute.loopback.class_rpcs import ClassAnswers
 from training.compute.loopback.containers import Container, Limits
-from training.compute.loopback.functions import Functions
+from training.compute.loopback.functions import Functions, end
 from training.compute.loopback.objects import Objects
+from training.compute.loopback.queue_rpcs import QueueAnswers
 from training.compute.loopback.rpc import Service
 from training.compute.loopback.secret_rpcs import SecretAnswers
+from training.compute.loopback.stream_rpcs import StreamAnswers
 from training.compute.loopback.web import application
 from training.compute.loopback.worker import Worker
 from training.compute.loopback.world import Peer, World, make_world
 from training.store.durable import write_whole
 from training.store.lock import acquire
 
-__all__ = ["TOKEN_ID", "serve"]
+__all__ = ["ANSWERS", "TOKEN_ID", "serve"]
 
 TOKEN_ID = "ak-loopback"  # noqa: S105 - the public half
+ANSWERS = (
+    *(Objects, SecretAnswers, QueueAnswers, Functions, ClassAnswers),
+    *(CallAnswers, StreamAnswers, Worker),
+)
+"""What answers the RPCs, each some of them."""
+
 LOOK_SECONDS = 0.5
 """How often the control plane looks for callers and clients that are gone."""
 
@@ -47,11 +57,7 @@ class _ControlPlane:
         self._remembered: OrderedDict[str, asyncio.Future[Any]] = OrderedDict()
         self.ended = asyncio.Event()
         self.world: World = make_world(root, self._listen, limits, retry_scale)
-        self._functions = Functions(self.world)
-        self._answers = (
-            *(Objects(self.world), SecretAnswers(self.world)),
-            *(self._functions, Worker(self.world)),
-        )
+        self._answers = tuple(each(self.world) for each in ANSWERS)
         self._last_count = 0
         self._busy = time.monotonic()
 
@@ -97,7 +103,7 @@ class _ControlPlane:
         for call in self.world.calls.abandoned(limits.caller):
             await self.world.containers.stop(call, "cancelled")
         for app in self.world.apps.silent(limits.client):
-            await self._functions.end(app.identity)
+            await end(self.world, app.identity)
 
     def idle_seconds(self) -> float:
         """How long nobody asked anything and nothing ran."""

@@ -55,22 +55,39 @@ class Worker:
         call = container.call
         if call is not None and call.task == container.task and call.stopping:
             self._world.calls.finish(call, make(pb.GenericResult), 0)  # before it began
+        if (asked := container.asked) is not None and await self._busy(container, asked):
+            return make(pb.FunctionGetInputsResponse)
         if call is None or call.state != "running" or call.task != container.task:
             call = await self._next(container)
         if call is None or container.draining:
             item = make(pb.FunctionGetInputsItem, kill_switch=True)
             return make(pb.FunctionGetInputsResponse, inputs=[item])
+        container.asked = call
         spawned = pb.FUNCTION_CALL_INVOCATION_TYPE_ASYNC
         waited_for = pb.FUNCTION_CALL_INVOCATION_TYPE_SYNC
         item = make(
             pb.FunctionGetInputsItem,
             input_id=call.input_id,
             input=content_of(call),
-            function_call_id=call.identity,
+            function_call_id=call.batch or call.identity,
+            function_map_idx=call.index,
             function_call_invocation_type=spawned if call.spawned else waited_for,
             retry_count=call.retry,
         )
         return make(pb.FunctionGetInputsResponse, inputs=[item])
+
+    async def _busy(self, container: Container, asked: Call) -> bool:
+        """Whether a container still works on the input that it has, after a while.
+
+        One that would work on several at once gets them one after another.
+        """
+        until = time.monotonic() + HEARTBEAT_SECONDS
+        while asked.state == "running" and asked.task == container.task:
+            left = until - time.monotonic()
+            if left <= 0:
+                return True
+            await self._world.calls.bell.wait(left)
+        return False
 
     async def _next(self, container: Container) -> Call | None:
         """Another input for a container that has done one."""

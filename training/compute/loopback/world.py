@@ -12,6 +12,7 @@ from training.compute.loopback.dicts import Dicts
 from training.compute.loopback.faults import Faults
 from training.compute.loopback.images import Images
 from training.compute.loopback.mounts import Mounts
+from training.compute.loopback.queues import Queues
 from training.compute.loopback.secrets import Secrets
 from training.compute.loopback.store import Store
 from training.compute.loopback.tokens import Token, Tokens
@@ -42,6 +43,7 @@ class World:
     tokens: Tokens
     faults: Faults
     dicts: Dicts
+    queues: Queues
     mounts: Mounts
     secrets: Secrets
     volumes: Volumes
@@ -76,6 +78,7 @@ def make_world(
         tokens=Tokens(store),
         faults=Faults(),
         dicts=Dicts(store),
+        queues=Queues(store),
         mounts=mounts,
         secrets=secrets,
         volumes=volumes,
