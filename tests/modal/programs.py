@@ -21,9 +21,9 @@ def copy_of_the_source(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(client: Client, where: Path, code: str, *words: str, **given: str) -> tuple[str, str]:
+def run(plane: ControlPlane, where: Path, code: str, *words: str, **given: str) -> tuple[str, str]:
     """Run a program with a copy of the source; what it printed, and what it complained about."""
-    reach = {**client.plane.environment(), "PYTHONPATH": path_with(where)}
+    reach = {**plane.environment(), "PYTHONPATH": path_with(where)}
     environment = {**os.environ, **reach, **given}
     done = subprocess.run(
         [sys.executable, "-c", code, *words],
@@ -47,7 +47,7 @@ def build(client: Client, where: Path, volume: str = "goap-training") -> tuple[s
         "recipe, source = own_recipe(), own_source()\n"
         "print(compute.prove(recipe, smoke_of(source), source, print, threading.Event()))"
     )
-    return run(client, where, code)
+    return run(client.plane, where, code)
 
 
 @dataclass

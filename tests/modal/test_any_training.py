@@ -133,7 +133,9 @@ def test_a_command_of_a_shell_without_any_file_is_a_training_too(scripts: Script
     assert (ending.status, ending.numbers["made"]) == ("completed", 7), script.log
 
 
-def test_two_launchers_at_once_make_one_call(scripts: Scripts) -> None:
+def test_25_and_26_two_launchers_make_one_call_and_none_when_its_state_has_expired(
+    scripts: Scripts,
+) -> None:
     script = scripts.make("two", settings={"steps": 20, "nap": 0.05})
     before = len(scripts.calls)
     processes = [script.launcher() for _ in range(2)]
@@ -141,11 +143,15 @@ def test_two_launchers_at_once_make_one_call(scripts: Scripts) -> None:
     assert len({out.strip() for out, _ in said}) == 1, said
     assert len(scripts.calls) == before + 1
     assert script.follow() == "completed"
-    assert script.start() == said[0][0].strip()  # it is over: nothing is paid for again
+    call = said[0][0].strip()
+    assert script.start() == call  # it is over: nothing is paid for again
+    scripts.plane.do("expire", call=call)
+    assert script.state == "completed"  # the volume says so
+    assert script.start() == call
     assert len(scripts.calls) == before + 1
 
 
-def test_a_preempted_container_and_a_killed_one_lose_nothing(scripts: Scripts) -> None:
+def test_14_a_preempted_container_and_a_killed_one_lose_nothing(scripts: Scripts) -> None:
     script = scripts.make("disturbed", settings=LONG)
     script.start()
     for attempt, fate in enumerate(("preempted", "out_of_memory"), start=1):
@@ -230,7 +236,7 @@ def test_a_list_of_gpus_and_tags_have_an_app_of_their_own(scripts: Scripts) -> N
 # the image
 
 
-def test_an_image_is_proven_by_the_script_itself_and_a_changed_source_builds_nothing(
+def test_19_an_image_is_proven_by_the_script_itself_and_a_changed_source_builds_nothing(
     scripts: Scripts,
 ) -> None:
     uses = "import hypothesis\n"

@@ -1,4 +1,7 @@
-"""What happened to a predecessor's images; see test_incidents.py."""
+"""What happened to a predecessor's images; see test_incidents.py.
+
+All are slow, with our own models; those of scripts are in test_incidents_of_scripts.py.
+"""
 
 from pathlib import Path
 
@@ -27,6 +30,7 @@ def is_met_before_a_gpu_is_asked_for(
     assert len(client.calls()) == before
 
 
+@pytest.mark.slow
 def test_07_a_module_that_is_not_shipped(client: Client, tmp_path: Path) -> None:
     is_met_before_a_gpu_is_asked_for(client, tmp_path, "07", "import hypothesis", "hypothesis")
 
@@ -43,6 +47,7 @@ def test_18_a_tool_that_is_missing(client: Client, tmp_path: Path) -> None:
     is_met_before_a_gpu_is_asked_for(client, tmp_path, "18", lines, "wget-of-cats")
 
 
+@pytest.mark.slow
 def test_23_an_api_that_moved(client: Client, tmp_path: Path) -> None:
     lines = "import torch\ntorch.api_of_yesterday"
     is_met_before_a_gpu_is_asked_for(client, tmp_path, "23", lines, "api_of_yesterday")

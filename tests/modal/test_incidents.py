@@ -2,7 +2,8 @@
 
 Verified with the real client against the loopback control plane; the cloud itself was not reached.
 Each test begins with the number of its incident in INCIDENTS of test_table.py, which says where
-those are that are not here.
+those are that are not here. What trains our own models is marked slow: the same function carries
+scripts, whose incidents (test_incidents_of_scripts.py) are met each time.
 """
 
 import re
@@ -20,6 +21,7 @@ from conftest import LAUNCH, ROOT, Client, until
 from programs import copy_of_the_source, run
 from watching import LONG, checkpoints, kill, log, newest_call, result, starts
 
+from training.compute.loopback.client import ControlPlane
 from training.compute.modal.entering import MOST_STARTS
 from training.errors import TrainingError, Unreachable
 from training.key import source_digest, training_key
@@ -37,6 +39,7 @@ def order_by(where: Path, client: Client, config: TrainingConfig) -> Order:
     return replace(order, parts=parts, key=training_key(parts))
 
 
+@pytest.mark.slow
 def test_01_loss_0_for_hours_stops_by_step_50_and_is_not_retried(
     client: Client, tmp_path: Path
 ) -> None:
@@ -47,7 +50,7 @@ def test_01_loss_0_for_hours_stops_by_step_50_and_is_not_retried(
     nothing = text.replace("BatchLoss(found.per_image,", "BatchLoss(found.per_image * 0,")
     broken.write_text(nothing, encoding="utf-8")
     order = order_by(where, client, client.config(2, steps=400))
-    out, err = run(client, where, LAUNCH, order.to_json())
+    out, err = run(client.plane, where, LAUNCH, order.to_json())
     assert out, err
     assert client.follow(order.key) == "failed"
     found = result(client, order.key)
@@ -81,7 +84,7 @@ def test_02_slow_steps_are_told_by_the_wall_clock(client: Client, tmp_path: Path
     late = "\n\ndef _late(loss):\n    import time\n    time.sleep(0.1)\n    return loss\n"
     slowed.write_text(text + late, encoding="utf-8")
     order = order_by(where, client, client.config(30, steps=400, log_every=5))
-    out, err = run(client, where, LAUNCH, order.to_json())
+    out, err = run(client.plane, where, LAUNCH, order.to_json())
     assert out, err
     status = until(lambda: (s := client.compute.status(order.key)).steps_per_second and s)
     assert status.steps_per_second < 10  # and so is the estimated time: 42 days are 42 days
@@ -144,8 +147,7 @@ except TrainingError as error: print(error.code)
 """
 
 
-def test_11_four_reasons_why_authentication_fails_are_four_answers(client: Client) -> None:
-    plane = client.plane
+def test_11_four_reasons_why_authentication_fails_are_four_answers(plane: ControlPlane) -> None:
     before = plane.do("state")["containers_started"]
     plane.do("token", identity="ak-old", secret=SECRET, expires=time.time() - 1)
     plane.do("token", identity="ak-ends", secret=SECRET, expires=time.time() + 3600)
@@ -154,7 +156,7 @@ def test_11_four_reasons_why_authentication_fails_are_four_answers(client: Clien
 
     def ask(identity: str, secret: str, **given: str) -> str:
         token = {"MODAL_TOKEN_ID": identity, "MODAL_TOKEN_SECRET": secret}
-        return run(client, ROOT, ASK, **token, **given)[0]
+        return run(plane, ROOT, ASK, **token, **given)[0]
 
     answers = {
         "revoked": ask("ak-revoked", SECRET),
@@ -175,6 +177,7 @@ def test_11_four_reasons_why_authentication_fails_are_four_answers(client: Clien
     assert plane.do("state")["containers_started"] == before
 
 
+@pytest.mark.slow
 def test_12_and_16_two_kills_in_mid_training_lose_one_save_interval_and_no_bit(
     client: Client, trained: str, tmp_path: Path
 ) -> None:

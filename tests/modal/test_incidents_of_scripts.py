@@ -120,7 +120,6 @@ Path("data/cats/1.jpg").read_bytes()
 """
 
 
-@slow
 def test_09_every_path_lies_below_the_mount_and_a_relative_one_is_said(scripts: Scripts) -> None:
     files, command = {"input.txt": "shipped"}, ("python", "train.py", "{run_dir}")
     script = scripts.make("09", WRITES, files=files, command=command)
@@ -194,7 +193,7 @@ FAILS_ONCE = EXACT.replace(
 )
 
 
-def test_12_and_16_kills_in_mid_training_lose_one_save_interval_and_no_bit(
+def test_12_and_13_and_16_kills_in_mid_training_lose_one_save_interval_and_no_bit(
     scripts: Scripts,
 ) -> None:
     script = scripts.make("12", settings=LONG)
@@ -210,6 +209,7 @@ def test_12_and_16_kills_in_mid_training_lose_one_save_interval_and_no_bit(
     assert lost_nothing(script.ending), script.log
     (resumed,) = re.findall(r"Resuming at step (\d+)", script.log)
     assert int(resumed) >= 5
+    assert script.log.count("Starting at step 0") == 1
 
 
 @slow
@@ -270,7 +270,6 @@ def test_14_a_preempted_run_is_never_a_success(scripts: Scripts) -> None:
     assert re.findall(r"Resuming at step (\d+)", script.log) == stopped != []
 
 
-@slow
 def test_15_a_signal_before_the_first_step_is_a_clean_end(scripts: Scripts) -> None:
     script = scripts.make("15", settings={"steps": 5})
     scripts.plane.do("fault", rpc="VolumeReload", kind="late", seconds=1)
@@ -343,7 +342,6 @@ def test_22_an_infinite_loss_is_a_typed_failure(scripts: Scripts) -> None:
     assert script.newest_call["retries"] == 0
 
 
-@slow
 def test_23_an_api_that_moved_fails_the_proof(scripts: Scripts) -> None:
     script = scripts.make("23", "import json\njson.api_of_yesterday\n" + EXACT)
     before = len(scripts.calls)

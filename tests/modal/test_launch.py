@@ -79,6 +79,7 @@ def test_25_paid_twice_a_launcher_killed_between_claim_and_call_leaves_one_call(
     assert again(client, config) == call or client.follow(client.key(config)) == "completed"
 
 
+@slow
 def test_25_paid_twice_four_launchers_at_once_make_one_call(client: Client) -> None:
     config = client.config(200, steps=40)
     processes = [launcher(client, config) for _ in range(4)]
@@ -87,6 +88,7 @@ def test_25_paid_twice_four_launchers_at_once_make_one_call(client: Client) -> N
     assert spawned_for(client, client.key(config)) == sorted(calls)
 
 
+@slow
 def test_25_paid_twice_a_lost_answer_to_spawn_makes_one_call(client: Client) -> None:
     config = client.config(201, steps=1)
     client.plane.do("fault", rpc="FunctionMap", kind="lost", times=2)

@@ -69,7 +69,7 @@ def test_a_list_of_gpus_is_kept_in_the_order_it_is_wanted(plane: ControlPlane) -
     call.cancel()
 
 
-def test_an_image_holds_what_it_asks_for_with_what_that_needs_and_its_programs(
+def test_18_an_image_holds_what_it_asks_for_with_what_that_needs_and_its_programs(
     plane: ControlPlane,
 ) -> None:
     import probe

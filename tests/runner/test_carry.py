@@ -69,7 +69,7 @@ def test_a_gate_may_name_another_measurement_and_one_that_is_missing_does_not_pa
     assert not missing.passed
 
 
-def test_checkpoints_that_are_not_kept_go_and_the_best_stays(training):
+def test_17_checkpoints_that_are_not_kept_go_and_the_best_stays(training):
     script = SAVES_EACH_STEP.replace("loss=1 + state / 2**64", "loss=abs(step - 7) + 1")
     tiny = training(script, keep=Keep(last=2, best="loss", every=10))
     tiny.carry(code=0)

@@ -48,7 +48,7 @@ def test_ctrl_c_leaves_the_training_running_and_the_same_command_attaches_to_it(
     assert desk.verdict()["numbers"]["state"] == undisturbed()
 
 
-def test_a_training_that_ended_while_nobody_looked_is_taken_as_it_is(desk):
+def test_04_a_training_that_ended_while_nobody_looked_is_taken_as_it_is(desk):
     pause = desk.pause_at(12)
     first = desk.started_process("run", GOAL)
     with pause:
@@ -92,7 +92,7 @@ def test_a_source_that_is_edited_meanwhile_is_another_training_and_leaves_this_o
     assert desk.verdict()["numbers"]["state"] == undisturbed()
 
 
-def test_a_slice_ends_by_itself_and_the_same_run_goes_on_with_the_next(desk):
+def test_02_a_slice_ends_by_itself_and_the_same_run_goes_on_with_the_next(desk):
     desk.write(
         "trouble.py",
         """

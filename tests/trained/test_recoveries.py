@@ -67,7 +67,7 @@ def test_a_loss_that_is_never_finite_ends_with_its_name_after_one_roll_back(desk
     assert desk.run(code=1).error["message"] == error["message"]
 
 
-def test_a_module_that_is_missing_is_named_and_looked_for_once_more_and_no_oftener(desk):
+def test_08_a_module_that_is_missing_is_named_and_looked_for_once_more_and_no_oftener(desk):
     desk.write("trouble.py", "import nowhere_to_be_found\n")
     error = desk.run(code=1).error
     assert "No module named 'nowhere_to_be_found'" in error["message"]
@@ -155,7 +155,7 @@ def test_a_smoke_training_proves_the_image_and_finds_what_fails_in_it(desk):
 
 
 @pytest.mark.parametrize("what", ["checkpoint", "byte"])
-def test_a_finished_training_whose_checkpoint_is_gone_or_damaged_is_made_again(desk, what):
+def test_10_a_finished_training_whose_checkpoint_is_gone_or_damaged_is_made_again(desk, what):
     desk.run()
     before = desk.verdict()["numbers"]["state"]
     newest = max(desk.training().glob("checkpoints/step-*"))

@@ -114,7 +114,7 @@ def under_way(volume: Path, step: int, key: str = KEY) -> None:
     until(there, f"step {step}")
 
 
-def test_run_gone_with_the_terminal_the_training_outlives_its_launcher(
+def test_03_run_gone_with_the_terminal_the_training_outlives_its_launcher(
     volume: Path, cats: tuple[Path, str], processes: Any
 ) -> None:
     """Incident 3: SIGHUP or SIGKILL to the launcher ends the launcher; anyone re-attaches."""
