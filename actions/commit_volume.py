@@ -13,7 +13,7 @@ from goals.world import F
 from training.errors import CheckpointError
 from training.runner.ending import Reference
 from training.store.commit import Commit, commit_ending, read_commit
-from training.store.names import MANIFEST_FILE
+from training.store.names import EARLIER_MANIFEST_FILE, MANIFEST_FILE
 
 __all__ = ["commit_volume", "volume_committed"]
 
@@ -55,7 +55,8 @@ def commit_volume(context: TrainingContext) -> Outcome:
 
 def _is_of(commit: Commit, checkpoint: Reference) -> bool:
     """Whether a commit is of the very bytes of a checkpoint."""
-    manifest = commit.files.get(f"{checkpoint.path}/{MANIFEST_FILE}")
+    names = (f"{checkpoint.path}/{each}" for each in (MANIFEST_FILE, EARLIER_MANIFEST_FILE))
+    manifest = next(filter(None, map(commit.files.get, names)), None)
     return manifest is not None and manifest.sha256 == checkpoint.sha256
 
 

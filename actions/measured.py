@@ -5,10 +5,9 @@ from collections.abc import Sequence
 
 from actions.carried import Carried
 from agents.declare.outcome import Artifact, Measurement, Outcome, Verdict
-from training.runner.checkpoints import Checkpoint
 from training.runner.ending import Ending
+from training.runner.sealed import Checkpoint
 from training.store.commit import Commit
-from training.store.names import MANIFEST_FILE
 
 __all__ = [
     "REHEARSED",
@@ -50,7 +49,7 @@ def artifacts_of(job: Carried, ending: Ending) -> tuple[Artifact, ...]:
     content = job.directory.read(path) or b""
     files = [("result", path, hashlib.sha256(content).hexdigest())]
     if ending.checkpoint is not None:
-        manifest = f"{ending.checkpoint.path}/{MANIFEST_FILE}"
+        manifest = job.directory.manifest_of(ending.checkpoint.path)
         files.append(("checkpoint", manifest, ending.checkpoint.sha256))
     if ending.samples is not None:
         files.append(("samples", ending.samples.path, ending.samples.sha256))

@@ -8,8 +8,8 @@ from agents.declare.facts import Fact, Reading
 from agents.declare.outcome import Outcome
 from goals.parameters import TrainingParameters
 from goals.world import F
-from training.runner.checkpoints import Checkpoint
 from training.runner.keep import Keep
+from training.runner.sealed import Checkpoint
 from training.store.directory import TrainingDirectory
 from training.store.lock import is_held
 

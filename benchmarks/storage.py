@@ -35,8 +35,9 @@ from training.learn.learner import Learner
 from training.learn.parallel import Group
 from training.learn.photos import Photos
 from training.learn.task import Draws
-from training.runner.checkpoints import Checkpoint, Store
+from training.runner.checkpoints import Store
 from training.runner.order import Order
+from training.runner.sealed import Checkpoint
 from training.script.points import Arithmetic, Point
 from training.script.saver import Saver
 from training.store.fit import Tensors

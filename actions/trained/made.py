@@ -12,7 +12,6 @@ from training.runner.order import Order
 from training.store.commit import read_commit
 from training.store.directory import TrainingDirectory
 from training.store.distant import checkpoints_of
-from training.store.names import MANIFEST_FILE
 
 __all__ = ["best_of", "output_of"]
 
@@ -27,13 +26,13 @@ def best_of(directory: TrainingDirectory, order: Order, ending: Ending) -> Refer
     if not scored:
         return ending.checkpoint
     _, step, path = min(scored)
-    sha256 = directory.volume.sha256(f"{path}/{MANIFEST_FILE}")
+    sha256 = directory.volume.sha256(directory.manifest_of(path))
     return Reference(path, sha256, -step)
 
 
 def _metrics_of(directory: TrainingDirectory, path: str) -> Mapping[str, Any]:
     try:
-        manifest = json.loads(directory.read(f"{path}/{MANIFEST_FILE}") or b"{}")
+        manifest = json.loads(directory.read(directory.manifest_of(path)) or b"{}")
     except ValueError:
         return {}
     metrics = manifest.get("metrics", {}) if isinstance(manifest, dict) else {}

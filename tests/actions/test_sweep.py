@@ -86,7 +86,7 @@ def test_a_winner_whose_checkpoint_is_gone_is_trained_again(kit):
     kit.machine.ends += [ends_with(0.1), ends_with(0.2), ends_with(0.3)]
     kit.run(**SWEEP)
     best = ranking(kit)["best"]
-    for path in (kit.volume / "trainings" / best / "checkpoints").rglob("manifest.json"):
+    for path in (kit.volume / "trainings" / best / "checkpoints").rglob("goap-manifest.json"):
         path.unlink()
     assert kit.look("best_chosen", "candidate_1_judged", **SWEEP) == {
         "best_chosen": False,

@@ -24,7 +24,7 @@ def crowd(finished, volume):
     entries = there.store(order).entries()
     for entry in entries:
         copy = shutil.copytree(entry.path, old.root / old.checkpoint_name(entry.step))
-        (copy / "manifest.json").unlink()
+        (copy / "goap-manifest.json").unlink()
     metrics = {entry.step: entry.metrics for entry in entries}
     assert len(old.store().seal_new(metrics.__getitem__, print)) == len(entries)
 

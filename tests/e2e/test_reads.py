@@ -33,7 +33,7 @@ def test_a_plan_reads_each_record_once(counted):
     reads = reads_of(counts, desk.volume)
     assert set(reads.values()) == {1}
     read = {Path(name).name for name in reads}
-    assert {"verdict.json", "commit.json", "manifest.json", "saved.jsonl"} <= read
+    assert {"verdict.json", "commit.json", "goap-manifest.json", "saved.jsonl"} <= read
 
 
 def test_a_run_reads_each_record_at_most_once_in_each_of_its_looks(counted, desk):

@@ -14,9 +14,10 @@ import pytest
 
 from training.key import KeyParts, digest_of_files, training_key
 from training.runner.account import Use, uses_of
-from training.runner.checkpoints import Checkpoint, Store
+from training.runner.checkpoints import Store
 from training.runner.ending import Ending
 from training.runner.order import Order
+from training.runner.sealed import Checkpoint
 from training.store.layout import LocalLayout
 
 ROOT = Path(__file__).parents[2]

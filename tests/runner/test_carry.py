@@ -250,8 +250,8 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_one_before_is_used(training
     elif how == "grown":
         state.write_text(state.read_text() + " ")
     elif how == "manifest":
-        text = (newest / "manifest.json").read_text()
-        (newest / "manifest.json").write_text(text.replace('"step": 20', '"step": 21'))
+        text = (newest / "goap-manifest.json").read_text()
+        (newest / "goap-manifest.json").write_text(text.replace('"step": 20', '"step": 21'))
     else:
         newest.rename(newest.with_name("step-00000021"))
     tiny.layout.verdict_path.unlink()

@@ -27,7 +27,7 @@ def lose(path: Path) -> None:
 
 
 def lose_the_manifest(path: Path) -> None:
-    (path / "manifest.json").unlink()
+    (path / "goap-manifest.json").unlink()
 
 
 def replace(path: Path) -> None:

@@ -25,6 +25,18 @@ def test_a_run_trains_once_and_the_same_run_again_has_nothing_to_do(desk):
     assert desk.started().count("train_counter") == 1
 
 
+def test_a_script_that_saves_a_manifest_of_its_own_is_committed_with_it(desk):
+    for before in ('(checkpoint / "state.json")', '(directory / "state.json")'):
+        desk.change("train.py", before, before.replace("state", "manifest"))
+    desk.run()
+    newest = max(desk.training().glob("checkpoints/step-*"))
+    commit = json.loads((desk.training() / "commit.json").read_text(encoding="utf-8"))
+    saved = {f"{newest.relative_to(desk.volume)}/{each.name}" for each in newest.iterdir()}
+    assert {path.rpartition("/")[2] for path in saved} == {"manifest.json", "goap-manifest.json"}
+    assert saved <= commit["files"].keys()
+    assert desk.run().data["status"] == "nothing to do"
+
+
 def test_what_a_run_measured_is_recorded_with_its_sources(desk):
     desk.run()
     (adr,) = (desk.folder / "plans").glob("ADR-*.md")

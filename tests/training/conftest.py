@@ -26,9 +26,10 @@ from training.data.synthetic import portraits
 from training.errors import FailureClass
 from training.learn.config import TrainingConfig, config_of, resolve
 from training.own import order_of
-from training.runner.checkpoints import Checkpoint, Store
+from training.runner.checkpoints import Store
 from training.runner.ending import Ending, Failure, Reference
 from training.runner.order import Order
+from training.runner.sealed import Checkpoint
 from training.runner.signals import Stop
 from training.runner.watch import Rows, finite
 from training.script.script import run_script

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from training.errors import CheckpointError
-from training.runner.checkpoints import Checkpoint
+from training.runner.sealed import Checkpoint
 from training.store.tensorfile import write_files
 from training.store.weights import read_weights
 
@@ -107,7 +107,7 @@ def lengthen(path: Path) -> None:
         file.write(b"\0")
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize("file", ["model.safetensors", "state.json", "goap-manifest.json"])
 @pytest.mark.parametrize("damage", [flip_bit, truncate, Path.unlink, lengthen])
 def test_a_damaged_checkpoint_is_reported_and_the_one_before_is_used(
     shelf: Any, damage: Callable[[Path], None], file: str

@@ -16,7 +16,7 @@ from training.errors import CheckpointError
 from training.judge.export import export
 from training.store.directory import TrainingDirectory
 from training.store.durable import sha256_of
-from training.store.saved import add_saved, saved_manifests
+from training.store.saved import add_saved, read_saved
 
 LITTLE = {"steps": 8, "save_every": 4, "log_every": 4, "sample_every": 8, "validate_every": 8}
 LITTLE |= {"sample_steps": 2, "judged_samples": 0}
@@ -35,7 +35,7 @@ def newest(directory: TrainingDirectory) -> Path:
 
 def reseal(path: Path, **changes: object) -> None:
     """Change a manifest and seal it again, as somebody would who knows how."""
-    file = path / "manifest.json"
+    file = path / "goap-manifest.json"
     content = {**json.loads(file.read_bytes()), **changes}
     del content["seal"]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -45,13 +45,13 @@ def reseal(path: Path, **changes: object) -> None:
 
 def records(path: Path) -> dict[str, dict[str, object]]:
     """What a manifest says of the files that are there now."""
-    files = [file for file in sorted(path.iterdir()) if file.name != "manifest.json"]
+    files = [file for file in sorted(path.iterdir()) if file.name != "goap-manifest.json"]
     return {f.name: {"sha256": sha256_of(f), "bytes": f.stat().st_size} for f in files}
 
 
 def list_as_saved(path: Path) -> None:
     """Let the list of what was saved name a manifest that was never saved."""
-    add_saved(path.parent, 0, sha256_of(path / "manifest.json"))
+    add_saved(path.parent, 0, sha256_of(path / "goap-manifest.json"))
 
 
 def edit_key(path: Path) -> None:
@@ -123,11 +123,11 @@ def replace_by_a_file(path: Path) -> None:
 FORGERIES = [
     pytest.param(edit_key, "it is of training somebody's", id="key"),
     pytest.param(edit_data, "it learned from data 000000000000", id="dataset"),
-    pytest.param(edit_metrics, "this training never sealed its manifest.json", id="metrics"),
+    pytest.param(edit_metrics, "this training never sealed its goap-manifest.json", id="metrics"),
     pytest.param(move_and_link, "a link or a file, not a directory", id="link"),
     pytest.param(replace_by_a_file, "a link or a file, not a directory", id="file"),
 ]
-STEP = [pytest.param(edit_step, "this training never sealed its manifest.json", id="step")]
+STEP = [pytest.param(edit_step, "this training never sealed its goap-manifest.json", id="step")]
 UNFIT = [
     pytest.param(drop_a_tensor, "holds no tensor", id="missing tensor"),
     pytest.param(widen_a_tensor, "and the model has", id="shape"),
@@ -305,11 +305,11 @@ def test_a_whole_directory_under_another_key_holds_no_checkpoint_of_that_key(
 
 def test_the_manifest_says_whose_it_is_and_the_list_names_it(bench: Any) -> None:
     directory = finished(bench, "said")
-    manifest = json.loads((newest(directory) / "manifest.json").read_bytes())
-    assert (manifest["format"], manifest["training_key"]) == (3, "said")
+    manifest = json.loads((newest(directory) / "goap-manifest.json").read_bytes())
+    assert (manifest["format"], manifest["training_key"]) == (4, "said")
     assert manifest["data"] == bench.dataset
-    text = (newest(directory) / "manifest.json").read_bytes()
-    saved = saved_manifests(directory.checkpoints_path)
+    text = (newest(directory) / "goap-manifest.json").read_bytes()
+    saved = read_saved(directory.checkpoints_path).manifests
     assert hashlib.sha256(text).hexdigest() in saved
     assert len(saved) == 2
 
@@ -321,9 +321,9 @@ def test_a_line_torn_by_a_kill_spoils_neither_those_before_nor_the_next(
     add_saved(tmp_path, 1, "a" * 64)
     with (tmp_path / "saved.jsonl").open("ab") as file:
         file.write(torn)
-    assert saved_manifests(tmp_path) == {"a" * 64}
+    assert read_saved(tmp_path).manifests == {"a" * 64}
     add_saved(tmp_path, 2, "b" * 64)
-    assert saved_manifests(tmp_path) == {"a" * 64, "b" * 64}
+    assert read_saved(tmp_path).manifests == {"a" * 64, "b" * 64}
 
 
 def test_resume_says_each_thing_that_changed(

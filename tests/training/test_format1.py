@@ -56,6 +56,7 @@ def seal_as_before(path: Path, key: str, data: str) -> None:
     state = json.loads((path / "state.json").read_bytes())
     arithmetic, metrics = state.pop("arithmetic"), state.pop("metrics")
     (path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    (path / "goap-manifest.json").unlink()
     files = [file for file in sorted(path.iterdir()) if file.name != "manifest.json"]
     content = {
         "format": 2,

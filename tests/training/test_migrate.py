@@ -90,6 +90,7 @@ def age_training(volume: Path, directory: TrainingDirectory) -> None:
     renamed = dict[str, str]()
     for path in sorted(place.glob("step-*")):
         file = path / "manifest.json"
+        (path / "goap-manifest.json").rename(file)
         changed = (file, path / "state.json")
         before = [sha256_of(each) for each in changed]
         file.write_text(aged_manifest(path), "utf-8")
@@ -109,6 +110,7 @@ def age_training(volume: Path, directory: TrainingDirectory) -> None:
     commit = directory.root / directory.commit_name
     if commit.exists():
         text = aged_text(commit.read_text("utf-8")).replace("verdict.json", "result.json")
+        text = text.replace("goap-manifest.json", "manifest.json")
         (volume / "commits").mkdir()
         (volume / "commits" / f"{directory.key}.json").write_text(text, encoding="utf-8")
         commit.unlink()

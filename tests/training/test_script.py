@@ -74,7 +74,9 @@ def test_it_writes_rows_checkpoints_samples_and_a_result_with_all_that_gates_jud
         "step-00000008",
         "step-00000012",
     ]
-    assert not list(script.path.glob("checkpoints/*/manifest.json"))  # whoever started it seals
+    assert not list(
+        script.path.glob("checkpoints/*/goap-manifest.json")
+    )  # whoever started it seals
     assert [row["step"] for row in script.rows()] == [3, 6, 9, 12]
     assert (script.path / "samples" / "step-00000012.png").exists()
     lines = capsys.readouterr().out.splitlines()

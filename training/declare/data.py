@@ -20,7 +20,7 @@ from training.errors import DatasetError
 from training.runner.command import words_of
 from training.store.durable import sha256_of
 from training.store.layout import dataset_files, dataset_name, source_name
-from training.store.names import MANIFEST_FILE
+from training.store.names import DATA_MANIFEST_FILE
 from training.store.volume import Volume
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def is_placed(volume: Volume, placed: Placed) -> bool:
 
 def manifest_name(digest: str) -> str:
     """What says that data is whole, and holds the sha256 of each file."""
-    return f"{dataset_name(digest)}/{MANIFEST_FILE}"
+    return f"{dataset_name(digest)}/{DATA_MANIFEST_FILE}"
 
 
 def verify_data(root: Path, digest: str) -> bool:

@@ -18,8 +18,8 @@ from training.learn.diffusion import DiffusionTask
 from training.learn.dit import TinyDiT
 from training.learn.loop import TASKS
 from training.learn.randomness import generator
-from training.runner.checkpoints import Checkpoint
 from training.runner.order import Order
+from training.runner.sealed import Checkpoint
 from training.store.directory import TrainingDirectory
 from training.store.durable import write_whole
 from training.store.fit import check_fit

@@ -13,7 +13,7 @@ from training.errors import CheckpointError, DiskFull, FailureClass, TrainingErr
 from training.runner.account import Account, total_seconds, uses_of
 from training.runner.adjust import adjusted_settings, read_adjusted
 from training.runner.call import Call, script_base
-from training.runner.checkpoints import Checkpoint, Store
+from training.runner.checkpoints import Store
 from training.runner.command import filled
 from training.runner.device import device_name
 from training.runner.ending import Ending, Failure, Status
@@ -23,6 +23,7 @@ from training.runner.order import Order, read_order
 from training.runner.process import Script, end_left, mark_of
 from training.runner.reserve import Reserve
 from training.runner.results import forget_result, now, reference_to, result_of, samples_of
+from training.runner.sealed import Checkpoint
 from training.runner.signals import Stop
 from training.runner.stage import work_directory
 from training.runner.watch import Rows, finite

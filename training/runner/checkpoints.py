@@ -1,8 +1,8 @@
 """The checkpoints of a script: sealed when they are whole, believed when every byte is as sealed.
 
 A script writes one elsewhere and renames it, or says by a file in it that it is whole. The runner
-then writes a ``manifest.json`` into it: key, step, data, the sha256 of each file. The sha256 of
-that manifest is in ``saved.jsonl`` before: so a directory that was copied here from another
+then writes a ``goap-manifest.json`` into it: key, step, data, the sha256 of each file. The sha256
+of that manifest is in ``saved.jsonl`` before: so a directory that was copied here from another
 training, or was changed since, is not believed. One without a manifest is what a kill left between
 the two, and is sealed by the next attempt.
 """
@@ -21,15 +21,22 @@ from typing import Any, Final
 from training.errors import CheckpointError
 from training.runner.keep import Keep
 from training.runner.order import Order
-from training.runner.sealed import Checkpoint, pins_in, seal_of, sealed_in, surplus_of
+from training.runner.sealed import (
+    Checkpoint,
+    manifest_of,
+    pins_in,
+    seal_of,
+    sealed_in,
+    surplus_of,
+)
 from training.store.durable import TEMPORARY, sha256_of, sync_directory, write_whole
 from training.store.layout import LocalLayout
 from training.store.names import MANIFEST_FILE
-from training.store.saved import add_saved, saved_manifests
+from training.store.saved import Saved, add_saved, read_saved
 
-__all__ = ["FORMAT", "Checkpoint", "Store", "pinned_steps"]
+__all__ = ["FORMAT", "Store", "pinned_steps", "verify"]
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 _STEP: Final = re.compile(r"\d+(?=\D*$)")
 Report = Callable[[str, str], None]
 Touched = dict[str, tuple[int, ...]]
@@ -80,8 +87,9 @@ class Store:
             OSError: There is no room.
         """
         sealed = []
+        saved = read_saved(self._root)
         for step, path in self._whole():
-            if (path / MANIFEST_FILE).exists():
+            if manifest_of(path, step, saved) is not None:
                 continue
             try:
                 sealed.append(self._seal(step, path, metrics(step)))
@@ -93,7 +101,7 @@ class Store:
 
     def entries(self, report: Report | None = None) -> list[Checkpoint]:
         """Every checkpoint whose manifest is ours and holds together, by step."""
-        saved, entries = saved_manifests(self._root), []
+        saved, entries = read_saved(self._root), list[Checkpoint]()
         if report is not None:
             for path in self._odd():
                 report(path.name, "it is a link or a file, not a directory")
@@ -168,8 +176,9 @@ class Store:
 
     def discard_unsealed(self, since: int) -> None:
         """Delete what a script saved since the step where it went wrong."""
+        saved = read_saved(self._root)
         for step, path in self._whole():
-            if step >= since and not (path / MANIFEST_FILE).exists():
+            if step >= since and manifest_of(path, step, saved) is None:
                 discard(path)
 
     def clear(self) -> None:
@@ -224,16 +233,17 @@ class Store:
         self._root.mkdir(parents=True, exist_ok=True)
         add_saved(self._root, step, hashlib.sha256(text.encode()).hexdigest())
         write_whole(path / MANIFEST_FILE, text)
-        entry = self._read(step, path, saved_manifests(self._root))
+        entry = self._read(step, path, read_saved(self._root))
         self._valid[entry.sha256] = touched
         return entry
 
-    def _read(self, step: int, path: Path, saved: frozenset[str]) -> Checkpoint:
+    def _read(self, step: int, path: Path, saved: Saved) -> Checkpoint:
+        manifest = manifest_of(path, step, saved) or path / MANIFEST_FILE
         try:
-            stored = (path / MANIFEST_FILE).read_bytes()
+            stored = manifest.read_bytes()
         except OSError as error:
-            raise CheckpointError(f"no {MANIFEST_FILE}: {error.strerror}") from error
-        return sealed_in(stored, step, path, self._order, saved)
+            raise CheckpointError(f"no {manifest.name}: {error.strerror}") from error
+        return sealed_in(stored, step, path, self._order, saved, manifest.name)
 
 
 def verify(entry: Checkpoint) -> None:

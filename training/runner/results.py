@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from training.runner.checkpoints import Checkpoint
 from training.runner.ending import Reference
 from training.runner.ends import read_object
 from training.runner.order import Order
+from training.runner.sealed import Checkpoint
 from training.store.layout import LocalLayout
 
 __all__ = ["forget_result", "now", "reference_to", "result_of", "samples_of"]

@@ -1,4 +1,8 @@
-"""What a sealed checkpoint is, and which of several stay: wherever they are read from."""
+"""What a sealed checkpoint is, and which of several stay: wherever they are read from.
+
+Its manifest has a name that no script gives a file of its own. In formats 1 to 3 it was called
+``manifest.json``; those are read as ever.
+"""
 
 import hashlib
 import json
@@ -10,9 +14,10 @@ from typing import Any
 from training.errors import CheckpointError
 from training.runner.keep import Keep
 from training.runner.order import Order
-from training.store.names import MANIFEST_FILE
+from training.store.names import EARLIER_MANIFEST_FILE, MANIFEST_FILE
+from training.store.saved import Saved
 
-__all__ = ["Checkpoint", "pins_in", "seal_of", "sealed_in", "surplus_of"]
+__all__ = ["Checkpoint", "manifest_of", "pins_in", "seal_of", "sealed_in", "surplus_of"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,30 @@ class Checkpoint:
         return sum(size for _, size in self.files.values())
 
 
+def manifest_of(path: Path, step: int, saved: Saved) -> Path | None:
+    """The manifest of a checkpoint on this machine; None where it is not sealed.
+
+    A ``manifest.json`` is ours where one was sealed under that name at this step, or where it has
+    what only ours have: damaged, or copied from another training, it is none of the script's.
+    """
+    manifest, earlier = path / MANIFEST_FILE, path / EARLIER_MANIFEST_FILE
+    if manifest.exists():
+        return manifest
+    if not earlier.exists():
+        return None
+    return earlier if step in saved.earlier_steps or _has_a_seal(earlier) else None
+
+
+def _has_a_seal(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"seal", "files", "step", "format"} <= content.keys()
+
+
 def sealed_in(
-    stored: bytes, step: int, path: Path, order: Order, saved: frozenset[str]
+    stored: bytes, step: int, path: Path, order: Order, saved: Saved, name: str = MANIFEST_FILE
 ) -> Checkpoint:
     """The checkpoint that a manifest is of, when it is one of this training.
 
@@ -49,7 +76,8 @@ def sealed_in(
         step: By its name.
         path: Its directory.
         order: The training.
-        saved: The sha256 of every manifest that it sealed.
+        saved: What it sealed.
+        name: How the manifest is called.
 
     Raises:
         CheckpointError: It is no manifest, of another training, or was changed.
@@ -58,11 +86,11 @@ def sealed_in(
         content = json.loads(stored)
         seal = content.pop("seal")
         files = {n: (str(f["sha256"]), int(f["bytes"])) for n, f in content["files"].items()}
-        metrics = {name: float(value) for name, value in content["metrics"].items()}
+        metrics = {n: float(value) for n, value in content["metrics"].items()}
         sha256 = hashlib.sha256(stored).hexdigest()
         entry = Checkpoint(int(content["step"]), path, sha256, metrics, files)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{MANIFEST_FILE} is no manifest: {error}") from error
+        raise CheckpointError(f"{name} is no manifest: {error}") from error
     if content.get("format") == 1:
         pass  # it says nothing of where it belongs: that it was saved here is proof enough
     elif content.get("training_key") != order.key:
@@ -70,11 +98,11 @@ def sealed_in(
     elif content.get("data") != order.data:
         raise CheckpointError(f"it learned from data {str(content.get('data'))[:12]}, not ours")
     if seal != seal_of(content):
-        raise CheckpointError(f"{MANIFEST_FILE} was changed after it was sealed")
+        raise CheckpointError(f"{name} was changed after it was sealed")
     if entry.step != step:
         raise CheckpointError(f"it is a copy of step {entry.step} under another name")
-    if entry.sha256 not in saved:
-        raise CheckpointError(f"this training never sealed its {MANIFEST_FILE}")
+    if entry.sha256 not in saved.manifests:
+        raise CheckpointError(f"this training never sealed its {name}")
     return entry
 
 

@@ -15,7 +15,7 @@ from training.contract import Run
 from training.errors import CheckpointError
 from training.store.durable import disk_errors
 from training.store.fit import Tensors, check_fit, invalid
-from training.store.names import MANIFEST_FILE, STATE_FILE, step_of
+from training.store.names import EARLIER_MANIFEST_FILE, STATE_FILE, step_of
 from training.store.tensorfile import SUFFIX, read_tensors, write_files
 
 __all__ = ["Arithmetic", "Point", "Points", "RunPoints"]
@@ -141,7 +141,7 @@ def _object(path: Path, name: str) -> dict[str, Any]:
 def _sealed(path: Path) -> dict[str, Any]:
     """What a manifest of an earlier version says that the state holds now."""
     try:
-        manifest = _object(path, MANIFEST_FILE)
+        manifest = _object(path, EARLIER_MANIFEST_FILE)
     except CheckpointError:
         return {}  # by hand nobody seals
     if manifest.get("format") not in (1, 2):

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from training.errors import CheckpointError
 from training.runner.ending import Reference
 from training.store.directory import TrainingDirectory
-from training.store.names import MANIFEST_FILE
 from training.store.volume import Volume
 
 __all__ = [
@@ -67,7 +66,7 @@ def commit_ending(directory: TrainingDirectory) -> Commit:
         raise _nothing(directory)
     promised = {directory.result_name: hashlib.sha256(stored).hexdigest()}
     if ending.checkpoint is not None:
-        promised |= _promised(volume, ending.checkpoint)
+        promised |= _promised(directory, ending.checkpoint)
     if ending.samples is not None:
         promised[ending.samples.path] = ending.samples.sha256
     # what others read as their data was sealed by nobody: it is what it is now, from here on
@@ -138,13 +137,13 @@ def _nothing(directory: TrainingDirectory) -> CheckpointError:
     )
 
 
-def _promised(volume: Volume, checkpoint: Reference) -> dict[str, str]:
+def _promised(directory: TrainingDirectory, checkpoint: Reference) -> dict[str, str]:
     """Each file of a checkpoint with the hash that its manifest says, the manifest's own too.
 
     Raises:
         CheckpointError: The manifest is another one than the training named.
     """
-    path = f"{checkpoint.path}/{MANIFEST_FILE}"
+    volume, path = directory.volume, directory.manifest_of(checkpoint.path)
     try:
         content = volume.read_bytes(path)
     except FileNotFoundError:

@@ -36,7 +36,7 @@ from training.store.layout import (
 )
 from training.store.lease import Lease
 from training.store.metrics import rows_of
-from training.store.names import MANIFEST_FILE, step_name, step_of
+from training.store.names import EARLIER_MANIFEST_FILE, MANIFEST_FILE, step_name, step_of
 from training.store.volume import LocalVolume, Volume
 
 __all__ = [
@@ -242,7 +242,17 @@ class TrainingDirectory(Paths):
 
     def holds(self, checkpoint: Reference | None) -> bool:
         """Whether a checkpoint that a result names is there."""
-        return checkpoint is not None and self.volume.exists(f"{checkpoint.path}/{MANIFEST_FILE}")
+        return checkpoint is not None and self.volume.exists(self.manifest_of(checkpoint.path))
+
+    def manifest_of(self, checkpoint: str) -> str:
+        """Where the manifest of a checkpoint is below the volume, whether or not it is there.
+
+        Args:
+            checkpoint: Its directory, below the volume.
+        """
+        names = (MANIFEST_FILE, EARLIER_MANIFEST_FILE)
+        there = (name for each in names if self.volume.exists(name := f"{checkpoint}/{each}"))
+        return next(there, f"{checkpoint}/{MANIFEST_FILE}")
 
     @property
     def attempts(self) -> int:

@@ -12,7 +12,7 @@ from training.runner.keep import Keep
 from training.runner.order import Order
 from training.runner.sealed import Checkpoint, pins_in, sealed_in, surplus_of
 from training.store.directory import TrainingDirectory
-from training.store.names import MANIFEST_FILE
+from training.store.names import EARLIER_MANIFEST_FILE, MANIFEST_FILE
 from training.store.saved import saved_in
 from training.store.volume import Volume
 
@@ -38,11 +38,13 @@ class DistantStore:
         saved = saved_in(self.directory.read(self.directory.saved_name) or b"")
         found = []
         for step, path in checkpoints_of(self.directory, self.order).items():
-            stored = self.directory.read(f"{path}/{MANIFEST_FILE}")
+            names = (MANIFEST_FILE, EARLIER_MANIFEST_FILE)
+            read = ((name, self.directory.read(f"{path}/{name}")) for name in names)
+            name, stored = next((each for each in read if each[1] is not None), ("", None))
             if stored is None:
                 continue
             try:
-                found.append(sealed_in(stored, step, Path(path), self.order, saved))
+                found.append(sealed_in(stored, step, Path(path), self.order, saved, name))
             except CheckpointError:
                 continue  # what is not ours is neither counted nor deleted
         return found

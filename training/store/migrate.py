@@ -49,8 +49,8 @@ from training.store.earlier import (
     subdirectories,
 )
 from training.store.lock import is_held
-from training.store.names import step_name
-from training.store.saved import add_saved, saved_manifests
+from training.store.names import EARLIER_MANIFEST_FILE, step_name
+from training.store.saved import add_saved, read_saved
 from training.store.volume import LocalVolume
 
 __all__ = ["migrate"]
@@ -128,14 +128,14 @@ def _order(
 
 def _move_checkpoints(path: Path, directory: TrainingDirectory) -> None:
     """Give the checkpoints of a training their place, with the list of those that are whole."""
-    saved = saved_manifests(path)
+    saved = read_saved(path).manifests
     for each in subdirectories(path):
-        manifest = each / MANIFEST_FILE
+        manifest = each / EARLIER_MANIFEST_FILE
         step = _sealed_step(manifest)
         if step is None or each.name != step_name(step):
             continue  # it was not believed before either
         if (sha256 := sha256_of(manifest)) not in saved:
-            add_saved(path, step, sha256)
+            add_saved(path, step, sha256, EARLIER_MANIFEST_FILE)
     final = directory.checkpoints_path
     if final.exists():
         return  # somebody made it since: nothing is mixed with what was trained otherwise

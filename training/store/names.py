@@ -8,6 +8,8 @@ import re
 from typing import Final
 
 __all__ = [
+    "DATA_MANIFEST_FILE",
+    "EARLIER_MANIFEST_FILE",
     "MANIFEST_FILE",
     "PINS_FILE",
     "SAVED_FILE",
@@ -17,8 +19,14 @@ __all__ = [
     "step_of",
 ]
 
-MANIFEST_FILE: Final = "manifest.json"
-"""In a checkpoint: what it holds, with the sha256 of each file."""
+MANIFEST_FILE: Final = "goap-manifest.json"
+"""In a checkpoint: what it holds, with the sha256 of each file. No script calls a file so."""
+
+EARLIER_MANIFEST_FILE: Final = "manifest.json"
+"""The same in checkpoints of formats 1 to 3; since then a script may call one of its files so."""
+
+DATA_MANIFEST_FILE: Final = "manifest.json"
+"""In data: the same."""
 
 STATE_FILE: Final = "state.json"
 """In a checkpoint: what is no tensor."""

@@ -4,7 +4,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from training.errors import CheckpointError
-from training.runner.checkpoints import Checkpoint, verify
+from training.runner.checkpoints import verify
+from training.runner.sealed import Checkpoint
 from training.store.tensorfile import SUFFIX, read_tensors
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ import modal.exception
 from training.compute.modal.auth import forget
 from training.compute.modal.token import LOG_IN
 from training.errors import AuthenticationError, DiskFull, Unreachable
-from training.store.names import MANIFEST_FILE
+from training.store.names import DATA_MANIFEST_FILE, MANIFEST_FILE
 
 __all__ = ["ModalVolume", "modal_errors"]
 
 
 PIECE_BYTES, PIECE_FILES = 64 << 20, 500
-LAST = MANIFEST_FILE
+LAST = (DATA_MANIFEST_FILE, MANIFEST_FILE)
 
 
 @contextmanager
@@ -164,7 +164,7 @@ class ModalVolume:
 
         In pieces, so that it takes as much memory however many files there are. What was sent
         before an interruption is not sent again: the client asks for bytes by their digest. Files
-        called `LAST` come after all others: a directory with one is whole.
+        called as `LAST` says come after all others: a directory with one is whole.
         """
         local = source / _checked(path)
         for piece in _pieces_of(local):
@@ -230,7 +230,7 @@ def _pieces_of(local: Path) -> Iterator[list[Path]]:
 
 
 def _comes_late(file: Path) -> bool:
-    return file.name == LAST
+    return file.name in LAST
 
 
 def _name(entry: _Listed) -> str:
