@@ -20,17 +20,18 @@ from actions.training_facts import (
 from actions.update_docs import documented, update_docs
 from actions.validate_auth import auth_valid, validating
 from goals.parameters import TrainingParameters
+from training.compute.recipe import Hardware
 
 __all__ = ["ACTIONS", "SENSORS"]
 
 
-def asked_gpu(params: TrainingParameters) -> str:
+def asked_hardware(params: TrainingParameters) -> tuple[Hardware, ...]:
     """What is asked for."""
-    return params.gpu
+    return (Hardware(gpu=(params.gpu,)),)
 
 
 ACTIONS = (
-    validating(TrainingParameters, training_seconds, asked_gpu),
+    validating(TrainingParameters, training_seconds, asked_hardware),
     build_image,
     prepare_data,
     train,

@@ -1,6 +1,6 @@
 """validate-auth: does the compute accept our credentials?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from actions.ports import ports_of, translated
 from actions.rates import note_rate
@@ -10,7 +10,7 @@ from agents.declare.facts import UNKNOWN, Reading
 from agents.declare.outcome import Outcome
 from goals.placed import PlacedParameters
 from goals.world import F
-from training.compute.gpu import USUAL_GPU
+from training.compute.recipe import Hardware
 from training.errors import AuthenticationError
 
 __all__ = ["auth_valid", "validating"]
@@ -29,20 +29,17 @@ def auth_valid(context: Context[PlacedParameters]) -> Reading:
     return Reading(seen.valid, seen.evidence)
 
 
-def usual_gpu(_params: object) -> str:
-    """What is trained on where nobody says anything else."""
-    return USUAL_GPU
-
-
 def validating(
-    parameters: type[P], seconds: Callable[[P], float], gpu: Callable[[P], str] = usual_gpu
+    parameters: type[P],
+    seconds: Callable[[P], float],
+    hardware: Callable[[P], Sequence[Hardware]],
 ) -> Action:
     """The action for goals of these parameters.
 
     Args:
         parameters: Their type.
         seconds: How long the credentials have to be accepted.
-        gpu: What is trained on.
+        hardware: What each of its trainings runs on.
     """
 
     # one attempt: whoever cannot be reached now is reached by running again, which is said at once
@@ -53,7 +50,7 @@ def validating(
         with translated():
             auth = compute.check_auth(seconds(context.params))
         if compute.name == "modal" and (
-            text := note_rate(context.state, compute, gpu(context.params))
+            text := note_rate(context.state, compute, hardware(context.params))
         ):
             context.note(text)
         return Outcome(summary=auth.evidence)

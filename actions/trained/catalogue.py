@@ -29,7 +29,7 @@ from actions.trained.names import FACTS, Names, all_of, prepares
 from actions.trained.parameters import TrainedParameters, parameters_of
 from actions.trained.room import free_space
 from actions.trained.sweep import best_goal_of
-from actions.trained.train import seconds_of
+from actions.trained.train import hardware_for, seconds_of
 from actions.update_docs import documented, update_docs
 from actions.validate_auth import auth_valid, validating
 from agents.declare.actions import Action, Goal, Sensor
@@ -83,7 +83,7 @@ def toolkit(
     _check("action", _action_names(declared), [each.name for each in own_actions])
     _check("goal", _goal_names(declared), [each.name for each in own_goals])
     looking = [auth_valid, free_mb, documented, *sensors]
-    doing = [validating(TrainedParameters, seconds_of)]
+    doing = [validating(TrainedParameters, seconds_of, hardware_for)]
     for each in declared:
         looking += sensors_of(each, handles)
         doing += actions_of(each, handles)

@@ -27,7 +27,7 @@ from training.declare.order import hardware_of
 from training.declare.training import Training
 from training.runner.ending import Ending
 
-__all__ = ["LEAST_MB", "Train", "cost_of", "seconds_of", "train_job"]
+__all__ = ["LEAST_MB", "Train", "cost_of", "hardware_for", "seconds_of", "train_job"]
 
 LEAST_MB = 100.0
 """Free space without which no training is started: nobody knows how large a checkpoint will be."""
@@ -52,6 +52,11 @@ class _Launch:
 def seconds_of(params: TrainedParameters) -> float:
     """About how long all trainings of a goal take together."""
     return sum(_seconds(each, params.settings_of(each)) for each in params.chain)
+
+
+def hardware_for(params: TrainedParameters) -> tuple[Hardware, ...]:
+    """What each training of a goal runs on."""
+    return tuple(hardware_of(each, params.gpu) for each in params.chain)
 
 
 def cost_of(params: TrainedParameters, training: Training, settings: BaseModel) -> Cost:

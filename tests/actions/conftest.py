@@ -6,7 +6,7 @@ files a training leaves, written by the code of `training/`; only nothing is lea
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,7 +107,7 @@ class Machine:
         self.auth = self.accepted
         return self.accepted
 
-    def hourly_rate(self, gpu: str) -> None:  # noqa: ARG002
+    def hourly_rate(self, hardware: Sequence[Hardware]) -> None:  # noqa: ARG002
         return None
 
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:  # noqa: ARG002

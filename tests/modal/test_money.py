@@ -1,6 +1,7 @@
 """Prices come from the platform, with source and date, or are unknown; budgets are kept."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,13 +75,83 @@ def test_02_and_24_a_plan_over_the_budget_is_refused_at_the_prices_of_today(
     assert rates(tmp_path) == {}  # no longer listed: an old price is no price
 
 
-def test_the_rate_of_a_gpu_that_is_not_listed_is_no_rate() -> None:
+JOB = """
+from pydantic import BaseModel, Field
+from actions import toolkit
+from training import Training
+
+class Settings(BaseModel):
+    steps: int = Field(9, ge=1, description="steps")
+
+command = "python script.py"
+pre = Training("pre", settings=Settings, command=command, source=["script.py"], gpu="A100-80GB:2")
+main = Training(
+    "main", settings=Settings, command=command, source=["script.py"], gpu=["T4", "L4"], init=pre
+)
+CATALOGUE = toolkit(pre, main)
+"""
+
+
+@pytest.mark.slow
+def test_the_price_that_is_asked_is_that_of_the_declared_gpus_or_of_the_one_asked_for(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
+    (tmp_path / "script.py").write_text("", encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text('[tool.goap]\ncatalogue = "job:CATALOGUE"\n')
+    names = {"a100_80gb": 3, "t4": 1, "l4": 2, "h100": 7}
+    listed = {f"gpu_hour_cost_{name}": price for name, price in names.items()}
+    plane.do("rates", **listed, cpu_hour_cost=0, mem_gib_hour_cost=0)
+
+    def price(*words: str) -> tuple[dict[str, float], str]:
+        shutil.rmtree(tmp_path / "state", ignore_errors=True)
+        common = ("compute=modal", "state=state", "max_cost=0.000001")
+        ended = goap(plane, tmp_path, "run", *words, *common)
+        assert ended.code == 5, ended.err
+        modal = rates(tmp_path)["modal"]
+        return modal["usd_per_hour"], modal["source"]
+
+    def named(*which: str) -> str:
+        said = ", ".join(f"gpu_hour_cost_{each}" for each in which)
+        return f"modal billing rates --json: {said}"
+
+    per_hour, source = price("goal=main_trained")
+    assert per_hour == {"low": 1.0, "expected": 6.0, "high": 6.0}
+    assert source == named("a100_80gb", "t4", "l4")
+    per_hour, source = price("goal=pre_trained")
+    assert (per_hour["expected"], source) == (6.0, named("a100_80gb"))
+    per_hour, source = price("goal=main_trained", "gpu=H100:4")
+    assert (per_hour["expected"], source) == (28.0, named("h100"))
+
+
+def test_the_rate_of_cores_and_memory_is_that_of_what_is_asked_for() -> None:
     from training.compute.modal.rates import hourly_rate
+    from training.compute.recipe import Hardware
 
     listed = {name: str(value) for name, value in RATES.items()}
     day = datetime(2026, 1, 2, tzinfo=UTC)
-    found = hourly_rate("A10G:2", listed, lambda: day)
+    for hardware, low, expected, high in (
+        (Hardware(), 0, 6, 24),
+        (Hardware(cpu=16.0, memory=65536), 48, 48, 48),
+        (Hardware(gpu=("A10G",), cpu=1.0), 11, 15, 34),
+    ):
+        found = hourly_rate([hardware], listed, lambda: day)
+        assert found is not None
+        assert (found.low, found.expected, found.high) == (low, expected, high)
+    assert hourly_rate([], listed, lambda: day) is None
+
+
+def test_the_rate_of_a_gpu_that_is_not_listed_is_no_rate() -> None:
+    from training.compute.modal.rates import hourly_rate
+    from training.compute.recipe import Hardware
+
+    listed = {name: str(value) for name, value in RATES.items()}
+    day = datetime(2026, 1, 2, tzinfo=UTC)
+    found = hourly_rate([Hardware(gpu=("A10G:2",))], listed, lambda: day)
     assert found is not None
     assert (found.low, found.expected, found.high, found.seen) == (20, 26, 44, "2026-01-02")
-    assert hourly_rate("H100", listed, lambda: day) is None
-    assert hourly_rate("A10G", {**listed, "cpu_hour_cost": "?"}, lambda: day) is None
+    assert hourly_rate([Hardware(gpu=("H100",))], listed, lambda: day) is None
+    assert (
+        hourly_rate([Hardware(gpu=("A10G",))], {**listed, "cpu_hour_cost": "?"}, lambda: day)
+        is None
+    )

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class LocalCompute:
         """Nothing is needed here."""
         return Auth(valid=True, evidence="not needed: local compute has no account", needed=False)
 
-    def hourly_rate(self, gpu: str) -> None:
+    def hourly_rate(self, hardware: Sequence[Hardware]) -> None:
         """This machine costs nothing."""
 
     def start(

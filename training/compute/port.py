@@ -1,7 +1,7 @@
 """Compute: where training runs, as a port; and how far a training is, read from its volume."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -118,11 +118,11 @@ class Compute(Protocol):
             Unreachable: Nobody answers.
         """
 
-    def hourly_rate(self, gpu: str) -> HourlyRate | None:
+    def hourly_rate(self, hardware: Sequence[Hardware]) -> HourlyRate | None:
         """What an hour of training costs; None where it costs nothing, or nobody says it.
 
         Args:
-            gpu: What is trained on.
+            hardware: What each training runs on.
         """
 
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:

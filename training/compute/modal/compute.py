@@ -9,7 +9,7 @@ rehearsal control plane (`training/compute/loopback/`).
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -84,9 +84,9 @@ class ModalCompute:
         """
         return auth.check_auth(needed_seconds)
 
-    def hourly_rate(self, gpu: str) -> HourlyRate | None:
-        """What the platform bills for an hour on this GPU."""
-        return hourly_rate(gpu, listed_rates(), self._clock)
+    def hourly_rate(self, hardware: Sequence[Hardware]) -> HourlyRate | None:
+        """What the platform bills for an hour of trainings that run on this."""
+        return hourly_rate(hardware, listed_rates(), self._clock)
 
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
         """What was said in a container of this image; None where it was never asked."""

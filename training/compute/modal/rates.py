@@ -1,4 +1,4 @@
-"""What an hour of the training function costs, as `modal billing rates --json` says it.
+"""What an hour of training costs, as `modal billing rates --json` says it.
 
 The names in that answer were seen in public uses of it: ``gpu_hour_cost_h100``, ``cpu_hour_cost``
 (a core), ``mem_gib_hour_cost``. A GPU whose name is not among them has no known price.
@@ -7,18 +7,22 @@ The names in that answer were seen in public uses of it: ``gpu_hour_cost_h100``,
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from training.compute.port import HourlyRate
+from training.compute.recipe import Hardware
 
 __all__ = ["COMMAND", "hourly_rate", "listed_rates"]
 
 COMMAND: Final = "modal billing rates --json"
 USUAL_CORES, USUAL_GIB = 2.0, 8.0
 MOST_CORES, MOST_GIB = 8.0, 32.0
-"""Beside its GPU a container is billed for the cores and the memory it uses."""
+"""Beside its GPU a container is billed for the cores and the memory it uses, or asked for."""
+
+WITHOUT_GPU: Final = ""
+MB_PER_GIB: Final = 1024
 
 _TIMEOUT_SECONDS = 20.0
 
@@ -42,30 +46,64 @@ def listed_rates() -> Mapping[str, str]:
 
 
 def hourly_rate(
-    gpu: str, listed: Mapping[str, str], now: Callable[[], datetime]
+    hardware: Sequence[Hardware], listed: Mapping[str, str], now: Callable[[], datetime]
 ) -> HourlyRate | None:
-    """What an hour with this GPU costs; None where it is not listed.
+    """What an hour of training costs; None where it is not listed.
+
+    Where there are several trainings, or a training takes one of several GPUs: the least of the
+    cheapest, and what the dearest is expected to cost, and may.
+
+    Args:
+        hardware: What each training runs on.
+        listed: The rates of the workspace by name.
+        now: Says when.
 
     >>> from datetime import UTC, datetime
     >>> day = lambda: datetime(2026, 1, 2, tzinfo=UTC)
     >>> listed = {"gpu_hour_cost_h100": "4", "cpu_hour_cost": "0.5", "mem_gib_hour_cost": "0.25"}
-    >>> found = hourly_rate("H100:2", listed, day)
+    >>> found = hourly_rate([Hardware(gpu=("H100:2",))], listed, day)
     >>> (found.low, found.expected, found.high, found.source, found.seen)
     (8.0, 11.0, 20.0, 'modal billing rates --json: gpu_hour_cost_h100', '2026-01-02')
-    >>> hourly_rate("A10G", listed, day) is None
+    >>> hourly_rate([Hardware(gpu=("H100", "A10G"))], listed, day) is None
     True
     """
-    kind, _, count = gpu.lower().rstrip("!").partition(":")
-    name = f"gpu_hour_cost_{kind.rstrip('!').replace('-', '_')}"
     try:
-        low = float(listed[name]) * int(count or 1)
-        core, gib = float(listed["cpu_hour_cost"]), float(listed["mem_gib_hour_cost"])
+        found = [
+            _rate_of(each, gpu, listed) for each in hardware for gpu in each.gpu or (WITHOUT_GPU,)
+        ]
     except (KeyError, ValueError):
         return None
+    if not found:
+        return None
+    lowest, expected, highest, names = zip(*found, strict=True)
     return HourlyRate(
-        low=low,
-        expected=low + USUAL_CORES * core + USUAL_GIB * gib,
-        high=low + MOST_CORES * core + MOST_GIB * gib,
-        source=f"{COMMAND}: {name}",
+        low=min(lowest),
+        expected=max(expected),
+        high=max(highest),
+        source=f"{COMMAND}: {', '.join(dict.fromkeys(names))}",
         seen=now().date().isoformat(),
+    )
+
+
+def _rate_of(
+    hardware: Hardware, gpu: str, listed: Mapping[str, str]
+) -> tuple[float, float, float, str]:
+    """The least, the expected and the most for one GPU, and the rate that says so.
+
+    Raises:
+        KeyError: Its rate is not listed.
+        ValueError: A rate is no number.
+    """
+    core, gib = float(listed["cpu_hour_cost"]), float(listed["mem_gib_hour_cost"])
+    cores, memory = hardware.cpu or 0.0, (hardware.memory or 0) / MB_PER_GIB
+    name, low = "cpu_hour_cost", 0.0
+    if gpu != WITHOUT_GPU:
+        kind, _, count = gpu.lower().partition(":")
+        name = f"gpu_hour_cost_{kind.rstrip('!').replace('-', '_')}"
+        low = float(listed[name]) * int(count or 1)
+    return (
+        low + cores * core + memory * gib,
+        low + (cores or USUAL_CORES) * core + (memory or USUAL_GIB) * gib,
+        low + max(cores, MOST_CORES) * core + max(memory, MOST_GIB) * gib,
+        name,
     )
