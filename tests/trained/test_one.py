@@ -1,6 +1,7 @@
 """One declared training, from an empty folder to its records, on this machine."""
 
 import json
+import platform
 
 import pytest
 
@@ -23,6 +24,16 @@ def test_a_run_trains_once_and_the_same_run_again_has_nothing_to_do(desk):
     assert desk.verdict()["numbers"]["val_loss"] == pytest.approx(0.1)
     assert desk.run().data["status"] == "nothing to do"
     assert desk.started().count("train_counter") == 1
+
+
+def test_the_declared_python_is_that_of_the_image_and_here_the_one_that_is_there_is_named(desk):
+    here = platform.python_version()
+    another = "3.12" if not here.startswith("3.12.") else "3.13"
+    desk.change("job.py", "gates=", f'python="{another}",\n    gates=')
+    desk.run()
+    assert desk.verdict()["python"] == here
+    (proof,) = (desk.volume / "images").glob("*.json")
+    assert json.loads(proof.read_text(encoding="utf-8"))["python"] == here
 
 
 def test_a_script_that_saves_a_manifest_of_its_own_is_committed_with_it(desk):

@@ -70,7 +70,8 @@ class Training:
         secrets: Names of secrets of the platform, whose variables the script gets.
         env: Variables of the environment that the script gets.
         apt: Packages of the system in the image.
-        python: Version of the interpreter in the image.
+        python: Version of the interpreter in the image. On this machine, where nothing is
+            installed, any does that holds the requirements; the verdict says which it was.
         tags: Names and values for whoever reads the bill.
         target: The setting that says how many steps there are; None where nothing says it.
         smoke: Settings of the proof in the image, such as ``{"steps": 2}``.
