@@ -1,6 +1,6 @@
 """What ``adr`` and ``learnings`` have in common: their words, and how findings are told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 
 from agents.cli.output import emit, paint
 from agents.cli.words import catalogue_of
+from agents.command import command
 from agents.declare.contributions import Subject
 from agents.declare.words import word
 from agents.errors import Permanent
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 EXIT_FOUND = 1
+_SINCE = "lacks what was measured since the records were written"
 
 
 def _folder(path: Path) -> Path:
@@ -58,7 +60,7 @@ class VerifyOptions(RecordsOptions):
 
 
 def verify(
-    command: str,
+    name: str,
     options: VerifyOptions,
     as_json: bool,
     concerns: Callable[[str], bool] = lambda _: True,
@@ -76,27 +78,37 @@ def verify(
             fix="state=DIR names the directory with their ledger; adr check compares digests alone",
             name="nothing_verified",
         )
-    counts = {
+    pending = [each for each in checked.pending if concerns(each)]
+    counts: dict[str, Any] = {
         "numbers": numbers,
         "files": checked.files,
         "unseen_files": list(checked.unseen_files),
         "unknown": unknown,
         "adopted": [each for each in checked.adopted if concerns(each.partition(": ")[0])],
+        "pending": pending,
     }
-    told = [f"{numbers} numbers recomputed, {checked.files} files hashed: no difference"]
-    if checked.unseen_files:
-        told.append(f"{len(checked.unseen_files)} files are not on this machine")
-    if unknown:
-        told.append(
-            f"{len(unknown)} parts are from another ledger: only their digests were checked"
-        )
-    if counts["adopted"]:
-        told.append(f"{len(checked.adopted)} parts are a person's, and not checked")
-    return tell_findings(command, findings, counts, "; ".join(told), as_json)
+    return tell_findings(name, findings, counts, _fine(counts), as_json)
+
+
+def _fine(counts: Mapping[str, Any]) -> str:
+    """What was verified, where nothing differs."""
+    told = [
+        f"{counts['numbers']} numbers recomputed, {counts['files']} files hashed: no difference"
+    ]
+    if unseen := len(counts["unseen_files"]):
+        told.append(f"{unseen} files are not on this machine")
+    if unknown := len(counts["unknown"]):
+        told.append(f"{unknown} parts are from another ledger: only their digests were checked")
+    if adopted := len(counts["adopted"]):
+        told.append(f"{adopted} parts are a person's, and not checked")
+    lines = ["; ".join(told), *(f"pending  {each}  {_SINCE}" for each in counts["pending"])]
+    if counts["pending"]:
+        lines.append(f"  fix: {command('adr write')}, or the next run that reaches its goal")
+    return "\n".join(lines)
 
 
 def tell_findings(
-    command: str, findings: Sequence[Discrepancy], more: dict[str, Any], fine: str, as_json: bool
+    name: str, findings: Sequence[Discrepancy], more: dict[str, Any], fine: str, as_json: bool
 ) -> int:
     """Say what is wrong, or that all is ``fine``."""
     rows: list[dict[str, Any]] = [
@@ -111,7 +123,7 @@ def tell_findings(
         ]
         return "\n".join(lines) or fine
 
-    emit(command, {"findings": rows, **more}, text, json_wanted=as_json)
+    emit(name, {"findings": rows, **more}, text, json_wanted=as_json)
     return EXIT_FOUND if rows else 0
 
 

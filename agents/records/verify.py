@@ -12,6 +12,7 @@ from pathlib import Path
 from agents.declare.contributions import NOTHING, Subject
 from agents.errors import ActionFailed
 from agents.ledger.events import Event
+from agents.ledger.payloads import OfStep, StepFinished, StepStarted
 from agents.records.adr.consistency import Discrepancy, region_findings
 from agents.records.adr.documents import read_adrs
 from agents.records.evidence.measured import decisions, measurements
@@ -38,6 +39,8 @@ class Verification:
         unseen_files: Files a record names that are not below any of the given roots.
         unknown: Regions whose events this ledger does not hold: only their digest was checked.
         adopted: Regions that a person has taken over: not checked.
+        pending: Records that lack what was measured since they were written last; what they say
+            was true then. A run that failed writes none, the next one does.
     """
 
     findings: tuple[Discrepancy, ...]
@@ -46,6 +49,7 @@ class Verification:
     unseen_files: tuple[str, ...]
     unknown: tuple[str, ...]
     adopted: tuple[str, ...]
+    pending: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> int:
@@ -64,6 +68,19 @@ class _Tally:
     counted: dict[str, int]
     unknown: list[str]
     adopted: list[str]
+    pending: list[str]
+
+    def add(self, other: "_Tally") -> None:
+        """Take over what was found in one file."""
+        self.findings += other.findings
+        self.counted |= other.counted
+        self.unknown += other.unknown
+        self.adopted += other.adopted
+        self.pending += other.pending
+
+
+def _nothing() -> _Tally:
+    return _Tally([], {}, [], [], [])
 
 
 def verify_records(
@@ -82,18 +99,16 @@ def verify_records(
     Raises:
         ActionFailed: An event lacks a fact that a record needs.
     """
-    made = draft(events, repo, subject, edited="force", thaw=True)
-    tally = _Tally([], {}, [], [])
-    for path in sorted({*_record_paths(repo), *made.after}):
-        if not (repo / path).is_file():
-            tally.findings.append(Discrepancy(path, 1, "missing", "the record is not there"))
-            continue
-        try:
-            text = read_text(repo / path)
-        except ActionFailed as failed:
-            tally.findings.append(Discrepancy(path, 1, "unreadable", failed.message))
-        else:
-            _compare(path, text, made.after.get(path), tally)
+    made = _drafted(events, repo, subject)
+    tally = _nothing()
+    before: Mapping[str, str] | None = None
+    for path in sorted({*_record_paths(repo), *made}):
+        found = _compared(repo, path, made)
+        if found.findings:
+            if before is None:
+                before = _drafted(_written_of(events, subject), repo, subject)
+            found = _pending(repo, path, before) or found
+        tally.add(found)
     logs = run_logs(events, subject)
     measured = [each for log in logs for each in measurements(log)]
     measured += [each for record in decisions(logs) for each in record.evidence]
@@ -105,7 +120,56 @@ def verify_records(
         unseen_files=tuple(unseen),
         unknown=tuple(tally.unknown),
         adopted=tuple(tally.adopted),
+        pending=tuple(tally.pending),
     )
+
+
+def _drafted(events: Sequence[Event], repo: Path, subject: Subject) -> Mapping[str, str]:
+    return draft(events, repo, subject, edited="force", thaw=True).after
+
+
+def _compared(repo: Path, path: str, generated: Mapping[str, str]) -> _Tally:
+    """One record as it is on disk beside what it was made to say."""
+    tally = _nothing()
+    if not (repo / path).is_file():
+        tally.findings.append(Discrepancy(path, 1, "missing", "the record is not there"))
+        return tally
+    try:
+        text = read_text(repo / path)
+    except ActionFailed as failed:
+        tally.findings.append(Discrepancy(path, 1, "unreadable", failed.message))
+    else:
+        _compare(path, text, generated.get(path), tally)
+    return tally
+
+
+def _pending(repo: Path, path: str, before: Mapping[str, str]) -> _Tally | None:
+    """A record that is as it was written last, though more was measured since; None for others."""
+    if path not in before:
+        # nobody wrote it yet; what is there all the same was not made of this ledger alone
+        found = _nothing()
+        differs = (repo / path).exists()
+    else:
+        found = _compared(repo, path, before)
+        differs = bool(found.findings or found.unknown)
+    if differs:
+        return None
+    found.pending.append(path)
+    return found
+
+
+def _written_of(events: Sequence[Event], subject: Subject) -> Sequence[Event]:
+    """What was measured when the records were written last: the events before that step."""
+    finished: set[tuple[str, str]] = set()
+    for index in range(len(events) - 1, -1, -1):
+        payload = events[index].payload
+        if isinstance(payload, OfStep) and payload.action in subject.recorders:
+            step = (events[index].run, payload.step)
+            if isinstance(payload, StepFinished):
+                finished.add(step)
+            elif isinstance(payload, StepStarted) and step in finished:
+                return events[:index]
+    return ()
 
 
 def _record_paths(repo: Path) -> list[str]:

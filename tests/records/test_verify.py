@@ -156,3 +156,27 @@ def test_what_a_person_adopted_is_named_as_not_checked(story, written):
     report = verify_records(story.events, written.root)
     assert report.ok
     assert len(report.adopted) == 1
+
+
+def test_what_a_failed_run_measured_is_pending_until_records_are_written(story, written):
+    story.begin("r4")
+    story.fail_step("r4", "train", "no space: 9 MB free", name="disk_full")
+    story.train("r4", loss=0.9, documents=False)
+    report = verify_records(story.events, written.root)
+    assert report.ok
+    assert "agents-docs/runs/r4.md" in report.pending
+    assert "agents-docs/runs/r3.md" not in report.pending
+    write_records(story.events, written.root)
+    assert verify_records(story.events, written.root).pending == ()
+
+
+def test_beside_what_is_pending_a_changed_or_deleted_record_is_still_named(story, written):
+    story.train("r4", loss=0.9, documents=False)
+    path = "agents-docs/runs/r1.md"
+    text = written.read(path)
+    written.write(path, text.replace("12 MB", "17 MB"))
+    (written.root / "agents-docs/runs/r2.md").unlink()
+    report = verify_records(story.events, written.root)
+    told = {(each.path, each.kind) for each in report.findings}
+    assert told == {(path, "differs"), ("agents-docs/runs/r2.md", "missing")}
+    assert "agents-docs/runs/r4.md" in report.pending
