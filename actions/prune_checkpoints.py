@@ -1,19 +1,17 @@
 """prune-checkpoints: no more checkpoints than the policy keeps; planned, shown, then executed."""
 
 from actions.job import TrainingContext, job_of
+from actions.making_room import prune
 from actions.measured import megabytes, pruned
 from actions.ports import ports_of, translated
-from agents.declare.actions import Context, action, sensor
+from agents.declare.actions import action, sensor
 from agents.declare.facts import Fact, Reading
 from agents.declare.outcome import Outcome
 from goals.parameters import TrainingParameters
 from goals.world import F
-from training.runner.keep import Keep
-from training.runner.sealed import Checkpoint
-from training.store.directory import TrainingDirectory
 from training.store.lock import is_held
 
-__all__ = ["checkpoints_pruned", "prune", "prune_checkpoints"]
+__all__ = ["checkpoints_pruned", "prune_checkpoints"]
 
 
 def _trained(params: TrainingParameters) -> Fact:
@@ -48,20 +46,8 @@ def prune_checkpoints(context: TrainingContext) -> Outcome:
     job, root = job_of(context), ports_of(context).volume.local_root
     if job is None or root is None:
         return Outcome(summary="nothing to prune")
-    return pruned(prune(context, job.directory, job.order.keep), "retention plan")
-
-
-def prune(context: Context, directory: TrainingDirectory, keep: Keep) -> list[Checkpoint]:
-    """Delete what is not kept of a training, and say so; nothing while a runner works there."""
-    if is_held(directory.lock_path):
-        return []
+    if is_held(job.directory.lock_path):
+        return Outcome(summary="its runner prunes")
     with translated():
-        store = directory.store()
-        there = store.entries()
-        more = store.surplus(keep, there)
-        if not more:
-            return []
-        kept = ", ".join(f"{each.step}" for each in there if each not in more) or "none"
-        gone = ", ".join(f"{each.step}" for each in more)
-        context.note(f"pruning {directory.key}: keep steps {kept}; delete steps {gone}")
-        return store.prune(keep)
+        gone = prune(context, job.directory.store(job.order), job.key, job.order.keep)
+    return pruned(gone, "retention plan")

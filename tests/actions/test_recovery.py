@@ -154,6 +154,30 @@ def test_old_checkpoints_make_room_and_what_goes_is_shown_before_it_goes(kit, mo
     assert kit.started().index("free_space") < kit.started().index("train")
 
 
+def test_pins_of_one_training_that_cannot_be_read_keep_no_other_from_making_room(kit, monkeypatch):
+    trainings = kit.volume / "trainings"
+    for key in ("0123456789abcdef", "fedcba9876543210"):
+        for step in (2, 4, 6):
+            kit.machine.checkpoint(key, step)
+    pins = trainings / "0123456789abcdef" / "checkpoints" / "pinned.json"
+    pins.write_text("[]", encoding="utf-8")
+
+    def usage(_path):
+        left = len(list(trainings.glob("*/checkpoints/step-*")))
+        return SimpleNamespace(free=1e6 if left > 4 else 1e12)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    kit.run()
+    there = {each.name for each in pins.parent.glob("step-*")}
+    assert there == {"step-00000002", "step-00000004", "step-00000006"}
+    noted = [event.data["text"] for event in kit.events if event.type == "step.noted"]
+    assert "pruning fedcba9876543210: keep steps 6; delete steps 2, 4" in noted
+    assert any(
+        text.startswith("nothing of 0123456789abcdef is deleted: ") and "pinned.json" in text
+        for text in noted
+    )
+
+
 def test_a_disk_that_stays_full_is_said_with_how_much_is_missing(kit, monkeypatch):
     sizes = iter(range(1_000_000, 9_000_000, 10_000))  # never the same number twice
     monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(free=next(sizes)))
