@@ -106,6 +106,10 @@ class DatasetError(TrainingError, code="dataset_error", failure_class=FailureCla
     """There are no usable photos where they were said to be."""
 
 
+class DataError(DatasetError, code="data"):
+    """Data that a declaration names is not there, or cannot be made."""
+
+
 class CheckpointError(TrainingError, code="checkpoint_error", failure_class=FailureClass.PERMANENT):
     """A checkpoint is missing, incomplete or damaged."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 __all__ = [
     "KeyParts",
     "config_digest",
+    "content_digest",
     "digest_of_files",
     "source_digest",
     "source_files",
@@ -115,3 +116,11 @@ def digest_of_files(root: Path, files: Iterable[Path]) -> str:
 def _digest(value: object) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content_digest(entries: Iterable[tuple[str, int, str]]) -> str:
+    """64 hex digits of files by name, size and sha256, in whatever order they come."""
+    digest = hashlib.sha256()
+    for name, size, sha256 in sorted(entries):
+        digest.update(f"{name}\0{size}\0{sha256}\n".encode())
+    return digest.hexdigest()

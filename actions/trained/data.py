@@ -15,11 +15,14 @@ from agents.declare.outcome import Artifact, Measurement, Outcome
 from training.compute.interpreter import interpreter_for
 from training.declare.data import Placed, is_placed, manifest_name
 from training.declare.order import recipe_of
+from training.declare.prepare import Prepare
 from training.declare.preparing import prepare
 from training.errors import ImageError
 from training.store.volume import Volume
 
 __all__ = ["Data"]
+
+THERE_SECONDS = 60.0
 
 
 class Data(Part):
@@ -34,7 +37,9 @@ class Data(Part):
         return (self.holds("data"),)
 
     def cost(self, params: TrainedParameters) -> Cost:
-        """A moment here; nobody knows how much it is."""
+        """A moment here; nobody knows what a container takes, and nobody says what it costs."""
+        if self._runs and params.compute == "modal":
+            return Cost(THERE_SECONDS, None, params.compute)
         return Cost(5.0, 0.0, params.compute)
 
     def look(self, context: TrainedContext) -> Reading:
@@ -47,7 +52,7 @@ class Data(Part):
         return Reading(True, f"{placed.label}: {placed.path}")
 
     def run(self, context: TrainedContext) -> Outcome:
-        """Copy the folder, or run the command that makes it."""
+        """Copy the folder, or run the command that makes it: here, or where the volume is."""
         ports = ports_of(context)
         with translated():
             placed = prepare(
@@ -57,6 +62,7 @@ class Data(Part):
                 log=_Noting(context.note),
                 cancelled=context.cancelled,
                 python=self._python(),
+                maker=ports.compute.maker if self._runs else None,
             )
         files, size = _counted(ports.volume, placed)
         source = manifest_name(placed.digest)
@@ -69,6 +75,11 @@ class Data(Part):
             artifacts=(Artifact(name="data", path=source, sha256=ports.volume.sha256(source)),),
             provenance={"dataset": placed.label, "data": placed.digest},
         )
+
+    @property
+    def _runs(self) -> bool:
+        """Whether a command makes it."""
+        return isinstance(self.training.data, Prepare)
 
     def _python(self) -> str:
         """What a command runs under: what the training needs, where it is here; else this one."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.declare.data import Placed
-from training.declare.hashes import content_digest
+from training.key import content_digest
 from training.runner.ending import Ending, Reference
 from training.runner.order import Order
 from training.store.commit import read_commit

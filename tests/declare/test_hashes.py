@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from training.declare import hashes as module
-from training.declare.hashes import Hashes, content_digest
+from training.declare.hashes import Hashes
+from training.key import content_digest
 from training.store.durable import sha256_of
 
 SECOND = 1_000_000_000

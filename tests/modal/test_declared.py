@@ -4,10 +4,16 @@ Verified with the real client against the loopback control plane; the cloud was 
 """
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from programs import Ended, goap
+from conftest import ROOT, until
+from programs import Ended, goap, path_with
 
 from training.compute.loopback.client import ControlPlane
 from training.compute.modal.volume import ModalVolume
@@ -52,6 +58,8 @@ class Folder:
 
     def __init__(self, plane: ControlPlane, path: Path, name: str) -> None:
         self.plane, self.path, self.volume = plane, path, ModalVolume(name[5:60])
+        calls = plane.do("state")["calls"]
+        self.before = sum(each["function"] == "make" for each in calls)
         self.write("job.py", JOB)
         self.write("train.py", SCRIPT + f"# {name}\n")
         self.write("pyproject.toml", '[tool.goap]\ncatalogue = "job:CATALOGUE"\n')
@@ -74,6 +82,16 @@ class Folder:
         ended = goap(self.plane, self.path, *self.words())
         assert ended.code == code, ended.out + ended.err
         return ended
+
+    def start(self, processes: Any) -> "subprocess.Popen[str]":
+        return processes(
+            [sys.executable, "-m", "agents", *self.words()],
+            cwd=self.path,
+            env={**os.environ, **self.plane.environment(), "PYTHONPATH": path_with(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     @property
     def training(self) -> str:
@@ -103,3 +121,87 @@ def test_a_policy_that_changed_after_the_end_prunes_what_is_there(folder: Folder
     said = folder.run().out
     assert folder.checkpoints == ["step-00000008", "step-00000012"]
     assert "prune_tiny" in said
+
+
+MAKER = """
+import os, pathlib, sys, time
+out, inputs = pathlib.Path(sys.argv[1]), pathlib.Path(os.environ["GOAP_DATA_INPUTS"])
+print("in a container:", "MODAL_TASK_ID" in os.environ, flush=True)
+(out / "deep").mkdir()
+(out / "deep" / "made.txt").write_text((inputs / "raw" / "words.txt").read_text() * 2)
+"""
+PREPARE = 'data=Prepare("python make.py {out}", source=["make.py"], inputs=["raw"]),'
+WAITS = """
+while not pathlib.Path(sys.argv[2]).exists():
+    time.sleep(0.05)
+"""
+
+
+def made(folder: Folder, waits_for: str = "") -> Folder:
+    """With data that a command makes."""
+    command = PREPARE.replace("{out}", f"{{out}} {waits_for}".rstrip())
+    folder.change("    keep=", f"    {command}\n    keep=")
+    folder.write("make.py", MAKER + (WAITS if waits_for else ""))
+    folder.write("raw/words.txt", "one two ")
+    return folder
+
+
+def makes(folder: Folder) -> list[dict[str, Any]]:
+    """The calls that made data in this test."""
+    calls = folder.plane.do("state")["calls"]
+    return [each for each in calls if each["function"] == "make"][folder.before :]
+
+
+@pytest.mark.slow
+def test_a_command_makes_data_in_a_container_once_for_its_bytes_and_inputs(folder: Folder) -> None:
+    made(folder)
+    folder.run()
+    assert "in a container: True" in goap(None, folder.path, "show", "last", "--json").out
+    assert folder.numbers()["words"] == 4
+    (call,) = makes(folder)
+    assert call["hardware"]["gpu"] == []
+    assert "nothing to do" in folder.run().out
+    assert len(makes(folder)) == 1
+    (digest,) = [n for n in folder.volume.listdir("datasets") if n != "sources"]
+    assert folder.volume.listdir(f"datasets/{digest}") == ["files", "manifest.json"]
+    (key,) = [n for n in folder.volume.listdir("datasets/sources") if not n.endswith(".json")]
+    assert "source" not in folder.volume.listdir(f"datasets/sources/{key}")
+    folder.write("raw/words.txt", "one two three ")
+    folder.run()
+    assert len(makes(folder)) == 2
+
+
+@pytest.mark.slow
+def test_a_command_that_fails_in_its_container_says_its_last_words(folder: Folder) -> None:
+    made(folder).write("make.py", "print('no paper left')\nraise SystemExit(4)\n")
+    error = json.loads(folder.run(code=1).out)["error"]
+    assert "failed with exit code 4\n    no paper left" in error["message"]
+    made_nothing = [n for n in folder.volume.listdir("datasets") if n != "sources"]
+    assert made_nothing == []
+    folder.write("make.py", MAKER)
+    folder.run()
+    assert folder.numbers()["words"] == 4
+
+
+@pytest.mark.slow
+def test_a_launcher_that_was_killed_is_followed_by_one_that_attaches_and_a_stop_ends_it(
+    folder: Folder, processes: Any, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    made(folder, str(go))
+    first = folder.start(processes)
+    until(lambda: [call["state"] for call in makes(folder)] == ["running"])
+    first.kill()
+    first.communicate()
+    second = folder.start(processes)
+    asked = lambda: folder.plane.do("state")["called"].get("FunctionGetOutputs", 0)  # noqa: E731
+    before = asked()
+    until(lambda: asked() > before + 2)  # it found the call, and follows it
+    second.send_signal(signal.SIGINT)
+    second.communicate()
+    until(lambda: makes(folder)[-1]["state"] == "done")
+    assert len(makes(folder)) == 1
+    go.touch()
+    folder.run()
+    assert folder.numbers()["words"] == 4
+    assert len(makes(folder)) == 2

@@ -83,6 +83,11 @@ class LocalCompute:
             directory.write_order(order)
             return self._begun(directory, lock, words, dict(os.environ))
 
+    @property
+    def maker(self) -> None:
+        """None: a command that makes data runs here."""
+        return None
+
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
         """The proof on the volume, where the interpreter that it names is still there."""
         return proof.proof_of(self._root, recipe, smoke)

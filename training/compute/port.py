@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from training.compute.recipe import Hardware, Recipe
+from training.declare.preparing import Maker
 from training.runner.ending import Ending
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory
@@ -124,6 +125,10 @@ class Compute(Protocol):
         Args:
             hardware: What each training runs on.
         """
+
+    @property
+    def maker(self) -> Maker | None:
+        """Who runs commands that make data where the volume is; None: whoever asks, here."""
 
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
         """The proof that a training can run, in words; None without one.

@@ -11,23 +11,22 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from training.declare.hashes import Hashes
 from training.declare.prepare import Prepare
 from training.declare.source import files_of
-from training.errors import DatasetError
+from training.errors import DataError
 from training.runner.command import words_of
+from training.runner.making import FORMAT, manifest_name
 from training.store.durable import sha256_of
 from training.store.layout import dataset_files, dataset_name, source_name
-from training.store.names import DATA_MANIFEST_FILE
 from training.store.volume import Volume
 
 if TYPE_CHECKING:
     from training.declare.training import Training
 
 __all__ = [
-    "FORMAT",
     "DataError",
     "Placed",
     "data_files",
@@ -39,13 +38,6 @@ __all__ = [
     "read_source",
     "verify_data",
 ]
-
-FORMAT: Final = 2
-"""Of the manifest of data, and of the record of what a command made."""
-
-
-class DataError(DatasetError, code="data"):
-    """Data that a declaration names is not there, or cannot be made."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +83,6 @@ def placed_of(training: "Training", volume: Volume, hashes: Hashes) -> Placed | 
 def is_placed(volume: Volume, placed: Placed) -> bool:
     """Whether the data is on the volume, whole."""
     return volume.exists(manifest_name(placed.digest))
-
-
-def manifest_name(digest: str) -> str:
-    """What says that data is whole, and holds the sha256 of each file."""
-    return f"{dataset_name(digest)}/{DATA_MANIFEST_FILE}"
 
 
 def verify_data(root: Path, digest: str) -> bool:

@@ -9,14 +9,14 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from training.key import digest_of_files
+from training.key import content_digest, digest_of_files
 from training.store.durable import sha256_of
 
-__all__ = ["Hashes", "content_digest"]
+__all__ = ["Hashes"]
 
 RACY_NANOSECONDS = 2_000_000_000
 KEPT_SECONDS = 90 * 86400
@@ -66,14 +66,6 @@ class Hashes:
             yield memory
         finally:
             memory.close()
-
-
-def content_digest(entries: Iterable[tuple[str, int, str]]) -> str:
-    """64 hex digits of files by name, size and sha256, in whatever order they come."""
-    digest = hashlib.sha256()
-    for name, size, sha256 in sorted(entries):
-        digest.update(f"{name}\0{size}\0{sha256}\n".encode())
-    return digest.hexdigest()
 
 
 def _of_files(memory: "_Memory", root: Path, stamps: Sequence["_Stamp"]) -> str:

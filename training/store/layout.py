@@ -17,9 +17,11 @@ __all__ = [
     "TRAININGS",
     "Layout",
     "LocalLayout",
+    "MakingLayout",
     "Paths",
     "dataset_files",
     "dataset_name",
+    "making_name",
     "source_name",
 ]
 
@@ -43,6 +45,11 @@ def dataset_name(digest: str) -> str:
 def source_name(identity: str) -> str:
     """The file that says what a source was last prepared as."""
     return f"{DATASETS}/{SOURCES}/{identity}.json"
+
+
+def making_name(key: str) -> str:
+    """The directory of a command that makes data: its log, and while it runs what it is made of."""
+    return f"{DATASETS}/{SOURCES}/{key}"
 
 
 def dataset_files(digest: str) -> str:
@@ -265,3 +272,23 @@ class LocalLayout(Paths):
 
     root: Path
     key: str
+
+
+@dataclass(frozen=True)
+class MakingLayout(LocalLayout):
+    """One command that makes data, where the volume is a directory of this machine."""
+
+    @property
+    def name(self) -> str:
+        """Where everything of this command is."""
+        return making_name(self.key)
+
+    @property
+    def inputs_path(self) -> Path:
+        """A copy of what it reads."""
+        return self.path / "inputs"
+
+    @property
+    def out_path(self) -> Path:
+        """What it writes into."""
+        return self.path / "out"

@@ -1,7 +1,8 @@
 """The one function that carries any training on Modal, in one app for each image.
 
-`carry` runs one slice of a training; `prove`, beside it, shows on a processor that the image works.
-Both are deployed without hardware: a call says itself what it is to run on, by
+`carry` runs one slice of a training; beside it, `prove` shows on a processor that the image works,
+and `make` runs a command there that makes data.
+All are deployed without hardware: a call says itself what it is to run on, by
 `Function.with_options`. The clients 1.5.4 and 1.6.4 both have it and take the same there: `gpu`,
 `cpu`, `memory`, `timeout`, `secrets`, `region`, `volumes`, `retries` and more
 (`modal/_functions.py`, `with_options`; `FunctionOptions` in `modal_proto`). They take one GPU
@@ -14,14 +15,12 @@ container there is what the training's requirements say, and none of ours.
 
 import hashlib
 import json
-import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import modal
 import modal.exception
@@ -29,16 +28,16 @@ import modal.exception
 from training.compute.modal.entering import (
     MOUNT,
     TIMEOUT_SECONDS,
+    cancelling,
     enter,
     longest_slice,
     mounted,
 )
+from training.compute.modal.maker import make
 from training.compute.modal.prover import prove
 from training.compute.modal.scripted import contract_package, script_environment
 from training.compute.recipe import Hardware, Recipe
-
-if TYPE_CHECKING:
-    from training.runner.signals import Stop
+from training.store.layout import LocalLayout
 
 __all__ = [
     "PROOF_SECONDS",
@@ -48,6 +47,7 @@ __all__ = [
     "declare",
     "image_name",
     "image_of",
+    "make",
     "options",
     "prove",
 ]
@@ -56,13 +56,14 @@ SHIPPED: Final = (
     *("__init__.py", "contract.py", "errors.py", "key.py", "py.typed", "runner/*.py"),
     *("compute/__init__.py", "compute/recipe.py"),
     *("compute/modal/__init__.py", "compute/modal/carrier.py", "compute/modal/entering.py"),
-    *("compute/modal/prover.py", "compute/modal/scripted.py"),
+    *(f"compute/modal/{name}.py" for name in ("maker", "prover", "scripted")),
     *(f"store/{name}.py" for name in ("__init__", "durable", "layout", "lease", "lock")),
     *(f"store/{name}.py" for name in ("metrics", "names", "saved", "volume")),
 )
 """What of this package is mounted in a container: what needs the standard library alone."""
 
 PROOF_SECONDS: Final = 30 * 60
+_CANCELLED: Final = "the call was cancelled, or its time is over"
 
 
 def app_name(recipe: Recipe, hardware: Hardware) -> str:
@@ -101,11 +102,11 @@ def declare(recipe: Recipe, hardware: Hardware, image: modal.Image) -> modal.App
     made = modal.App(app_name(recipe, hardware), tags=dict(hardware.tags) or None)
     # last, and mounted: a change of our source builds nothing
     shipped = image.add_local_python_source("training", ignore=_stays)
-    for function in (carry, prove):
+    for function in (carry, make, prove):
         made.function(
             image=shipped,
             gpu=_listed(hardware) if function is carry else None,
-            timeout=TIMEOUT_SECONDS if function is carry else PROOF_SECONDS,
+            timeout=PROOF_SECONDS if function is prove else TIMEOUT_SECONDS,
             retries=_RETRIES if function is carry else 0,
             single_use_containers=True,
             include_source=False,
@@ -163,7 +164,7 @@ def carry(
         modal.exception.InputCancellation: The call was cancelled, or its time is over; likewise.
     """
     began, own = time.time(), modal.Volume.from_name(volume)
-    entry = enter(key, over, own)
+    entry = enter(LocalLayout(mounted(), key), over, own)
     if entry.duplicate_of:
         return {"duplicate_of": entry.duplicate_of}
     seconds = _left(key, entry.call, timeout, deadline)
@@ -181,7 +182,6 @@ def _left(key: str, call: str, timeout: float, deadline: float | None) -> float:
     if deadline is None:
         return longest_slice(timeout)
     from training.runner.account import total_seconds, uses_of  # noqa: PLC0415
-    from training.store.layout import LocalLayout  # noqa: PLC0415
 
     path = LocalLayout(mounted(), key).account_path
     uses = uses_of(path.read_bytes()) if path.exists() else []
@@ -196,13 +196,12 @@ def _carried(
     from training.runner.call import Call  # noqa: PLC0415
     from training.runner.carry import carry as carry_key  # noqa: PLC0415
     from training.runner.signals import Stop  # noqa: PLC0415
-    from training.store.layout import LocalLayout  # noqa: PLC0415
     from training.store.lock import holding  # noqa: PLC0415
 
     root, stop = mounted(), Stop(seconds)
     with (
         tempfile.TemporaryDirectory() as scratch,
-        _cancelling(stop),
+        cancelling(partial(stop.ask, _CANCELLED)),
         holding(LocalLayout(root, key)),
     ):
         where = Call(
@@ -217,23 +216,6 @@ def _carried(
         ending = carry_key(root, key, stop, where)
     told = {"status": ending.status, "step": ending.step, "target": ending.target_step}
     return told, stop.reason or ""
-
-
-_CANCELLED: Final = "the call was cancelled, or its time is over"
-
-
-@contextmanager
-def _cancelling(stop: "Stop") -> Iterator[None]:
-    """Let the platform's cancellation ask to stop, in place of an exception at any line."""
-
-    def take(_number: int, _frame: FrameType | None) -> None:
-        stop.ask(_CANCELLED)
-
-    before = signal.signal(signal.SIGUSR1, take)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGUSR1, before)
 
 
 def _raise_again(reason: str) -> None:

@@ -17,6 +17,7 @@ import modal
 
 from training.compute.modal import auth, orders
 from training.compute.modal.launching import Launcher
+from training.compute.modal.making import ModalMaker
 from training.compute.modal.rates import hourly_rate, listed_rates
 from training.compute.modal.volume import ModalVolume, modal_errors
 from training.compute.port import Auth, HourlyRate, Launch, Shipped, TrainingStatus, status_of
@@ -87,6 +88,12 @@ class ModalCompute:
     def hourly_rate(self, hardware: Sequence[Hardware]) -> HourlyRate | None:
         """What the platform bills for an hour of trainings that run on this."""
         return hourly_rate(hardware, listed_rates(), self._clock)
+
+    @property
+    def maker(self) -> ModalMaker:
+        """Who runs commands that make data: containers, with the volume mounted."""
+        make_secret = _MAKE_SECRET[self._name]
+        return ModalMaker(self._launcher, self._volume, self._environment, self._name, make_secret)
 
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
         """What was said in a container of this image; None where it was never asked."""

@@ -8,9 +8,12 @@ Imports the standard library, the modal client, and of ours what needs no more t
 """
 
 import os
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import modal
@@ -25,6 +28,7 @@ __all__ = [
     "MOUNT",
     "TIMEOUT_SECONDS",
     "Entry",
+    "cancelling",
     "enter",
     "longest_slice",
     "mounted",
@@ -73,18 +77,18 @@ def longest_slice(timeout: float) -> float:
     return timeout - min(MARGIN_SECONDS, timeout / 4)
 
 
-def enter(key: str, over: Sequence[str], volume: modal.Volume) -> Entry:
+def enter(layout: LocalLayout, over: Sequence[str], volume: modal.Volume) -> Entry:
     """Take this call's turn and the lease, and count that it was started.
 
     Args:
-        key: The training.
+        layout: The training on the volume that is mounted.
         over: The calls that had it before and are known to be over, the last one last.
         volume: What is mounted.
 
     Raises:
         RuntimeError: This call was started too often without getting any further.
     """
-    call = modal.current_function_call_id() or "unknown"
+    call, key = modal.current_function_call_id() or "unknown", layout.key
     claims = modal.Dict.from_name(CLAIMS_NAME, create_if_missing=True)
     # a launcher that died right after the call finds it by this
     claims.put(f"call/{call}", key)
@@ -92,8 +96,7 @@ def enter(key: str, over: Sequence[str], volume: modal.Volume) -> Entry:
     if not claims.put(mine, call, skip_if_exists=True) and (owner := claims.get(mine)) != call:
         return Entry(call, str(owner))
     volume.reload()
-    root = mounted()
-    lease = Lease(LocalVolume(root), LocalLayout(root, key))
+    lease = Lease(LocalVolume(layout.root), layout)
     # claims are forgotten after a week without use; the lease on the volume is not
     owner = lease.holder
     if owner not in ("", call, *over):
@@ -104,3 +107,21 @@ def enter(key: str, over: Sequence[str], volume: modal.Volume) -> Entry:
     if starts > MOST_STARTS:
         raise RuntimeError(f"call {call} died {MOST_STARTS} times without a new checkpoint")
     return Entry(call)
+
+
+@contextmanager
+def cancelling(ask: Callable[[], None]) -> Iterator[None]:
+    """Let the platform's cancellation ask to stop, in place of an exception at any line.
+
+    Args:
+        ask: What asks.
+    """
+
+    def take(_number: int, _frame: FrameType | None) -> None:
+        ask()
+
+    before = signal.signal(signal.SIGUSR1, take)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -30,7 +30,7 @@ from training.errors import (
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory, proof_name
 
-__all__ = ["OrderLaunch", "Proving", "proof_of"]
+__all__ = ["OrderLaunch", "Proving", "deploy", "hydrated", "proof_of", "stage"]
 
 POLL_SECONDS: Final = 0.5
 _DEPLOYING = threading.Lock()
@@ -110,9 +110,9 @@ class Proving:
         if cancelled.is_set():
             raise Interrupted("stopped after the build", fix="run the goal again")
         staged = f"{_proof_path(self.recipe, self.smoke).removesuffix('.json')}.source"
-        _stage(self.volume, self.source, f"{staged}/source")
+        stage(self.volume, self.source, f"{staged}/source")
         if self.source.beside is not None:
-            _stage(self.volume, self.source.beside, f"{staged}/beside")
+            stage(self.volume, self.source.beside, f"{staged}/beside")
         try:
             proof = self._answer(name, staged, log, cancelled)
         finally:
@@ -144,7 +144,7 @@ class Proving:
                 return answer
 
 
-def _stage(volume: ModalVolume, source: Shipped, target: str) -> None:
+def stage(volume: ModalVolume, source: Shipped, target: str) -> None:
     """Put what a script is started from on a volume."""
     with tempfile.TemporaryDirectory(prefix="staged-") as place:
         local = Path(place, target)
@@ -203,18 +203,10 @@ class OrderLaunch:
             ConfigError: A secret is not there.
         """
         self._write()
-        self._deploy()
-        function = modal.Function.from_name(
-            self._app, "carry", environment_name=self.environment
-        ).with_options(**carrier.options(self.hardware, self.volume.handle))
-        try:
-            return function.hydrate()
-        except modal.exception.NotFoundError as error:
-            raise ConfigError(
-                f"what training {self.order.name} runs on is not there: {error}",
-                fix=f"{self.make_secret}; or change secrets= of the training",
-                code="no_such_secret",
-            ) from error
+        deploy(self._recipe, self.hardware, self.environment)
+        function = modal.Function.from_name(self._app, "carry", environment_name=self.environment)
+        said = carrier.options(self.hardware, self.volume.handle)
+        return hydrated(function.with_options(**said), self.order.name, self.make_secret)
 
     def spawned(self, function: "modal.Function[Any, Any, Any]", over: list[str]) -> str:
         """Make the call; its id."""
@@ -241,14 +233,44 @@ class OrderLaunch:
         stage_source(self.source, self.volume, self.order.key)
         self.directory.write_order(self.order)
 
-    def _deploy(self) -> None:
-        """Deploy with the image that was proven; with its recipe where that is gone."""
-        named = modal.Image.from_name(carrier.image_name(self._recipe))
-        for image in (named, carrier.image_of(self._recipe)):
-            app = carrier.declare(self._recipe, self.hardware, image)
-            try:
-                with _DEPLOYING:
-                    app.deploy(environment_name=self.environment)
-            except modal.exception.NotFoundError:
-                continue
-            return
+
+def deploy(recipe: Recipe, hardware: Hardware, environment: str | None) -> None:
+    """Deploy the app of an image as it was proven; made by its recipe where there is none.
+
+    Args:
+        recipe: What the image is made of.
+        hardware: What an app has to say of it.
+        environment: The workspace's environment; the default one when None.
+    """
+    named = modal.Image.from_name(carrier.image_name(recipe))
+    for image in (named, carrier.image_of(recipe)):
+        app = carrier.declare(recipe, hardware, image)
+        try:
+            with _DEPLOYING:
+                app.deploy(environment_name=environment)
+        except modal.exception.NotFoundError:
+            continue
+        return
+
+
+def hydrated(
+    function: "modal.Function[Any, Any, Any]", name: str, make_secret: str
+) -> "modal.Function[Any, Any, Any]":
+    """Look a function up, with all that it asks for.
+
+    Args:
+        function: With its options.
+        name: Of the training.
+        make_secret: The command that makes a secret there.
+
+    Raises:
+        ConfigError: A secret is not there.
+    """
+    try:
+        return function.hydrate()
+    except modal.exception.NotFoundError as error:
+        raise ConfigError(
+            f"what training {name} runs on is not there: {error}",
+            fix=f"{make_secret}; or change secrets= of the training",
+            code="no_such_secret",
+        ) from error
