@@ -6,8 +6,7 @@ what it writes to the volume; being interrupted means letting it go on.
 
 import re
 import shlex
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -21,13 +20,37 @@ from agents.run.options import state_directory
 from goals.placed import PlacedParameters
 from training.compute.port import Compute, Launch, TrainingStatus
 
-__all__ = ["LOG_LINE", "Launching", "launch_and_follow", "shortest"]
+__all__ = [
+    "AT_HAND",
+    "LOG_LINE",
+    "PACES",
+    "Launching",
+    "Pace",
+    "launch_and_follow",
+    "pace_of",
+    "shortest",
+]
 
-POLL_SECONDS = {"modal": 5.0}
-"""How often the status is asked for, where asking takes requests; elsewhere every half second."""
 
-LOG_SECONDS = {"modal": 30.0}
-"""How often the log is read there; elsewhere every two seconds."""
+@dataclass(frozen=True)
+class Pace:
+    """How often a training is looked at.
+
+    Attributes:
+        seconds: Between two questions whether it still runs: one request, where it takes requests.
+        of_files: Every so many questions what it wrote is read as well: up to five more.
+    """
+
+    seconds: float
+    of_files: int
+
+
+PACES = {"modal": Pace(15.0, 3), "loopback": Pace(0.5, 3)}
+"""How often, where asking takes requests: of the cloud no more than 15 a minute, with room for what
+else a run has to ask. A rehearsal asks the same, sooner."""
+
+AT_HAND = Pace(0.5, 1)
+"""How often where it takes none."""
 
 LOG_LINE = " | "
 """In every line that a training writes while it is well."""
@@ -57,24 +80,48 @@ def launch_and_follow(
         GoapError: It could not be launched, or nobody answers.
     """
     ports = ports_of(context)
-    log = _Log(context, job, LOG_SECONDS.get(ports.compute.name, 2.0), _read_before(context, job))
+    log = _Log(context, job, _read_before(context, job))
     _launch(context, ports, job, launching)
-    poll = POLL_SECONDS.get(ports.compute.name, 0.5)
     while True:
-        with translated():
+        with translated(), job.volume.look():
             status = ports.compute.status(job.key)
-            log.follow(last=status.state != "running")
+            log.follow()
         _tell(context, status)
         if status.state != "running":
             return status
-        if context.cancelled.wait(poll):
-            if context.broke.is_set():
-                _stop(ports, job)
-            raise Interrupted(
-                f"training {job.key} goes on without us ({status.owner}); "
-                f"to stop it: {stop_command(context.state, job.key)}",
-                fix="the same command re-attaches",
-            )
+        _wait(context, ports, job, status.owner)
+
+
+def pace_of(compute: str) -> Pace:
+    """How often a training is looked at there.
+
+    Args:
+        compute: Its name.
+    """
+    return PACES.get(compute, AT_HAND)
+
+
+def _wait(context: Context[PlacedParameters], ports: Ports, job: Carried, owner: str) -> None:
+    """Until it is time to read what a training wrote, or it runs no more.
+
+    Raises:
+        Interrupted: The run is to stop; the training goes on.
+    """
+    pace = pace_of(ports.compute.name)
+    for question in range(pace.of_files):
+        if question:
+            with translated():
+                if ports.compute.owner(job.key) is None:
+                    return
+        if not context.cancelled.wait(pace.seconds):
+            continue
+        if context.broke.is_set():
+            _stop(ports, job)
+        raise Interrupted(
+            f"training {job.key} goes on without us ({owner}); "
+            f"to stop it: {stop_command(context.state, job.key)}",
+            fix="the same command re-attaches",
+        )
 
 
 def stop_command(state: Path, key: str) -> str:
@@ -142,16 +189,10 @@ class _Log:
 
     context: Context[PlacedParameters]
     job: Carried
-    every: float
     at: int
-    _next: float = field(default=0.0)
 
-    def follow(self, *, last: bool) -> None:
-        """Note the lines that are new, when it is time to look or this is the last look."""
-        now = time.monotonic()
-        if now < self._next and not last:
-            return
-        self._next = now + self.every
+    def follow(self) -> None:
+        """Note the lines that are new."""
         volume, path = self.job.volume, self.job.log_name
         size = volume.size(path)
         if size is None or size == self.at:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 from actions.commands.which import TrainingOptions, Which, find
-from actions.following import POLL_SECONDS
+from actions.following import pace_of
 from actions.ports import translated
 from agents.command import command
 from agents.declare.commands import Answer, Command, Terminal
@@ -15,8 +15,11 @@ from training.store.directory import TrainingDirectory
 
 __all__ = ["LOGS", "LogFile"]
 
-_PIECE = 1 << 18
+_PIECE = 1 << 22
 """Bytes that are read at once."""
+
+_BACK = 1 << 18
+"""Bytes that are read at once while the beginning of the last lines is looked for."""
 
 
 class LogsOptions(TrainingOptions):
@@ -74,7 +77,7 @@ class LogFile:
         # the line that ends the file may have an end of its own
         ends = lines + (end > 0 and self._volume.read_range(self._name, end - 1) == b"\n")
         while start and ends:
-            length = min(start, _PIECE)
+            length = min(start, _BACK)
             start -= length
             piece = self._volume.read_range(self._name, start, length)
             while ends and length >= 0:
@@ -111,20 +114,22 @@ def _follow(which: Which, log: LogFile, terminal: Terminal) -> Answer:
     Raises:
         Interrupted: A person left.
     """
-    poll = POLL_SECONDS.get(which.ports.compute.name, 0.5)
+    poll = pace_of(which.ports.compute.name).seconds
     try:
         while True:
-            with translated():
-                state = which.ports.compute.status(which.key).state  # before the last look
+            with translated(), which.directory.volume.look():
+                owner = which.ports.compute.owner(which.key)  # before the last look
                 for text in log.new():
                     terminal.write(text)
-            if state != "running":
+            if owner is None:
                 break
             time.sleep(poll)
     except KeyboardInterrupt:
         again = command(f"logs {which.key} -f")
         raise Interrupted(f"left; training {which.key} goes on by itself", fix=again) from None
     terminal.write(log.rest())
+    with translated():
+        state = which.ports.compute.status(which.key).state
     terminal.say(f"training {which.key}: {state}")
     return Answer({"training": which.key, "state": state})
 

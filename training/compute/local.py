@@ -136,11 +136,14 @@ class LocalCompute:
         threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
         return Launch(owner=f"pid {process.pid}", attached=False)
 
+    def owner(self, key: str) -> str | None:
+        """The process that holds a training's lock; None: none does."""
+        directory = self._directory(key)
+        return _owner(directory) if is_held(directory.lock_path) else None
+
     def status(self, key: str) -> TrainingStatus:
         """How far a training is; running means that its lock is held."""
-        directory = self._directory(key)
-        running = is_held(directory.lock_path)
-        return status_of(directory, owner=_owner(directory) if running else None)
+        return status_of(self._directory(key), owner=self.owner(key))
 
     def stop(self, key: str) -> bool:
         """Send SIGTERM: the process finishes its step, saves and ends."""

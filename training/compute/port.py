@@ -179,6 +179,12 @@ class Compute(Protocol):
             Unreachable: Nobody answers, or another launcher is just starting it.
         """
 
+    def owner(self, key: str) -> str | None:
+        """Who works on a training now; None: nobody does.
+
+        Asks for nothing else, so that it may be asked often.
+        """
+
     def status(self, key: str) -> TrainingStatus:
         """How far a training is."""
 
@@ -186,14 +192,17 @@ class Compute(Protocol):
         """Ask a training to save and end; False when none runs."""
 
 
-def status_of(directory: TrainingDirectory, *, owner: str | None) -> TrainingStatus:
+def status_of(
+    directory: TrainingDirectory, *, owner: str | None, order: Order | None = None
+) -> TrainingStatus:
     """How far a training is, by what it wrote to its volume.
 
     Args:
         directory: The training.
         owner: Who works on it now, as its compute knows; None: nobody does.
+        order: What is trained, where that was read already.
     """
-    order = directory.read_order()
+    order = order or directory.read_order()
     ending = None if owner is not None else directory.read_ending()
     rows = directory.last_rows()
     row = _newest(rows, "step")

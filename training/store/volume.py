@@ -6,7 +6,7 @@ Paths are relative to the volume's root, with forward slashes, and never have a 
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +30,9 @@ class Volume(Protocol):
     @property
     def local_root(self) -> Path | None:
         """Its directory when it is on this machine."""
+
+    def look(self) -> AbstractContextManager[None]:
+        """Within it a volume that takes requests lists each directory once, as of one moment."""
 
     def exists(self, path: str) -> bool:
         """Whether a file or directory is there."""
@@ -96,6 +99,10 @@ class LocalVolume:
     def local_root(self) -> Path:
         """The directory."""
         return self._root
+
+    def look(self) -> AbstractContextManager[None]:
+        """Nothing to save: reading it takes no requests."""
+        return nullcontext()
 
     def exists(self, path: str) -> bool:
         """Whether a file or directory is there."""

@@ -45,7 +45,11 @@ class Faults:
         self._waiting: list[Fault] = []
         self._lock = threading.Lock()
         self.called: Counter[str] = Counter()
+        self.asked: Counter[str] = Counter()
+        """What clients asked, and no container: what a person's requests are counted by."""
         self.unimplemented: Counter[str] = Counter()
+        self.sent = 0
+        """Bytes of files of volumes."""
         self.met = 0
 
     def add(self, fault: Fault) -> None:
@@ -62,6 +66,8 @@ class Faults:
         """The fault this request meets."""
         with self._lock:
             self.called[rpc] += 1
+            if client:
+                self.asked[rpc] += 1
             for index, fault in enumerate(self._waiting):
                 if fault.rpc != rpc and not (fault.rpc == "*" and client):
                     continue

@@ -11,6 +11,7 @@ from modal_proto import api_pb2 as pb
 from training.compute.loopback.images import Image
 from training.compute.loopback.messages import Empty, create_as, make
 from training.compute.loopback.refusal import not_found
+from training.compute.loopback.web import WHOSE
 from training.compute.loopback.world import Peer, World
 
 __all__ = ["Objects"]
@@ -65,19 +66,19 @@ class Objects:
         metadata = make(pb.EnvironmentMetadata, name=name, settings=settings)
         return make(pb.EnvironmentGetOrCreateResponse, environment_id="en-main", metadata=metadata)
 
-    async def blob_create(self, request: pb.BlobCreateRequest, _: Peer) -> pb.BlobCreateResponse:
+    async def blob_create(self, request: pb.BlobCreateRequest, peer: Peer) -> pb.BlobCreateResponse:
         """Where to put bytes; the id is their digest."""
         digest = base64.b64decode(request.content_sha256_base64).hex()
-        identity, address = f"bl-{digest}", self._address(digest)
+        identity, address = f"bl-{digest}", self._address(digest, peer)
         return make(
             pb.BlobCreateResponse,
             blob_ids=[identity],
             upload_urls=make(pb.UploadUrlList, items=[address]),
         )
 
-    async def blob_get(self, request: pb.BlobGetRequest, _: Peer) -> pb.BlobGetResponse:
+    async def blob_get(self, request: pb.BlobGetRequest, peer: Peer) -> pb.BlobGetResponse:
         """Where to fetch bytes."""
-        return make(pb.BlobGetResponse, download_url=self._address(request.blob_id[3:]))
+        return make(pb.BlobGetResponse, download_url=self._address(request.blob_id[3:], peer))
 
     async def mount_batched_check_existence(
         self, request: pb.MountBatchedCheckExistenceRequest, _: Peer
@@ -188,14 +189,20 @@ class Objects:
         yield make(pb.VolumeListFilesResponse, entries=entries)
 
     async def volume_get_file2(
-        self, request: pb.VolumeGetFile2Request, _: Peer
+        self, request: pb.VolumeGetFile2Request, peer: Peer
     ) -> pb.VolumeGetFile2Response:
-        """Where to fetch a file, in blocks."""
+        """Where to fetch a file or a range of it, in blocks; the first may begin inside one."""
         file = self._world.volumes.file(request.volume_id, request.path)
-        address = self._address(file.digest)
-        urls = [f"{address}?start={at}&length={BLOCK}" for at in range(0, file.size, BLOCK)]
+        start = min(request.start, file.size)
+        length = min(request.len or file.size, file.size - start)
+        address = self._address(file.digest, peer)
+        urls, at, end = [], start, start + length
+        while at < end:
+            until = min(end, (at // BLOCK + 1) * BLOCK)
+            urls.append(f"{address}&start={at}&length={until - at}")
+            at = until
         return make(
-            pb.VolumeGetFile2Response, get_urls=urls, size=file.size, start=0, len=file.size
+            pb.VolumeGetFile2Response, get_urls=urls, size=file.size, start=start, len=length
         )
 
     async def volume_remove_file(self, request: pb.VolumeRemoveFileRequest, _: Peer) -> Empty:
@@ -245,12 +252,13 @@ class Objects:
         self._world.images.publish(request.image_id, request.tag)
         return pb.ImagePublishResponse()
 
-    def _address(self, digest: str) -> str:
+    def _address(self, digest: str, peer: Peer) -> str:
         try:
             self._world.blobs.path(digest)
         except ValueError as error:
             raise not_found(str(error)) from error
-        return f"{self._world.files}/blob/{digest}"
+        whose = "container" if peer.container else WHOSE
+        return f"{self._world.files}/blob/{digest}?{whose}="
 
 
 def _built(image: Image) -> pb.GenericResult:

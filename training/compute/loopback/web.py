@@ -10,9 +10,12 @@ from aiohttp import web
 from training.compute.loopback.faults import Fault
 from training.compute.loopback.world import World
 
-__all__ = ["SECRET_HEADER", "application"]
+__all__ = ["SECRET_HEADER", "WHOSE", "application"]
 
 SECRET_HEADER = "X-Loopback-Secret"  # noqa: S105 - a header's name
+WHOSE = "client"
+"""In an address that a client was given, and in none of a container."""
+
 _MOST_BYTES = 4 << 30
 
 
@@ -24,6 +27,7 @@ class _Web:
 
     async def put(self, request: web.Request) -> web.Response:
         """Bytes of a client; they have to be those that were announced."""
+        self._count("blob put", request)
         content = await request.read()
         digest = await asyncio.to_thread(self._world.blobs.put, content)
         if digest != request.match_info["digest"]:
@@ -33,6 +37,7 @@ class _Web:
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Bytes, or a part of them."""
+        self._count("blob get", request)
         path = self._world.blobs.path(request.match_info["digest"])
         if not path.exists():
             return web.Response(status=404)
@@ -41,7 +46,15 @@ class _Web:
             return web.FileResponse(path)
         with path.open("rb") as file:
             file.seek(int(start))
-            return web.Response(body=file.read(int(length)))
+            content = file.read(int(length))
+            self._world.faults.sent += len(content)
+            return web.Response(body=content)
+
+    def _count(self, what: str, request: web.Request) -> None:
+        """Bytes are a request too; whose it is, is in the address that was given out."""
+        self._world.faults.called[what] += 1
+        if WHOSE in request.query:
+            self._world.faults.asked[what] += 1
 
     async def control(self, request: web.Request) -> web.Response:
         """Do what ``do`` says; the state of now is the answer."""
@@ -140,6 +153,8 @@ class _Web:
         }
         return {
             "called": dict(self._world.faults.called),
+            "asked": dict(self._world.faults.asked),
+            "sent": self._world.faults.sent,
             "unimplemented": dict(self._world.faults.unimplemented),
             "calls": calls,
             "containers": containers,

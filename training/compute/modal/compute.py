@@ -61,6 +61,7 @@ class ModalCompute:
         self._environment = environment
         self._clock = clock
         self._name = name
+        self._orders: dict[str, Order] = {}
         self._launcher = Launcher(volume, environment, lambda: clock().timestamp())
 
     @property
@@ -138,14 +139,28 @@ class ModalCompute:
             )
         )
 
+    def owner(self, key: str) -> str | None:
+        """The call that works on a training; one request while it is the one it was.
+
+        Raises:
+            Unreachable: That cannot be known now.
+        """
+        with modal_errors(f"asking for {key}"):
+            return self._launcher.running(key)
+
     def status(self, key: str) -> TrainingStatus:
         """How far a training is, by the volume; whether it runs, by its call.
 
         Raises:
             Unreachable: That cannot be known now.
         """
-        with modal_errors(f"asking for {key}"):
-            status = status_of(self._directory(key), owner=self._launcher.running(key))
+        owner, directory = self.owner(key), self._directory(key)
+        with modal_errors(f"asking for {key}"), self._volume.look():
+            self._volume.listdir(directory.name)  # what is not there is not asked for one by one
+            order = self._orders.pop(key, None) or directory.read_order()
+            status = status_of(directory, owner=owner, order=order)
+            if owner is not None and order is not None:
+                self._orders[key] = order
             unexplained = status.state in ("absent", "interrupted")
             return replace(status, said=self._launcher.said(key)) if unexplained else status
 

@@ -65,6 +65,7 @@ class Launcher:
         self._volume = volume
         self._environment = environment
         self._clock = clock
+        self._working: dict[str, str] = {}
 
     def launch(self, training: Launching) -> Launch:
         """Start a call that trains a key, or attach to the one that does; never two.
@@ -107,11 +108,18 @@ class Launcher:
         return Launch(call, attached=False, call_id=call)
 
     def running(self, key: str) -> str | None:
-        """The call that works on a key."""
-        claims = self._claims()
-        claim = claims.newest(key)
-        call = "" if claim is None else claims.call_of(key, claim)
-        return at_work(call) if call else None
+        """The call that works on a key; claims are looked through when it is not the known one."""
+        # while a call works on a key no other one may, whatever was claimed since
+        known = self._working.pop(key, "")
+        owner = at_work(known) if known else None
+        if owner is None:
+            claims = self._claims()
+            claim = claims.newest(key)
+            call = "" if claim is None else claims.call_of(key, claim)
+            owner = at_work(call) if call and call != known else None
+        if owner is not None:
+            self._working[key] = owner
+        return owner
 
     def said(self, key: str) -> str:
         """The error that the newest call of a key raised."""

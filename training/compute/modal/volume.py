@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import modal
 import modal.exception
 
 from training.compute.modal.auth import forget
+from training.compute.modal.parts import read_part
 from training.compute.modal.token import LOG_IN
 from training.errors import AuthenticationError, DiskFull, Unreachable
 from training.store.names import DATA_MANIFEST_FILE, MANIFEST_FILE
@@ -68,6 +70,17 @@ class _Listed(Protocol):
         """When it was written, in seconds since 1970."""
 
 
+class _Look(threading.local):
+    """What this thread has listed in its look; None between looks."""
+
+    seen: dict[str, Sequence[_Listed]] | None = None
+
+    def forget(self) -> None:
+        """Something was written: what is seen from now on is listed anew."""
+        if self.seen is not None:
+            self.seen = {}
+
+
 class ModalVolume:
     """A volume of the workspace, seen from a client; made when it is first used.
 
@@ -80,7 +93,8 @@ class ModalVolume:
 
     def __init__(self, name: str, environment: str | None = None) -> None:
         self._name = name
-        self._fetched: dict[str, tuple[tuple[int, int], bytes]] = {}
+        self._fetched: dict[str, tuple[tuple[int, int, int, int], bytes]] = {}
+        self._look = _Look()
         self._volume = modal.Volume.from_name(
             name, environment_name=environment, create_if_missing=True
         )
@@ -100,6 +114,21 @@ class ModalVolume:
         """None: it is not on this machine."""
         return None
 
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """Within it each directory is listed once: what is seen is of one moment.
+
+        It is this thread's alone, and one inside another is part of it.
+        """
+        outermost = self._look.seen is None
+        if outermost:
+            self._look.seen = {}
+        try:
+            yield
+        finally:
+            if outermost:
+                self._look.seen = None
+
     def exists(self, path: str) -> bool:
         """Whether a file or directory is there."""
         parent, _, name = _checked(path).rpartition("/")
@@ -111,6 +140,8 @@ class ModalVolume:
         Raises:
             FileNotFoundError: There is none.
         """
+        if self._is_seen_absent(path):
+            raise FileNotFoundError(path)
         with modal_errors(f"reading {path} from volume {self._name}"):
             return b"".join(self._pieces(path))
 
@@ -122,8 +153,7 @@ class ModalVolume:
     def read_range(self, path: str, start: int, length: int | None = None) -> bytes:
         """Bytes of a file from `start` on, or from its end; all of them or at most `length`.
 
-        The client gives whole files only: one is fetched when it has changed since it was fetched
-        last, and is answered from memory otherwise.
+        What is asked for again, of a file that has not changed, is answered from memory.
 
         Raises:
             FileNotFoundError: There is none.
@@ -131,16 +161,28 @@ class ModalVolume:
         entry = self._entry(path)
         if entry is None:
             raise FileNotFoundError(path)
-        stamp = (int(entry.size), int(entry.mtime))
+        size = int(entry.size)
+        begin = start if start >= 0 else max(0, size + start)
+        # no further than what was listed: a file that grows is as long as it was in this look
+        end = size if length is None else min(size, begin + length)
+        if begin >= end:
+            return b""
+        asked = (size, int(entry.mtime), begin, end)
         fetched = self._fetched.get(path)
-        if fetched is None or fetched[0] != stamp:
-            fetched = self._fetched[path] = (stamp, self.read_bytes(path))
-        content = fetched[1]
-        begin = start if start >= 0 else max(0, len(content) + start)
-        return content[begin:] if length is None else content[begin : begin + length]
+        if fetched is None or fetched[0] != asked:
+            fetched = self._fetched[path] = (asked, self._part(path, begin, end - begin))
+        return fetched[1]
+
+    def _part(self, path: str, start: int, length: int) -> bytes:
+        with modal_errors(f"reading {path} from volume {self._name}"):
+            try:
+                return read_part(self._volume, _checked(path), start, length)
+            except modal.exception.NotFoundError as error:
+                raise FileNotFoundError(path) from error
 
     def write_bytes(self, path: str, content: bytes) -> None:
         """Replace a file in one step."""
+        self._look.forget()
         with (
             modal_errors(f"writing {path} to volume {self._name}"),
             self._volume.batch_upload(force=True) as batch,
@@ -153,6 +195,7 @@ class ModalVolume:
 
     def remove(self, path: str) -> None:
         """Delete a file or a directory; nothing when it is not there."""
+        self._look.forget()
         with modal_errors(f"deleting {path} from volume {self._name}"):
             try:
                 self._volume.remove_file("/" + _checked(path), recursive=True)
@@ -166,6 +209,7 @@ class ModalVolume:
         before an interruption is not sent again: the client asks for bytes by their digest. Files
         called as `LAST` says come after all others: a directory with one is whole.
         """
+        self._look.forget()
         local = source / _checked(path)
         for piece in _pieces_of(local):
             self._upload(piece, source)
@@ -198,7 +242,21 @@ class ModalVolume:
         entries = self._entries(parent)
         return next((each for each in entries if _name(each) == name), None)
 
+    def _is_seen_absent(self, path: str) -> bool:
+        """Whether this look has listed the directory already, and there was no such file."""
+        parent, _, name = _checked(path).rpartition("/")
+        listed = None if self._look.seen is None else self._look.seen.get(parent)
+        return listed is not None and all(_name(each) != name for each in listed)
+
     def _entries(self, path: str) -> Sequence[_Listed]:
+        seen = self._look.seen
+        if seen is None:
+            return self._list(path)
+        if path not in seen:
+            seen[path] = self._list(path)
+        return seen[path]
+
+    def _list(self, path: str) -> Sequence[_Listed]:
         with modal_errors(f"listing {path or '/'} of volume {self._name}"):
             try:
                 return self._volume.listdir("/" + _checked(path))
