@@ -41,6 +41,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 FAILURES = pytest.StashKey[list[BaseException]]()
 
 
+def pytest_collection_finish() -> None:
+    """What was imported to collect the tests stays: nobody searches it for garbage again.
+
+    A training frees its memory when it ends; that took longer than its steps, most of it here.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
