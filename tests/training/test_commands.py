@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,10 +22,14 @@ from training.store.weights import read_weights
 QUICK = ("steps=4", "save_every=2", "log_every=2", "sample_steps=2", "validate_every=4")
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
+pytestmark = pytest.mark.xdist_group("commands")
+"""One worker runs them: they share a training."""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve coloured squares of two breeds."""
-    folder = tmp_path / "photos"
+    folder = tmp_path_factory.mktemp("drawn") / "photos"
     folder.mkdir()
     for index in range(12):
         breed = ("Bengal", "Persian")[index % 2]
@@ -32,15 +37,21 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def trained(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> TrainingDirectory:
-    """A training of four steps, made from the command line."""
-    volume = tmp_path / "volume"
+@pytest.fixture(scope="module")
+def trained_once(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A volume with a training of four steps, made from the command line; nobody changes it."""
+    volume = tmp_path_factory.mktemp("trained") / "volume"
     code = main(
         ["train", "--volume", str(volume), "--preset", "smoke", "--data", str(photos), *QUICK]
     )
     assert code in (0, 1)  # four steps need not pass the gates
-    capsys.readouterr()
+    return volume
+
+
+@pytest.fixture
+def trained(trained_once: Path, tmp_path: Path) -> TrainingDirectory:
+    """A copy of that training."""
+    volume = Path(shutil.copytree(trained_once, tmp_path / "volume"))
     (path,) = (volume / "trainings").iterdir()
     return TrainingDirectory.local(volume, path.name)
 

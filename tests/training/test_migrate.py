@@ -28,6 +28,9 @@ from training.store.earlier import check_layout
 from training.store.migrate import migrate
 from training.store.volume import LocalVolume
 
+pytestmark = pytest.mark.xdist_group("migrate")
+"""One worker runs them: they share two trainings."""
+
 ROOT = Path(__file__).parents[2]
 LITTLE = ["steps=4", "save_every=2", "log_every=2", "sample_steps=2", "validate_every=4", "batch=4"]
 LITTLE += ["warmup_steps=0", "judged_samples=0"]
