@@ -18,10 +18,12 @@ from agents.errors import (
     ActionFailed,
     FailureClass,
     Interrupted,
+    NotPaid,
     Permanent,
     Transient,
     Unauthenticated,
     UsageError,
+    WrongWord,
 )
 from goals.placed import PlacedParameters, default_volume
 from training import errors as training_errors
@@ -182,6 +184,9 @@ def is_accepted(context: Context) -> bool:
     return seen is not None and seen.valid
 
 
+_WRONG_WORDS = ("no_such_environment", "no_such_secret", "unknown_gpu")
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn errors of `training` into failures the engine can plan from."""
@@ -191,6 +196,8 @@ def translated() -> Iterator[None]:
         raise Unauthenticated(error.message, fix=error.fix, name=error.code) from error
     except training_errors.Unreachable as error:
         raise Transient(error.message, fix=error.fix, name=error.code) from error
+    except training_errors.SpendLimit as error:
+        raise NotPaid(error.message, fix=error.fix, name=error.code) from error
     except training_errors.Interrupted as error:
         raise Interrupted(error.message, fix=error.fix) from error
     except ModuleNotFoundError as error:
@@ -198,6 +205,8 @@ def translated() -> Iterator[None]:
             f"{error.name} is not installed", fix=INSTALL, name="ModuleNotFoundError"
         ) from error
     except TrainingError as error:
+        if error.code in _WRONG_WORDS:
+            raise WrongWord(error.message, fix=error.fix, name=error.code) from error
         raise ActionFailed(
             error.message,
             fix=error.fix,

@@ -6,7 +6,9 @@ GoapError
 ├── ActionFailed          1   a step or a gate failed; carries a failure class
 │   ├── Permanent         1   the same again would fail again
 │   ├── Transient         3   the same again later may succeed
-│   └── Unauthenticated   8   no valid credentials
+│   ├── Unauthenticated   8   no valid credentials
+│   ├── WrongWord         2   what was asked for has a word in it that names nothing
+│   └── NotPaid           5   somebody has to agree to pay more
 ├── Unreachable           4   no plan: a fact that nothing can make true
 ├── NotApproved           5   a budget or an approval is in the way
 ├── StalePlan             6   the plan that was approved is not the plan of now
@@ -30,12 +32,14 @@ __all__ = [
     "LedgerDamaged",
     "Locked",
     "NotApproved",
+    "NotPaid",
     "Permanent",
     "StalePlan",
     "Transient",
     "Unauthenticated",
     "Unreachable",
     "UsageError",
+    "WrongWord",
     "disk_full",
     "nearest",
     "unusable",
@@ -131,6 +135,18 @@ class Unauthenticated(Permanent, code="unauthenticated", exit_code=8):
     """Credentials are missing, refused or expired; only a person can supply them."""
 
     usual_name = "unauthenticated"
+
+
+class WrongWord(Permanent, code="wrong_word", exit_code=2):
+    """Only the other side knew that a word names nothing there, and said so."""
+
+    usual_name = "wrong_word"
+
+
+class NotPaid(Permanent, code="not_paid", exit_code=5):
+    """The other side works no more before somebody agrees to pay more."""
+
+    usual_name = "not_paid"
 
 
 class Unreachable(GoapError, code="unreachable", exit_code=4):

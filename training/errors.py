@@ -14,7 +14,11 @@ The tree, with the failure class each one carries (recovery is planned from the 
     ├── DiskFull                 resource
     ├── Interrupted              interrupted
     ├── AuthenticationError      permanent (exit code 8)
-    ├── Unreachable              transient
+    │   └── PermissionRefused
+    ├── SpendLimit               permanent (exit code 5)
+    ├── QuotaReached             permanent
+    ├── Unreachable              transient (exit code 3)
+    │   └── RateLimited
     └── ImageError               permanent
 """
 
@@ -37,6 +41,10 @@ __all__ = [
     "LossNotFinite",
     "NumericError",
     "OutOfMemory",
+    "PermissionRefused",
+    "QuotaReached",
+    "RateLimited",
+    "SpendLimit",
     "TrainingError",
     "Unreachable",
 ]
@@ -148,8 +156,24 @@ class AuthenticationError(
     """No valid credentials; only a person can supply them (exit code 8)."""
 
 
+class PermissionRefused(AuthenticationError, code="permission_denied"):
+    """The credentials are accepted, and may not do this."""
+
+
+class SpendLimit(TrainingError, code="spend_limit", failure_class=FailureClass.PERMANENT):
+    """The platform takes no more work before somebody agrees to pay more (exit code 5)."""
+
+
+class QuotaReached(TrainingError, code="quota_reached", failure_class=FailureClass.PERMANENT):
+    """There are as many of something as the platform allows."""
+
+
 class Unreachable(TrainingError, code="unreachable", failure_class=FailureClass.TRANSIENT):
     """The other side does not answer; trying again later is safe."""
+
+
+class RateLimited(Unreachable, code="rate_limited"):
+    """The other side was asked too often; trying again later is safe."""
 
 
 class ImageError(TrainingError, code="image_error", failure_class=FailureClass.PERMANENT):

@@ -14,7 +14,7 @@ WORDS = (
 )
 DETAILS = (
     *("after", "call", "expires", "fate", "identity", "kind", "message", "rpc", "seconds"),
-    *("name", "secret", "status", "times", "values", "why"),
+    *("name", "refusal", "secret", "status", "times", "values", "why"),
     *("caller", "client", "containers", "grace", "idle", "retry_scale"),
 )
 """What `do` takes; prices are named as `modal billing rates` names them: ``…_hour_cost…``."""

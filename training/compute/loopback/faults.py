@@ -13,6 +13,8 @@ from typing import Any, Literal
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
+from training.compute.loopback.refusal import REFUSALS, named
+
 __all__ = ["Fault", "Faults"]
 
 
@@ -22,20 +24,27 @@ class Fault:
 
     Attributes:
         kind: `error` refuses before anything is done, `lost` after everything is done, `late`
-            waits first, `hang` does nothing for ever, `mute` does it and never answers.
-        times: How many requests it meets.
+            waits first, `hang` does nothing for ever, `mute` does it and never answers, `refused`
+            is an `error` that the platform has a name for.
+        times: How many requests it meets; 0: every one.
         after: How many requests pass before the first one it meets.
         status: Name of the gRPC status of an error.
         seconds: How late.
+        refusal: Name of what is refused, one of `REFUSALS`.
     """
 
     rpc: str
-    kind: Literal["error", "late", "lost", "hang", "mute"]
+    kind: Literal["error", "late", "lost", "hang", "mute", "refused"]
     times: int = 1
     after: int = 0
     status: str = "UNAVAILABLE"
     message: str = "fault on request"
     seconds: float = 0.0
+    refusal: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind == "refused" and self.refusal not in REFUSALS:
+            raise ValueError(f"refusal={self.refusal!r}; there are {', '.join(REFUSALS)}")
 
 
 class Faults:
@@ -105,4 +114,6 @@ class Faults:
             await answer()
         if fault.kind == "mute":
             await asyncio.Event().wait()
+        if fault.kind == "refused":
+            raise named(fault.refusal)
         raise GRPCError(Status[fault.status], fault.message)

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 from grpclib.server import Server
+from modal._utils.grpc_utils import custom_detail_codec
 
 from training.compute.loopback.call_rpcs import CallAnswers
 from training.compute.loopback.class_rpcs import ClassAnswers
@@ -85,7 +86,7 @@ class _ControlPlane:
 
     async def _open(self, peer: Peer | None) -> tuple[int, Callable[[], None]]:
         service = Service(self.world, self._answers, peer, self._remembered)
-        server = Server([service])
+        server = Server([service], status_details_codec=custom_detail_codec)
         sock, port = _socket()
         await server.start(sock=sock)
         return port, server.close

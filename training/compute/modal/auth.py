@@ -22,18 +22,15 @@ from modal.client import _Client
 from modal.config import config
 from modal_proto import api_pb2
 
-from training.compute.modal.token import LOG_IN
+from training.compute.modal.refusals import UPGRADE, refusal, words_of
+from training.compute.modal.token import ACCEPTED, LOG_IN
 from training.compute.port import Auth
-from training.errors import AuthenticationError, TrainingError, Unreachable
+from training.errors import AuthenticationError, RateLimited, TrainingError, Unreachable
 
-__all__ = ["accepted", "check_auth", "credentials", "forget"]
+__all__ = ["accepted", "check_auth", "credentials"]
 
 PROBE_SECONDS = 3.0
 ANSWER_SECONDS = 1.8  # with the probe below five in all
-
-
-_ACCEPTED: dict[str, Auth] = {}
-"""The answer about the token of this process, by its id, until a request with it was refused."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +60,7 @@ def accepted() -> Auth | None:
     Raises:
         AuthenticationError: There is no token.
     """
-    return _ACCEPTED.get(credentials()[0])
-
-
-def forget() -> None:
-    """A request was refused: whether the token is accepted has to be asked again."""
-    _ACCEPTED.clear()
+    return ACCEPTED.get(credentials()[0])
 
 
 def check_auth(needed_seconds: float = 0.0, clock: Callable[[], float] = time.time) -> Auth:
@@ -82,7 +74,7 @@ def check_auth(needed_seconds: float = 0.0, clock: Callable[[], float] = time.ti
         AuthenticationError: ``no_token``, ``token_refused`` or ``token_expires``.
         Unreachable: Nobody answers at the server's address.
     """
-    forget()
+    ACCEPTED.clear()
     token = credentials()
     server = str(config.get("server_url"))
     _probe(server)
@@ -96,7 +88,7 @@ def check_auth(needed_seconds: float = 0.0, clock: Callable[[], float] = time.ti
             code="token_expires",
         )
     evidence = f"token {token[0]} accepted, workspace {account.workspace}"
-    return _ACCEPTED.setdefault(token[0], Auth(valid=True, evidence=evidence))
+    return ACCEPTED.setdefault(token[0], Auth(valid=True, evidence=evidence))
 
 
 def _probe(server: str) -> None:
@@ -116,23 +108,18 @@ def _accepted(server: str, token: tuple[str, str]) -> _Token:
     """What the server knows of a token that it accepts."""
     try:
         return asyncio.run(asyncio.wait_for(_ask(server, token), ANSWER_SECONDS))
-    except modal.exception.AuthError as error:
-        raise _refused(token[0], server, str(error)) from error
-    except (
-        modal.exception.ConnectionError,
-        modal.exception.ServiceError,
-        grpclib.GRPCError,
-        TimeoutError,
-        OSError,
-    ) as error:
+    except (modal.exception.Error, grpclib.GRPCError) as error:
+        found = refusal(f"asking Modal at {server} about the token {token[0]}", error)
+        if found is None:
+            raise TrainingError(
+                f"Modal at {server} answered: {words_of(error)}", fix=UPGRADE, code="modal_error"
+            ) from error
+        if isinstance(found, Unreachable) and not isinstance(found, RateLimited):
+            found = _unreachable(server, words_of(error))
+        raise found from error
+    except (TimeoutError, OSError) as error:
         why = str(error) or f"no answer within {ANSWER_SECONDS:g} s"
         raise _unreachable(server, why) from error
-    except modal.exception.Error as error:
-        raise TrainingError(
-            f"Modal at {server} answered: {error}",
-            fix="pip install -U 'modal>=1.5,<1.7'",
-            code="modal_error",
-        ) from error
 
 
 async def _ask(server: str, token: tuple[str, str]) -> _Token:
@@ -143,16 +130,6 @@ async def _ask(server: str, token: tuple[str, str]) -> _Token:
         except (modal.exception.UnimplementedError, modal.exception.NotFoundError):
             return _Token("unnamed", 0.0)
         return _Token(info.workspace_name, float(info.expires_at.seconds))
-
-
-def _refused(identity: str, server: str, said: str) -> AuthenticationError:
-    expired = "expired" in said.lower()
-    return AuthenticationError(
-        f"Modal at {server} {'says that' if expired else 'refuses'} the token {identity}"
-        f"{' is expired' if expired else ''}: {said}",
-        fix=LOG_IN,
-        code="token_expired" if expired else "token_refused",
-    )
 
 
 def _unreachable(server: str, why: str) -> Unreachable:

@@ -11,6 +11,7 @@ import grpclib.exceptions
 import modal
 import modal.exception
 
+from training.compute.modal.refusals import refusal, words_of
 from training.errors import Unreachable
 
 __all__ = ["at_work", "said"]
@@ -40,7 +41,7 @@ def at_work(call: str) -> str | None:
 
     Raises:
         Unreachable: That is not known.
-        modal.exception.AuthError: The token is refused.
+        TrainingError: The platform refuses to say it.
     """
     try:
         found = modal.FunctionCall.from_id(call).get(timeout=0)
@@ -48,11 +49,10 @@ def at_work(call: str) -> str | None:
         return call
     except _OVER:
         return None
-    except modal.exception.AuthError:
-        raise
     except _NO_ANSWER as error:
-        raise Unreachable(
-            f"whether call {call} runs is not known: {error}",
+        what = f"asking whether call {call} runs"
+        raise refusal(what, error) or Unreachable(
+            f"{what}: {words_of(error)}",
             fix="run the same command again",
             code="modal_unreachable",
         ) from error

@@ -52,6 +52,7 @@ class Claim:
         time: When it was claimed, in seconds since 1970.
         host: Machine and boot of the launcher.
         pid: Its process, and `began`, when that process began, so that a reused number is seen.
+        refused: Why its call was not made, as the platform said it; empty: it may have been made.
     """
 
     number: int
@@ -61,6 +62,7 @@ class Claim:
     host: str = ""
     pid: int = 0
     began: str = ""
+    refused: str = ""
 
     def may_be_called(self, key: str, now: float) -> bool:
         """Whether the launcher may still make its call, or its request be on the way."""
@@ -112,13 +114,20 @@ class Claims:
         """Write the call into its claim."""
         self._dict.put(f"{key}/{claim.number}", {**asdict(claim), "call": call})
 
+    def take_back(self, key: str, claim: Claim, why: str) -> None:
+        """Write into a claim that its call was refused: there is nothing to wait or look for.
+
+        The claim stays, so that no number is ever claimed twice.
+        """
+        self._dict.put(f"{key}/{claim.number}", {**asdict(claim), "refused": why})
+
     def call_of(self, key: str, claim: Claim) -> str:
         """The call of a claim, looked up when its launcher died; empty when it made none.
 
         Raises:
             Unreachable: That cannot be known yet.
         """
-        if claim.call:
+        if claim.call or claim.refused:
             return claim.call
         if claim.may_be_called(key, self._clock()):
             raise being_launched(key)
@@ -192,7 +201,7 @@ def being_launched(key: str) -> Unreachable:
 
 
 def _claim(number: int, found: Mapping[str, Any]) -> Claim:
-    names = ("call", "time", "function", "host", "pid", "began")
+    names = ("call", "time", "function", "host", "pid", "began", "refused")
     return Claim(number, **{name: found[name] for name in names if name in found})
 
 

@@ -18,8 +18,10 @@ import modal
 from training.compute.modal import auth, orders
 from training.compute.modal.launching import Launcher
 from training.compute.modal.making import ModalMaker
+from training.compute.modal.patience import patient
 from training.compute.modal.rates import hourly_rate, listed_rates
-from training.compute.modal.volume import ModalVolume, modal_errors
+from training.compute.modal.refusals import modal_errors
+from training.compute.modal.volume import ModalVolume
 from training.compute.port import Auth, HourlyRate, Launch, Shipped, TrainingStatus, status_of
 from training.compute.recipe import Hardware, Recipe
 from training.runner.order import Order
@@ -139,6 +141,7 @@ class ModalCompute:
             )
         )
 
+    @patient
     def owner(self, key: str) -> str | None:
         """The call that works on a training; one request while it is the one it was.
 
@@ -148,6 +151,7 @@ class ModalCompute:
         with modal_errors(f"asking for {key}"):
             return self._launcher.running(key)
 
+    @patient
     def status(self, key: str) -> TrainingStatus:
         """How far a training is, by the volume; whether it runs, by its call.
 
@@ -167,6 +171,7 @@ class ModalCompute:
     def _directory(self, key: str) -> TrainingDirectory:
         return TrainingDirectory(self._volume, key)
 
+    @patient
     def stop(self, key: str) -> bool:
         """Cancel the call; the container saves and ends. False when none runs."""
         with modal_errors(f"stopping {key}"):

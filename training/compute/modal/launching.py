@@ -5,13 +5,18 @@ All that takes long comes before the claim, so that next to nothing lies between
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
+import grpclib
 import modal
+import modal.exception
 
 from training.compute.modal.calls import at_work, said
-from training.compute.modal.claims import Claims, being_launched
-from training.compute.modal.volume import ModalVolume, modal_errors
+from training.compute.modal.claims import Claim, Claims, being_launched
+from training.compute.modal.patience import patient
+from training.compute.modal.refusals import is_definite, modal_errors, words_of
+from training.compute.modal.volume import ModalVolume
 from training.compute.port import Launch
 from training.errors import Unreachable
 from training.store.directory import TrainingDirectory
@@ -67,6 +72,7 @@ class Launcher:
         self._clock = clock
         self._working: dict[str, str] = {}
 
+    @patient
     def launch(self, training: Launching) -> Launch:
         """Start a call that trains a key, or attach to the one that does; never two.
 
@@ -103,7 +109,12 @@ class Launcher:
         with claims.taken(key, number, training.function) as mine:
             if mine is None:
                 raise being_launched(key)
-            call = training.spawned(function, over)
+            try:
+                call = training.spawned(function, over)
+            except Exception as error:
+                if is_definite(error):
+                    _take_back(claims, key, mine, words_of(error))
+                raise
             claims.tell(key, mine, call)
         return Launch(call, attached=False, call_id=call)
 
@@ -128,3 +139,9 @@ class Launcher:
 
     def _claims(self) -> Claims:
         return Claims(self._environment, self._clock)
+
+
+def _take_back(claims: Claims, key: str, claim: Claim, why: str) -> None:
+    """As well as it goes: where nothing is answered any more, the next launcher looks by itself."""
+    with suppress(modal.exception.Error, grpclib.GRPCError):
+        claims.take_back(key, claim, why)

@@ -17,7 +17,8 @@ import modal.exception
 from training.compute.modal import carrier
 from training.compute.modal.launching import Launcher
 from training.compute.modal.orders import deploy, hydrated, stage
-from training.compute.modal.volume import ModalVolume, modal_errors
+from training.compute.modal.refusals import modal_errors
+from training.compute.modal.volume import ModalVolume
 from training.compute.recipe import Hardware, Recipe
 from training.declare.order import hardware_of, recipe_of
 from training.declare.preparing import Making

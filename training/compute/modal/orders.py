@@ -16,7 +16,8 @@ import modal.exception
 
 from training.compute.gpu import gpu_names
 from training.compute.modal import carrier
-from training.compute.modal.volume import ModalVolume, modal_errors
+from training.compute.modal.refusals import modal_errors
+from training.compute.modal.volume import ModalVolume
 from training.compute.port import Shipped
 from training.compute.recipe import Hardware, Recipe, proof_digest
 from training.declare.source import stage_source

@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from training.compute.port import Auth
 from training.errors import AuthenticationError
 
-__all__ = ["LOG_IN", "configuration", "require_token"]
+__all__ = ["ACCEPTED", "LOG_IN", "configuration", "require_token"]
+
+ACCEPTED: dict[str, Auth] = {}
+"""The answer about the token of this process, by its id, until a request with it was refused."""
 
 LOG_IN = (
     "modal token new            (opens a browser), or without one:\n"

@@ -11,47 +11,15 @@ from typing import Protocol
 import modal
 import modal.exception
 
-from training.compute.modal.auth import forget
 from training.compute.modal.parts import read_part
-from training.compute.modal.token import LOG_IN
-from training.errors import AuthenticationError, DiskFull, Unreachable
+from training.compute.modal.patience import patient, wait_for_a_minute_at_most
+from training.compute.modal.refusals import modal_errors, no_such_environment, words_of
 from training.store.names import DATA_MANIFEST_FILE, MANIFEST_FILE
 
-__all__ = ["ModalVolume", "modal_errors"]
-
+__all__ = ["ModalVolume"]
 
 PIECE_BYTES, PIECE_FILES = 64 << 20, 500
 LAST = (DATA_MANIFEST_FILE, MANIFEST_FILE)
-
-
-@contextmanager
-def modal_errors(what: str) -> Iterator[None]:
-    """Say what the client raises in this project's words.
-
-    Raises:
-        AuthenticationError: The token is missing or refused.
-        Unreachable: No answer, or one that says to try later. Never a statement about what is
-            there: unknown is not absent.
-        DiskFull: The volume takes no more.
-    """
-    try:
-        yield
-    except modal.exception.AuthError as error:
-        forget()
-        code = "no_token" if "missing" in str(error).lower() else "token_refused"
-        raise AuthenticationError(f"{what}: {error}", fix=LOG_IN, code=code) from error
-    except modal.exception.ResourceExhaustedError as error:
-        raise DiskFull(f"{what}: {error}", fix="prune checkpoints, or another volume=") from error
-    except (
-        modal.exception.ConnectionError,
-        modal.exception.ServiceError,
-        modal.exception.InternalError,
-        modal.exception.VolumeUploadTimeoutError,
-        modal.exception.ClientClosed,
-    ) as error:
-        raise Unreachable(
-            f"{what}: {error}", fix="run the same command again", code="modal_unreachable"
-        ) from error
 
 
 class _Listed(Protocol):
@@ -95,7 +63,9 @@ class ModalVolume:
         self._name = name
         self._fetched: dict[str, tuple[tuple[int, int, int, int], bytes]] = {}
         self._look = _Look()
-        self._volume = modal.Volume.from_name(
+        self._environment = environment
+        wait_for_a_minute_at_most()
+        self._named = modal.Volume.from_name(
             name, environment_name=environment, create_if_missing=True
         )
 
@@ -107,7 +77,7 @@ class ModalVolume:
     @property
     def handle(self) -> modal.Volume:
         """What a function mounts."""
-        return self._volume
+        return self._named
 
     @property
     def local_root(self) -> Path | None:
@@ -134,6 +104,7 @@ class ModalVolume:
         parent, _, name = _checked(path).rpartition("/")
         return name in self.listdir(parent)
 
+    @patient
     def read_bytes(self, path: str) -> bytes:
         """The content of a file.
 
@@ -173,32 +144,38 @@ class ModalVolume:
             fetched = self._fetched[path] = (asked, self._part(path, begin, end - begin))
         return fetched[1]
 
+    @patient
     def _part(self, path: str, start: int, length: int) -> bytes:
+        checked, volume = _checked(path), self._volume
         with modal_errors(f"reading {path} from volume {self._name}"):
             try:
-                return read_part(self._volume, _checked(path), start, length)
+                return read_part(volume, checked, start, length)
             except modal.exception.NotFoundError as error:
                 raise FileNotFoundError(path) from error
 
+    @patient
     def write_bytes(self, path: str, content: bytes) -> None:
         """Replace a file in one step."""
+        checked = _checked(path)
         self._look.forget()
         with (
             modal_errors(f"writing {path} to volume {self._name}"),
             self._volume.batch_upload(force=True) as batch,
         ):
-            batch.put_file(io.BytesIO(content), "/" + _checked(path))
+            batch.put_file(io.BytesIO(content), "/" + checked)
 
     def listdir(self, path: str) -> list[str]:
         """Names inside a directory, sorted; empty where there is none."""
         return sorted(map(_name, self._entries(path)))
 
+    @patient
     def remove(self, path: str) -> None:
         """Delete a file or a directory; nothing when it is not there."""
+        checked, volume = _checked(path), self._volume
         self._look.forget()
         with modal_errors(f"deleting {path} from volume {self._name}"):
             try:
-                self._volume.remove_file("/" + _checked(path), recursive=True)
+                volume.remove_file("/" + checked, recursive=True)
             except (FileNotFoundError, modal.exception.NotFoundError):
                 return
 
@@ -214,6 +191,7 @@ class ModalVolume:
         for piece in _pieces_of(local):
             self._upload(piece, source)
 
+    @patient
     def _upload(self, piece: list[Path], source: Path) -> None:
         """One piece; what the client holds of it is let go before the next."""
         with (
@@ -229,6 +207,7 @@ class ModalVolume:
     def reload(self) -> None:
         """Nothing to do: a client always sees the newest commit."""
 
+    @patient
     def sha256(self, path: str) -> str:
         """Hex digest of a file, downloaded in pieces."""
         digest = hashlib.sha256()
@@ -236,6 +215,26 @@ class ModalVolume:
             for piece in self._pieces(path):
                 digest.update(piece)
         return digest.hexdigest()
+
+    @property
+    def _volume(self) -> modal.Volume:
+        """The volume as the platform knows it.
+
+        Raises:
+            ConfigError: It is made where it is not: what is not there is the environment.
+        """
+        with modal_errors(f"looking for volume {self._name}"):
+            try:
+                return self._named.hydrate()
+            except modal.exception.NotFoundError as error:
+                raise no_such_environment(
+                    f"looking for volume {self._name} in {self._place}: {words_of(error)}"
+                ) from error
+
+    @property
+    def _place(self) -> str:
+        named = self._environment or modal.config.config.get("environment")
+        return f"environment {named}" if named else "the usual environment"
 
     def _entry(self, path: str) -> _Listed | None:
         parent, _, name = _checked(path).rpartition("/")
@@ -256,16 +255,19 @@ class ModalVolume:
             seen[path] = self._list(path)
         return seen[path]
 
+    @patient
     def _list(self, path: str) -> Sequence[_Listed]:
+        checked, volume = _checked(path), self._volume
         with modal_errors(f"listing {path or '/'} of volume {self._name}"):
             try:
-                return self._volume.listdir("/" + _checked(path))
+                return volume.listdir("/" + checked)
             except (FileNotFoundError, modal.exception.NotFoundError, NotADirectoryError):
                 return []
 
     def _pieces(self, path: str) -> Iterator[bytes]:
+        checked, volume = _checked(path), self._volume
         try:
-            yield from self._volume.read_file(_checked(path))
+            yield from volume.read_file(checked)
         except modal.exception.NotFoundError as error:
             raise FileNotFoundError(path) from error
 
