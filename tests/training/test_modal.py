@@ -211,7 +211,9 @@ def test_06_the_app_needs_the_standard_library_and_modal_and_no_torch(tmp_path: 
         "print(sorted(app.registered_functions))"
     )
     done = client(tmp_path, code)
-    assert (done.returncode, done.stdout) == (0, "['carry', 'make', 'prove']\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "['carry', 'join', 'make', 'prove']\n"), (
+        done.stderr
+    )
 
 
 def test_a_rebuild_needs_a_changed_pin() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 __all__ = ["Blobs"]
@@ -13,14 +14,19 @@ class Blobs:
 
     Args:
         root: The directory; made when it is not there.
+
+    Attributes:
+        received: How many bytes came.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.received = 0
         root.mkdir(parents=True, exist_ok=True)
 
     def put(self, content: bytes) -> str:
         """Keep `content` and return its digest."""
+        self.received += len(content)
         digest = hashlib.sha256(content).hexdigest()
         if not self.has(digest):
             scratch = self._scratch()
@@ -38,6 +44,19 @@ class Blobs:
                 size += len(piece)
         scratch.replace(self.path(digest.hexdigest()))
         return digest.hexdigest(), size
+
+    async def put_stream(self, pieces: AsyncIterator[bytes]) -> tuple[str, str]:
+        """Keep what arrives piece by piece; its digest, and its MD5 for who compares that."""
+        digest, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        scratch = self._scratch()
+        with scratch.open("wb") as file:
+            async for piece in pieces:
+                digest.update(piece)
+                md5.update(piece)
+                file.write(piece)
+                self.received += len(piece)
+        scratch.replace(self.path(digest.hexdigest()))
+        return digest.hexdigest(), md5.hexdigest()
 
     def has(self, digest: str) -> bool:
         """Whether these bytes are here."""

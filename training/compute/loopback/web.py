@@ -1,7 +1,6 @@
 """Plain HTTP beside gRPC: bytes of blobs, and the control of faults by a person or a test."""
 
 import asyncio
-import hashlib
 import hmac
 from typing import Any
 
@@ -28,11 +27,10 @@ class _Web:
     async def put(self, request: web.Request) -> web.Response:
         """Bytes of a client; they have to be those that were announced."""
         self._count("blob put", request)
-        content = await request.read()
-        digest = await asyncio.to_thread(self._world.blobs.put, content)
+        pieces = request.content.iter_chunked(1 << 20)
+        digest, tag = await self._world.blobs.put_stream(pieces)
         if digest != request.match_info["digest"]:
             return web.Response(status=400, text="these are other bytes than announced")
-        tag = hashlib.md5(content, usedforsecurity=False).hexdigest()
         return web.Response(headers={"ETag": f'"{tag}"'})
 
     async def get(self, request: web.Request) -> web.StreamResponse:
@@ -159,6 +157,7 @@ class _Web:
             "calls": calls,
             "containers": containers,
             "containers_started": self._world.containers.started,
+            "received": self._world.blobs.received,
             "builds": self._world.images.builds,
             "images": sorted(self._world.images.names()),
             "faults_met": self._world.faults.met,

@@ -1,7 +1,7 @@
 """The one function that carries any training on Modal, in one app for each image.
 
 `carry` runs one slice of a training; beside it, `prove` shows on a processor that the image works,
-and `make` runs a command there that makes data.
+`make` runs a command there that makes data, and `join` makes one file of its pieces.
 All are deployed without hardware: a call says itself what it is to run on, by
 `Function.with_options`. The clients 1.5.4 and 1.6.4 both have it and take the same there: `gpu`,
 `cpu`, `memory`, `timeout`, `secrets`, `region`, `volumes`, `retries` and more
@@ -33,6 +33,7 @@ from training.compute.modal.entering import (
     longest_slice,
     mounted,
 )
+from training.compute.modal.joiner import join
 from training.compute.modal.maker import make
 from training.compute.modal.prover import prove
 from training.compute.modal.scripted import contract_package, script_environment
@@ -47,6 +48,7 @@ __all__ = [
     "declare",
     "image_name",
     "image_of",
+    "join",
     "make",
     "options",
     "prove",
@@ -56,7 +58,7 @@ SHIPPED: Final = (
     *("__init__.py", "contract.py", "errors.py", "key.py", "py.typed", "runner/*.py"),
     *("compute/__init__.py", "compute/recipe.py"),
     *("compute/modal/__init__.py", "compute/modal/carrier.py", "compute/modal/entering.py"),
-    *(f"compute/modal/{name}.py" for name in ("maker", "prover", "scripted")),
+    *(f"compute/modal/{name}.py" for name in ("joiner", "maker", "prover", "scripted")),
     *(f"store/{name}.py" for name in ("__init__", "durable", "layout", "lease", "lock")),
     *(f"store/{name}.py" for name in ("metrics", "names", "saved", "volume")),
 )
@@ -102,7 +104,7 @@ def declare(recipe: Recipe, hardware: Hardware, image: modal.Image) -> modal.App
     made = modal.App(app_name(recipe, hardware), tags=dict(hardware.tags) or None)
     # last, and mounted: a change of our source builds nothing
     shipped = image.add_local_python_source("training", ignore=_stays)
-    for function in (carry, make, prove):
+    for function in (carry, join, make, prove):
         made.function(
             image=shipped,
             gpu=_listed(hardware) if function is carry else None,

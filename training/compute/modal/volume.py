@@ -3,7 +3,7 @@
 import hashlib
 import io
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ import modal.exception
 
 from training.compute.modal.parts import read_part
 from training.compute.modal.patience import patient, wait_for_a_minute_at_most
+from training.compute.modal.pieces import LARGE_BYTES, Sending
 from training.compute.modal.refusals import modal_errors, no_such_environment, words_of
 from training.store.names import DATA_MANIFEST_FILE, MANIFEST_FILE
 
@@ -182,14 +183,38 @@ class ModalVolume:
     def upload(self, source: Path, path: str) -> None:
         """Copy the file or directory ``source / path`` of this machine to ``path``.
 
-        In pieces, so that it takes as much memory however many files there are. What was sent
+        In pieces, so that it takes as much memory however many files there are, and however large
+        one is: a container joins what was cut. What was sent
         before an interruption is not sent again: the client asks for bytes by their digest. Files
         called as `LAST` says come after all others: a directory with one is whole.
         """
         self._look.forget()
         local = source / _checked(path)
-        for piece in _pieces_of(local):
+        below = sorted(each for each in local.rglob("*") if each.is_file())
+        files = below if local.is_dir() else [local]
+        large = {file for file in files if file.stat().st_size > LARGE_BYTES}
+        for file in sorted(large):
+            self._upload_large(file, file.relative_to(source).as_posix())
+        for piece in _pieces_of(file for file in files if file not in large):
             self._upload(piece, source)
+
+    def _upload_large(self, file: Path, path: str) -> None:
+        sending = Sending(self._volume, self._name, self._environment, self._sizes, self._put)
+        with modal_errors(f"uploading {file} to volume {self._name}"):
+            sending.send(file, path)
+        self._look.forget()
+
+    @patient
+    def _put(self, file: Path, path: str) -> None:
+        with (
+            modal_errors(f"uploading to volume {self._name}"),
+            self._volume.batch_upload(force=True) as batch,
+        ):
+            batch.put_file(file, "/" + path)
+
+    def _sizes(self, path: str) -> dict[str, int]:
+        self._look.forget()
+        return {_name(each): int(each.size) for each in self._entries(path)}
 
     @patient
     def _upload(self, piece: list[Path], source: Path) -> None:
@@ -272,13 +297,11 @@ class ModalVolume:
             raise FileNotFoundError(path) from error
 
 
-def _pieces_of(local: Path) -> Iterator[list[Path]]:
-    """The files below a path, in groups that one upload takes."""
-    below = sorted(each for each in local.rglob("*") if each.is_file())
-    found = below if local.is_dir() else [local]
+def _pieces_of(files: Iterable[Path]) -> Iterator[list[Path]]:
+    """Files in groups that one upload takes."""
     piece: list[Path] = []
     size = 0
-    for file in sorted(found, key=_comes_late):
+    for file in sorted(files, key=_comes_late):
         more = file.stat().st_size
         if piece and (size + more > PIECE_BYTES or len(piece) >= PIECE_FILES):
             yield piece
