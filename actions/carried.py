@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from actions.ports import ports_of, translated
 from agents.declare.actions import Context
@@ -9,6 +10,7 @@ from agents.declare.facts import Reading
 from agents.errors import ActionFailed, FailureClass
 from agents.ledger.events import Event
 from agents.ledger.payloads import StepFailed, StepFinished, StepVerified
+from training.compute.port import TrainingStatus
 from training.errors import IMAGE_INCOMPLETE
 from training.runner.adjust import Adjusted
 from training.runner.ending import Ending
@@ -30,6 +32,7 @@ __all__ = [
     "interrupted",
     "is_out",
     "refuted_by",
+    "status_of",
     "the_log",
     "unfinished",
 ]
@@ -113,6 +116,17 @@ def ending_of(context: Context, job: Carried) -> Ending | None:
     return ending
 
 
+def status_of(context: Context, job: Carried) -> TrainingStatus:
+    """How far a training is, asked once for all sensors of one look.
+
+    Raises:
+        TrainingError: Nobody answers.
+    """
+    ask = partial(ports_of(context).compute.status, job.key)
+    status: TrainingStatus = context.once(f"status {job.key}", ask)
+    return status
+
+
 def adjusted_of(context: Context, job: Carried) -> Adjusted:
     """What recoveries changed, read once for all sensors of one look."""
     adjusted: Adjusted = context.once(f"adjusted {job.key}", job.adjusted)
@@ -123,7 +137,7 @@ def unfinished(context: Context, job: Carried) -> Reading:
     """What is seen of a training that no attempt of ended yet."""
     if job.directory.read(job.directory.spec_name) is None:
         return Reading(False, f"training {job.key} was never launched")
-    status = ports_of(context).compute.status(job.key)
+    status = status_of(context, job)
     if status.state == "running":
         return Reading(False, f"training {job.key} is running, step {status.step or 0}")
     return Reading(False, f"no result of training {job.key}")

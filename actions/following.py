@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Protocol
 
 from actions.carried import Carried
+from actions.metering import Following
 from actions.notes import TrainingNote, notes_of
 from actions.ports import Ports, ports_of, translated
 from agents.command import command
 from agents.declare.actions import Context, Progress
+from agents.declare.rates import read_rates
 from agents.errors import Interrupted
 from agents.run.options import state_directory
 from goals.placed import PlacedParameters
@@ -61,12 +63,18 @@ _STEP = re.compile(r"\| Step \d+")
 class Launching(Protocol):
     """How a training is started."""
 
-    def launch(self, compute: Compute, paid_seconds: float | None) -> Launch:
+    def launch(
+        self,
+        compute: Compute,
+        paid_seconds: float | None,
+        usd_per_hour: tuple[float, float, float] | None,
+    ) -> Launch:
         """Start it, or attach to it.
 
         Args:
             compute: Where it is to run.
             paid_seconds: How long the money lasts; None: no limit.
+            usd_per_hour: What an hour costs, for its account: the least, the expected, the most.
         """
 
 
@@ -81,15 +89,17 @@ def launch_and_follow(
     """
     ports = ports_of(context)
     log = _Log(context, job, _read_before(context, job))
-    _launch(context, ports, job, launching)
+    launch = _launch(context, ports, job, launching)
+    meter = Following(context, job, ports.compute.name)
     while True:
         with translated(), job.volume.look():
             status = ports.compute.status(job.key)
             log.follow()
+            meter.follow(status.step, running=status.state == "running")
         _tell(context, status)
         if status.state != "running":
             return status
-        _wait(context, ports, job, status.owner)
+        _wait(context, ports, job, launch)
 
 
 def pace_of(compute: str) -> Pace:
@@ -101,7 +111,7 @@ def pace_of(compute: str) -> Pace:
     return PACES.get(compute, AT_HAND)
 
 
-def _wait(context: Context[PlacedParameters], ports: Ports, job: Carried, owner: str) -> None:
+def _wait(context: Context[PlacedParameters], ports: Ports, job: Carried, launch: Launch) -> None:
     """Until it is time to read what a training wrote, or it runs no more.
 
     Raises:
@@ -115,10 +125,11 @@ def _wait(context: Context[PlacedParameters], ports: Ports, job: Carried, owner:
                     return
         if not context.cancelled.wait(pace.seconds):
             continue
-        if context.broke.is_set():
+        if context.broke.is_set() and not launch.attached:
             _stop(ports, job)
+        # the cap of who follows is none of who launched: theirs ends it
         raise Interrupted(
-            f"training {job.key} goes on without us ({owner}); "
+            f"training {job.key} goes on without us ({launch.owner}); "
             f"to stop it: {stop_command(context.state, job.key)}",
             fix="the same command re-attaches",
         )
@@ -132,12 +143,18 @@ def stop_command(state: Path, key: str) -> str:
 
 def _launch(
     context: Context[PlacedParameters], ports: Ports, job: Carried, launching: Launching
-) -> None:
+) -> Launch:
     # the intent is durable before the launch: a crash between the two is seen by the next run
     context.note(about=TrainingNote(training=job.key, launch="intended").about())
     with translated():
         # it ends by itself before the cap is passed, also when nobody is left to stop it
-        launch = launching.launch(ports.compute, context.paid_seconds)
+        rate = read_rates(context.state).get(ports.compute.name)
+        per_hour = rate.usd_per_hour if rate is not None else None
+        launch = launching.launch(
+            ports.compute,
+            context.paid_seconds,
+            None if per_hour is None else (per_hour.low, per_hour.expected, per_hour.high),
+        )
     word = "re-attached to" if launch.attached else "launched"
     note = TrainingNote(
         training=job.key,
@@ -146,6 +163,7 @@ def _launch(
         call_id=launch.call_id,
     )
     context.note(f"{word} training {job.key} ({launch.owner})", about=note.about())
+    return launch
 
 
 def shortest(*limits: float | None) -> float | None:

@@ -9,11 +9,12 @@ from pydantic import ValidationError
 from actions.carried import ending_of, is_out
 from actions.job import Job, job_with
 from actions.measured import verdicts_of
+from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of, translated
 from actions.train import train_job
 from actions.training_cost import basis, price, training_seconds
 from actions.training_outcome import outcome_of
-from agents.declare.actions import Action, Context, Cost, Sensor, action, sensor
+from agents.declare.actions import Action, Context, Cost, Meter, Sensor, action, sensor
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Decision, Measurement, Outcome, Ranking
 from agents.errors import ActionFailed, Permanent
@@ -67,6 +68,10 @@ def _train_candidate(number: int) -> Action:
         job = _job(context, number) if is_accepted(context) else None
         return "" if job is None else job.key
 
+    def meter(context: Context[SweepParameters]) -> Meter | None:
+        job = _job(context, number) if is_accepted(context) else None
+        return None if job is None else meter_of(context, job)
+
     def cost(params: SweepParameters) -> Cost:
         seconds = training_seconds(params, params.candidates()[number - 1])
         return Cost(seconds, price(params), basis(params))
@@ -77,6 +82,7 @@ def _train_candidate(number: int) -> Action:
         cost=cost,
         resources={"gpu": 1},
         account=account,
+        meter=meter,
         parameters=SweepParameters,
         when=lambda params: number <= len(params.candidates()),
     )(run)

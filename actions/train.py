@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from actions.carried import interrupted, the_log
 from actions.following import LOG_LINE, launch_and_follow, shortest
 from actions.job import Job, TrainingContext, job_of
+from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of
 from actions.training_cost import basis, disk_mb, price, training_seconds
 from actions.training_outcome import outcome_of
-from agents.declare.actions import Cost, action
+from agents.declare.actions import Cost, Meter, action
 from agents.declare.facts import Condition, Fact
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
@@ -53,6 +54,12 @@ def _account(context: TrainingContext) -> str:
     return "" if job is None else job.key
 
 
+def _meter(context: TrainingContext) -> Meter | None:
+    """What it used so far; None while nobody knows which training it is."""
+    job = job_of(context) if is_accepted(context) else None
+    return None if job is None else meter_of(context, job)
+
+
 @action(
     needs=_needs,
     effect=_effect,
@@ -61,6 +68,7 @@ def _account(context: TrainingContext) -> str:
     parameters=TrainingParameters,
     recall=_recall,
     account=_account,
+    meter=_meter,
 )
 def train(context: TrainingContext) -> Outcome:
     """Train to the last step on the compute; resumes from the newest valid checkpoint."""
@@ -81,7 +89,12 @@ class _Launch:
     gpu: str
     slice_seconds: float | None
 
-    def launch(self, compute: Compute, paid_seconds: float | None) -> Launch:
+    def launch(
+        self,
+        compute: Compute,
+        paid_seconds: float | None,
+        usd_per_hour: tuple[float, float, float] | None,
+    ) -> Launch:
         # after a preemption its time begins anew, so that it is we who stop it then
         limit = shortest(self.slice_seconds, paid_seconds)
         # where there are several GPUs, each has a process; this machine is what it is
@@ -89,7 +102,8 @@ class _Launch:
         order = self.job.order
         if compute.name != "local":
             order = in_processes(order, int(count or 1))
-        return compute.start(order, own_source(), Hardware(gpu=(self.gpu,)), limit)
+        hardware = Hardware(gpu=(self.gpu,), usd_per_hour=usd_per_hour)
+        return compute.start(order, own_source(), hardware, limit)
 
 
 def train_job(context: TrainingContext, job: Job) -> Outcome:

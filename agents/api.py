@@ -32,7 +32,7 @@ from agents.run.identity import (
     open_runs,
 )
 from agents.run.lock import exclusive, holder
-from agents.run.paying import accounts_used, purse_of
+from agents.run.paying import purse_of, read_accounts
 from agents.run.pursuit import Pursuit
 from agents.run.question import LEDGER_NAME, Question, read_ledger
 from agents.run.reporter import Reporter, Silent
@@ -74,8 +74,8 @@ def _consider(question: Question) -> Deliberation:
     world = question.observe(context)
     before = continued_runs(question.past, question.request)
     purse = purse_of(question, question.past, before, _nowhere, utc_now)
-    purse.uses(accounts_used(question, context))
-    return deliberate(question, world, max_cost=purse.for_plans, estimates=question.estimates())
+    estimates = read_accounts(question, context, purse, question.estimates())
+    return deliberate(question, world, max_cost=purse.for_plans, estimates=estimates)
 
 
 def _nowhere(*_: object) -> None:

@@ -112,7 +112,11 @@ def _making(training: Training, facts: Facts, offered: "_Offered") -> Iterator[A
         cost=train.cost,
     )
     yield dataclasses.replace(
-        trained, resources={"gpu": 1, "cpu": 1}, recall=train.recall, account=train.account
+        trained,
+        resources={"gpu": 1, "cpu": 1},
+        recall=train.recall,
+        account=train.account,
+        meter=train.meter,
     )
 
 

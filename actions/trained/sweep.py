@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from actions.carried import ending_of, is_out
+from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of, translated
 from actions.trained.job import Job, TrainedContext, needed_job, sought
 from actions.trained.names import Names, after_of, prepares
 from actions.trained.outcome import outcome_of, ranking_of
 from actions.trained.swept import Candidate, SweptParameters, default_sweep, swept_parameters_of
 from actions.trained.train import cost_of, train_job
-from agents.declare.actions import Action, Context, Cost, Goal, Sensor, Unfolded
+from agents.declare.actions import Action, Context, Cost, Goal, Meter, Sensor, Unfolded
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Decision, Measurement, Outcome, Ranking
 from agents.errors import ActionFailed, Permanent
@@ -107,6 +108,7 @@ class _One:
             when=_always,
             parameters=SweptParameters,
             account=self.account,
+            meter=self.meter,
         )
 
     def needs(self, _params: SweptParameters) -> tuple[Condition, ...]:
@@ -124,6 +126,10 @@ class _One:
     def account(self, context: SweptContext) -> str:
         job = self.sought(context) if is_accepted(context) else None
         return "" if job is None else job.key
+
+    def meter(self, context: SweptContext) -> Meter | None:
+        job = self.sought(context) if is_accepted(context) else None
+        return None if job is None else meter_of(context, job)
 
     def sought(self, context: SweptContext) -> Job | None:
         job = sought(context, self.training, self.candidate.settings)

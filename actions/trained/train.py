@@ -1,11 +1,13 @@
 """train_…: a declared training, launched once, followed until it ends, judged by its gates."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from actions.carried import ending_of, interrupted, the_log, unfinished
 from actions.following import launch_and_follow, shortest
+from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of
 from actions.trained.job import (
     Job,
@@ -17,7 +19,7 @@ from actions.trained.job import (
 from actions.trained.names import Names, Part, after_of, prepares
 from actions.trained.outcome import outcome_of
 from actions.trained.parameters import TrainedParameters
-from agents.declare.actions import Cost
+from agents.declare.actions import Cost, Meter
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
@@ -44,9 +46,15 @@ class _Launch:
     hardware: Hardware
     slice_seconds: float | None
 
-    def launch(self, compute: Compute, paid_seconds: float | None) -> Launch:
+    def launch(
+        self,
+        compute: Compute,
+        paid_seconds: float | None,
+        usd_per_hour: tuple[float, float, float] | None,
+    ) -> Launch:
         deadline = shortest(self.slice_seconds, paid_seconds)
-        return compute.start(self.job.order, self.job.source, self.hardware, deadline)
+        hardware = dataclasses.replace(self.hardware, usd_per_hour=usd_per_hour)
+        return compute.start(self.job.order, self.job.source, hardware, deadline)
 
 
 def seconds_of(params: TrainedParameters) -> float:
@@ -100,6 +108,11 @@ class Train(Part):
         """The training key: whoever trains the same again finds what was spent on it."""
         job = sought(context, self.training) if is_accepted(context) else None
         return job.key if isinstance(job, Job) else ""
+
+    def meter(self, context: TrainedContext) -> Meter | None:
+        """What it used so far; None while nobody knows which training it is."""
+        job = sought(context, self.training) if is_accepted(context) else None
+        return meter_of(context, job) if isinstance(job, Job) else None
 
     def recall(self, context: TrainedContext) -> Outcome | None:
         """The outcome of a training that reached its end while nobody followed it."""

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pydantic import BaseModel
 
+from agents.declare.amounts import Meter, Range
 from agents.declare.context import Context, P, Progress
 from agents.declare.facts import Condition, Fact, Reading, conditions
 from agents.declare.outcome import Outcome
@@ -37,6 +38,7 @@ __all__ = [
     "Estimate",
     "Goal",
     "Grounded",
+    "Meter",
     "NoParameters",
     "Progress",
     "Range",
@@ -66,23 +68,14 @@ class Cost(NamedTuple):
     basis: str = ""
 
 
-class Range(NamedTuple):
-    """The least, the expected and the most."""
-
-    low: float
-    expected: float
-    high: float
-
-
 @dataclass(frozen=True)
 class Estimate:
     """What is expected of an action, from rates and history.
 
     Attributes:
         usd: None where nobody knows a price.
-        usd_per_second: The rate, where the price depends on the time.
+        per_second: The rate, where the price depends on the time.
         rate: Where that rate was read, and when.
-        most_per_second: The most that rate may be.
         declared: The duration it was declared with.
         measured: How many measured durations went into it.
         missed: By how many seconds earlier estimates were off, all together.
@@ -91,8 +84,7 @@ class Estimate:
 
     seconds: Range
     usd: Range | None
-    usd_per_second: float | None = None
-    most_per_second: float | None = None
+    per_second: Range | None = None
     declared: float = 0.0
     measured: int = 0
     missed: float = 0.0
@@ -135,6 +127,7 @@ class Action:
     Attributes:
         parameters: The type of the parameters it is for.
         account: The name of what its costs are booked on; empty while that is not known.
+        meter: What was used on that account, as the thing itself measured it; None: not known.
     """
 
     name: str
@@ -152,6 +145,7 @@ class Action:
     recall: Callable[[Context[Any]], Outcome | None] | None = None
     parameters: type[BaseModel] = BaseModel
     account: Callable[[Context[Any]], str] | None = None
+    meter: Callable[[Context[Any]], Meter | None] | None = None
 
     def offered(self, params: object) -> bool:
         """Whether there is such an action for these parameters at all."""
@@ -244,6 +238,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
     when: Callable[[P], bool] = lambda _: True,
     recall: Callable[[Context[P]], Outcome | None] | None = None,
     account: Callable[[Context[P]], str] | None = None,
+    meter: Callable[[Context[P]], Meter | None] | None = None,
 ) -> Callable[[Callable[[Context[P]], Outcome]], Action]:
     """Declare the function below as an action; its docstring's first line is the summary.
 
@@ -264,6 +259,9 @@ def action(  # noqa: PLR0913 - a declaration names everything once
         account: Names what its costs are booked on, so that whoever does the same thing again
             finds what was spent on it; empty while that is not known. Without it, costs are booked
             on the goal and its *what*.
+        meter: Tells what was used on that account so far, where the thing that is paid by time
+            measures that itself. Then that is booked, whoever used it, and not the time that
+            passes here.
 
     Raises:
         UsageError: The declaration has no effect or no docstring.
@@ -286,6 +284,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
             recall=recall,
             parameters=parameters or BaseModel,
             account=account,
+            meter=meter,
         )
 
     return declare

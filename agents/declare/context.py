@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, Protocol
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
+from agents.declare.amounts import Meter
 from agents.ledger.events import Event
 
 __all__ = ["Context", "Note", "P", "Progress"]
@@ -68,6 +69,7 @@ class Context(Generic[P_co]):
         cancelled: Set when the step should stop soon, leaving the world consistent.
         broke: Set before ``cancelled`` when the money is used up: what costs money ends too.
         paid_seconds: How long the money lasts for what goes on without us; None: no limit.
+        used: Tell what the meter of the step's account shows, whenever that was read.
     """
 
     params: P_co
@@ -80,6 +82,7 @@ class Context(Generic[P_co]):
     cancelled: threading.Event = field(default_factory=threading.Event)
     broke: threading.Event = field(default_factory=threading.Event)
     paid_seconds: float | None = None
+    used: Callable[[Meter], None] = _ignore
     _seen: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     _seeing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
 

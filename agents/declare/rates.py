@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from agents.declare.actions import Range
+from agents.declare.amounts import Range
 from agents.errors import UsageError
 
 __all__ = ["RATES_NAME", "Rate", "read_rates"]

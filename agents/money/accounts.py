@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from agents.command import command
+from agents.declare.amounts import Range
 from agents.errors import LedgerDamaged
 from agents.ledger.events import Event
-from agents.ledger.payloads import MoneyReserved, MoneySettled
+from agents.ledger.payloads import Metered, MoneyReserved, MoneySettled
 
 __all__ = ["Account", "Open", "accounts_of"]
 
@@ -43,15 +44,32 @@ class Open:
 
 @dataclass
 class Account:
-    """What was spent on one thing.
+    """What was spent on one thing, in dollars.
 
     Attributes:
-        spent: Dollars that are settled, or that nobody can get back.
+        settled: What has a price, or may have been charged and nobody can get back.
+        timed: What is paid by time, by the time that passed for those who booked it.
+        booked: What is paid by time, by the meter of the thing itself.
         open: By action: reservations that nobody settled.
+        total: What the meter showed when something was written of it last.
+        goes_on: Whether it ran on then, so that what it used since is not booked.
     """
 
-    spent: float = 0.0
+    settled: float = 0.0
+    timed: float = 0.0
+    booked: float = 0.0
     open: dict[str, Open] = field(default_factory=dict)
+    total: Metered | None = None
+    goes_on: bool = False
+
+    @property
+    def spent(self) -> float:
+        """All of it, where there is no meter that knows better."""
+        return self.settled + self.timed + self.booked
+
+    def spent_by(self, shown: Range) -> Range:
+        """All of it, where a meter shows what the time cost: whoever used it, wherever it is."""
+        return Range(*(self.settled + max(each, self.booked) for each in shown))
 
     def take_over(self, action: str, *, under_any_name: bool) -> Open | None:
         """The reservation that a step goes on with, which is not open any more; None: it begins.
@@ -67,19 +85,38 @@ class Account:
         name = next((name for name, each in self.open.items() if each.by_time), "")
         return self.open.pop(name, None)
 
-    def _reserve(self, reserved: MoneyReserved) -> None:
+    def reserve(self, reserved: MoneyReserved) -> None:
+        """Money was set aside."""
+        if reserved.meter is not None:
+            self._shows(reserved.meter, goes_on=True)
+            self.open.pop(reserved.action, None)
+            return
         before = self.open.pop(reserved.action, None)
         if before is not None and not before.by_time:
-            self.spent += before.usd  # whether it was charged is not known: count it
+            self.settled += before.usd  # whether it was charged is not known: count it
         new = Open(reserved.usd or 0.0, _moment(reserved.since), reserved.usd_per_second)
         for name, each in list(self.open.items()):
             if new.by_time and each.by_time and each.since == new.since:
                 del self.open[name]  # the same step, under another name
         self.open[reserved.action] = new
 
-    def _settle(self, settled: MoneySettled) -> None:
+    def settle(self, settled: MoneySettled) -> None:
+        """A step was paid."""
         self.open.pop(settled.action, None)
-        self.spent += settled.usd or 0.0
+        usd = settled.usd or 0.0
+        if settled.meter is not None:
+            self._shows(settled.meter, goes_on=settled.meter.running)
+            self.booked += usd
+        elif settled.rate:
+            self.timed += usd
+        else:
+            self.settled += usd
+
+    def _shows(self, meter: Metered, *, goes_on: bool) -> None:
+        if self.total is not None and meter.seconds < self.total.seconds:
+            # what the meter counted was deleted, and it began anew: that money is gone all the same
+            self.settled, self.booked = self.settled + self.booked, 0.0
+        self.total, self.goes_on = meter, goes_on
 
 
 def _moment(since: str) -> str:
@@ -107,7 +144,7 @@ def accounts_of(events: Iterable[Event]) -> dict[str, Account]:
             continue
         match event.payload:
             case MoneyReserved() as reserved:
-                accounts.setdefault(reserved.account, Account())._reserve(reserved)
+                accounts.setdefault(reserved.account, Account()).reserve(reserved)
             case MoneySettled() as settled:
-                accounts.setdefault(settled.account, Account())._settle(settled)
+                accounts.setdefault(settled.account, Account()).settle(settled)
     return accounts

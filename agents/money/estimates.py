@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from agents.declare.actions import Estimate, Grounded, Range
+from agents.declare.actions import Estimate, Grounded
+from agents.declare.amounts import Range
 from agents.declare.rates import Rate
 from agents.ledger.events import Event
 from agents.ledger.payloads import StepFinished, StepStarted
@@ -54,10 +55,12 @@ class Estimates:
     Attributes:
         samples: By action and basis, oldest first.
         rates: By basis.
+        rests: By action: what it still takes, as the thing itself was measured.
     """
 
     samples: Mapping[tuple[str, str], tuple[Sample, ...]] = field(default_factory=dict)
     rates: Mapping[str, Rate] = field(default_factory=dict)
+    rests: Mapping[str, Range] = field(default_factory=dict)
 
     def applied(self, grounded: Grounded) -> Grounded:
         """The action with what is expected of it now."""
@@ -71,10 +74,15 @@ class Estimates:
             estimate=estimate,
         )
 
+    def rate_of(self, grounded: Grounded) -> Range | None:
+        """Dollars per second of an action that is paid by time; None where nobody knows them."""
+        rate = None if grounded.priced else self.rates.get(grounded.basis)
+        return None if rate is None else rate.per_second
+
     def _estimate(self, grounded: Grounded) -> Estimate:
         samples = self.samples.get((grounded.name, grounded.basis), ())
         rate = None if grounded.priced else self.rates.get(grounded.basis)
-        seconds = _seconds(grounded.seconds, samples)
+        seconds = self.rests.get(grounded.name) or _seconds(grounded.seconds, samples)
         if grounded.priced:
             usd: Range | None = Range(grounded.usd, grounded.usd, grounded.usd)
         else:
@@ -82,9 +90,8 @@ class Estimates:
         return Estimate(
             seconds=seconds,
             usd=usd,
-            usd_per_second=rate.per_second.expected if rate is not None else None,
+            per_second=rate.per_second if rate is not None else None,
             rate="" if rate is None else f"{rate.source}, seen {rate.seen}",
-            most_per_second=rate.per_second.high if rate is not None else None,
             declared=grounded.seconds,
             measured=len(samples),
             missed=sum(abs(each.expected - each.took) for each in samples),

@@ -6,14 +6,16 @@ and nobody settled. The cap is that of the call, and is kept nowhere else.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from agents.declare.actions import Estimate, Grounded
+from agents.declare.amounts import Meter, Range
 from agents.errors import NotApproved
-from agents.ledger.payloads import MoneyReserved, MoneySettled, Payload
+from agents.ledger.payloads import Metered, MoneyReserved, MoneySettled, Payload
 from agents.money.accounts import Account, Open
+from agents.money.metered import MeteredAccount
 
 __all__ = ["Purse", "at_most"]
 
@@ -44,26 +46,61 @@ class Purse:
     record: Callable[[str, Payload], object]
     clock: Callable[[], datetime]
     account: str
-    accounts: Mapping[str, Account] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
     _settled: float = 0.0
     _reserved: dict[str, tuple[str, Open]] = field(default_factory=dict)
     _used: set[str] = field(default_factory=set)
+    _metered: dict[str, MeteredAccount] = field(default_factory=dict)
 
     def uses(self, accounts: Iterable[str]) -> None:
         """From now on, what earlier runs spent on these accounts counts against the cap."""
         self._used |= {each for each in accounts if each}
 
+    def reads(self, action: str, account: str, meter: Meter, per_second: Range | None) -> None:
+        """Take over what the meter of an account shows; what a run left running is booked.
+
+        Args:
+            action: Whose account it is.
+            account: The account.
+            meter: What it shows now.
+            per_second: The rate of now; None where nobody knows it.
+        """
+        self.uses([account])
+        known = self.accounts.setdefault(account, Account())
+        metered = MeteredAccount(known, meter, self.clock(), per_second)
+        self._metered[account] = metered
+        usd = metered.unbooked()
+        if usd is not None:
+            self._settle_metered(action, action, metered, usd)
+
+    def tells(self, action: str, meter: Meter) -> None:
+        """Take over what the meter of a step shows that is going on."""
+        account, _ = self._reserved.get(action, ("", None))
+        metered = self._metered.get(account)
+        if metered is not None:
+            metered.read(meter, self.clock())
+
     @property
     def spent(self) -> float:
-        """Dollars that are settled, with those that earlier runs spent on the same accounts."""
-        return self._settled + sum(each.spent for each in self._earlier())
+        """Dollars that are settled, with those that were spent on the same accounts by others."""
+        return self._settled + sum(
+            self._metered[name].spent.expected if name in self._metered else each.spent
+            for name, each in self._earlier()
+        )
+
+    @property
+    def _spent_at_most(self) -> float:
+        return self._settled + sum(
+            self._metered[name].spent.high if name in self._metered else each.spent
+            for name, each in self._earlier()
+        )
 
     @property
     def left(self) -> float | None:
         """What may still be set aside; None without a cap."""
         if self.cap is None:
             return None
-        return max(0.0, self.cap - self.spent - sum(each.usd for each in self._open()))
+        return max(0.0, self.cap - self._spent_at_most - sum(each.usd for each in self._open()))
 
     @property
     def for_plans(self) -> float | None:
@@ -71,14 +108,22 @@ class Purse:
         if self.cap is None:
             return None
         kept = sum(each.usd for each in self._open() if not each.by_time)
-        return max(0.0, self.cap - self.spent - kept)
+        return max(0.0, self.cap - self._spent_at_most - kept)
 
-    def _earlier(self) -> list[Account]:
-        return [self.accounts[name] for name in {self.account, *self._used} & set(self.accounts)]
+    def enough(self, usd: float) -> str:
+        """A cap that lets so many more dollars be spent, as it is written."""
+        kept = sum(each.usd for each in self._open() if not each.by_time)
+        return at_most(self._spent_at_most + kept + usd)
+
+    def _earlier(self) -> list[tuple[str, Account]]:
+        names = {self.account, *self._used} & set(self.accounts)
+        return [(name, self.accounts[name]) for name in sorted(names)]
 
     def _open(self) -> list[Open]:
+        """What is set aside; a meter shows what became of that of earlier runs."""
         own = [each for _, each in self._reserved.values()]
-        return [*own, *(each for account in self._earlier() for each in account.open.values())]
+        earlier = (each for name, each in self._earlier() if name not in self._metered)
+        return [*own, *(each for account in earlier for each in account.open.values())]
 
     def check(self, plan: Sequence[Grounded]) -> None:
         """Whether a plan may begin at all.
@@ -116,12 +161,20 @@ class Purse:
             return
         account = account or self.account
         self.uses([account])
-        since = self._goes_on_since(grounded.name, account)
+        metered = self._metered.get(account)
+        since = "" if metered is not None else self._goes_on_since(grounded.name, account)
         if self.cap is not None:
             self._check(grounded, estimate, rest, self.cap)
+        if metered is not None:
+            metered.base = metered.meter
         high = None if estimate.usd is None else estimate.usd.high
-        rate, most = estimate.usd_per_second, estimate.most_per_second or 0.0
-        open_ = Open(high or 0.0, since or self.clock().isoformat(), rate, most)
+        rate = estimate.per_second
+        open_ = Open(
+            high or 0.0,
+            since or self.clock().isoformat(),
+            None if rate is None else rate.expected,
+            0.0 if rate is None else rate.high,
+        )
         self._set_aside(step, grounded.name, account, open_, usd=high)
 
     def _goes_on_since(self, action: str, account: str) -> str:
@@ -140,6 +193,7 @@ class Purse:
         self, step: str, action: str, account: str, open_: Open, usd: float | None
     ) -> None:
         self._reserved[action] = account, open_
+        metered = self._metered.get(account)
         self.record(
             step,
             MoneyReserved(
@@ -149,6 +203,7 @@ class Purse:
                 usd=usd,
                 since=open_.since,
                 usd_per_second=open_.per_second,
+                meter=metered and metered.shown(metered.base or metered.meter),
             ),
         )
 
@@ -168,51 +223,79 @@ class Purse:
         account, open_ = self._reserved.get(grounded.name, ("", None))
         if self.cap is None or open_ is None or not open_.most_per_second:
             return
-        over = open_.most_per_second * (self._seconds(open_) + _stopping(open_)) - open_.usd
+        used = self._seconds(account, open_) + _stopping(open_)
+        over = open_.most_per_second * used - open_.usd
         if over <= 0:
             return
         left = self.left or 0.0
         if over > left:
-            raise self._used_up(grounded, open_, rest, self.cap)
+            raise self._used_up(grounded, account, open_, rest)
         usd = open_.usd + min(left, max(over, TOP_UP_SHARE * open_.usd))
         self._set_aside(step, grounded.name, account, replace(open_, usd=usd), usd=usd)
 
     def _used_up(
-        self, grounded: Grounded, open_: Open, rest: Iterable[Grounded], cap: float
+        self, grounded: Grounded, account: str, open_: Open, rest: Iterable[Grounded]
     ) -> NotApproved:
-        used = open_.most_per_second * self._seconds(open_)
-        (low, high), of_rest = _price([grounded]), _price(rest)
-        low, high = (max(LEAST_SHARE * each, each - used) for each in (low, high))
+        used = open_.most_per_second * self._seconds(account, open_)
+        (low, high), of_rest = self._still_costs(grounded, account, used), _price(rest)
         low, high = low + of_rest[0], high + of_rest[1]
         return NotApproved(
-            f"{grounded.name} ran as long as ${cap:.2f} pay for: stopped; the rest costs about "
-            f"${low:.2f} to ${at_most(high)}",
-            fix=f"the same command with max_cost={at_most(high)} goes on",
+            f"{grounded.name} ran as long as ${self.cap or 0.0:.2f} pay for: stopped; the rest "
+            f"costs about ${low:.2f} to ${at_most(high)}",
+            fix=f"the same command with max_cost={self.enough(used + high)} goes on",
         )
+
+    def _still_costs(self, grounded: Grounded, account: str, used: float) -> tuple[float, float]:
+        """What a step that is stopped costs more, at least and at most."""
+        metered, estimate = self._metered.get(account), grounded.estimate
+        rate = None if estimate is None else estimate.per_second
+        if metered is not None and metered.meter.rest is not None and rate is not None:
+            rest = metered.meter.rest
+            return rate.low * rest.low, rate.high * rest.high
+        low, high = _price([grounded])
+        return max(LEAST_SHARE * low, low - used), max(LEAST_SHARE * high, high - used)
 
     def paid_seconds(self, grounded: Grounded) -> float | None:
         """How long what is reserved, and all that is left, lasts from now; None without a limit."""
-        _, open_ = self._reserved.get(grounded.name, ("", None))
+        account, open_ = self._reserved.get(grounded.name, ("", None))
         if self.cap is None or open_ is None or not open_.most_per_second:
             return None
         lasts = (open_.usd + (self.left or 0.0)) / open_.most_per_second
-        return max(1.0, lasts - self._seconds(open_) - _stopping(open_))
+        return max(1.0, lasts - self._seconds(account, open_) - _stopping(open_))
 
-    def _seconds(self, open_: Open) -> float:
+    def _seconds(self, account: str, open_: Open) -> float:
+        """How long a step is being paid for: by its meter, or since it began."""
+        if account in self._metered:
+            return self._metered[account].used(self.clock())
         return max(0.0, (self.clock() - datetime.fromisoformat(open_.since)).total_seconds())
 
-    def settle(self, step: str, grounded: Grounded) -> None:
-        """Replace the reservation by what the step cost, whether it failed or not."""
+    def settle(self, step: str, grounded: Grounded, meter: Meter | None = None) -> None:
+        """Replace the reservation by what the step cost, whether it failed or not.
+
+        Args:
+            step: The step's id.
+            grounded: Its action.
+            meter: What the meter of its account shows now; None: that cannot be known now.
+        """
         account, open_ = self._reserved.pop(grounded.name, ("", None))
         estimate = grounded.estimate
         if open_ is None or estimate is None:
             return
-        usd: float | None = None
-        if estimate.usd_per_second is not None:
-            usd = estimate.usd_per_second * self._seconds(open_)
+        metered = self._metered.get(account)
+        if metered is not None:
+            # what cannot be seen now may go on, and is booked by whoever sees it
+            metered.read(meter or replace(metered.meter, running=True), self.clock())
+            base, metered.base = metered.base or Meter(), None
+            usd = metered.priced(metered.meter).expected - metered.priced(base).expected
+            self._settle_metered(step, grounded.name, metered, max(0.0, usd), estimate.rate)
+            return
+        paid: float | None = None
+        if estimate.per_second is not None:
+            paid = estimate.per_second.expected * self._seconds(account, open_)
         elif estimate.usd is not None:
-            usd = estimate.usd.expected
-        self._settle(step, grounded.name, account, usd, estimate.rate)
+            paid = estimate.usd.expected
+        self._settled += paid or 0.0
+        self._book(step, grounded.name, account, paid, estimate.rate)
 
     def settle_recalled(self, action: str, account: str, seconds: float | None) -> None:
         """Settle what a killed run reserved for a step that was done while nobody looked.
@@ -229,15 +312,32 @@ class Purse:
             return
         usd = open_.usd
         if open_.per_second is not None:
-            passed = self._seconds(open_)
+            passed = self._seconds("", open_)
             usd = open_.per_second * (passed if seconds is None else min(passed, seconds))
-        self._settle(action, action, account, usd, "")
+        self._settled += usd
+        self._book(action, action, account, usd, "" if open_.per_second is None else "by the time")
 
-    def _settle(self, step: str, action: str, account: str, usd: float | None, rate: str) -> None:
-        self._settled += usd or 0.0
-        self.record(
-            step, MoneySettled(step=step, action=action, account=account, usd=usd, rate=rate)
+    def _settle_metered(
+        self, step: str, action: str, metered: MeteredAccount, usd: float, rate: str = ""
+    ) -> None:
+        name = next(name for name, each in self._metered.items() if each is metered)
+        shown = metered.shown(metered.meter)
+        metered.account.settle(self._book(step, action, name, usd, rate, shown))
+
+    def _book(
+        self,
+        step: str,
+        action: str,
+        account: str,
+        usd: float | None,
+        rate: str,
+        meter: Metered | None = None,
+    ) -> MoneySettled:
+        settled = MoneySettled(
+            step=step, action=action, account=account, usd=usd, rate=rate, meter=meter
         )
+        self.record(step, settled)
+        return settled
 
     def _check(
         self, grounded: Grounded, estimate: Estimate, rest: Iterable[Grounded], cap: float
@@ -251,7 +351,7 @@ class Purse:
             f"${self.spent:.2f} of ${cap:.2f} is spent and {grounded.name} may cost "
             f"${estimate.usd.high:.2f}: stopped before it; the rest costs ${low:.2f} to "
             f"${at_most(high)}",
-            fix=f"the same command with max_cost={at_most(high)} does the rest",
+            fix=f"the same command with max_cost={self.enough(high)} does the rest",
         )
 
 

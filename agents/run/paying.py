@@ -1,17 +1,19 @@
 """What a run pays from: the accounts of its steps, and what was spent on them before it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from agents.declare.actions import Context
+from agents.declare.actions import Context, Meter
 from agents.declare.catalogue import Catalogue
 from agents.ledger.events import Event
 from agents.ledger.payloads import Payload
 from agents.money.accounts import Account, accounts_of
+from agents.money.estimates import Estimates
 from agents.money.purse import Purse
 from agents.run.question import Question
 
-__all__ = ["account_of", "accounts_used", "purse_of"]
+__all__ = ["account_of", "meter_of", "purse_of", "read_accounts"]
 
 
 def purse_of(
@@ -49,7 +51,38 @@ def account_of(catalogue: Catalogue, name: str, context: Context) -> str:
         return ""
 
 
-def accounts_used(question: Question, context: Context) -> set[str]:
-    """The accounts of the actions that are offered and cost something, as far as they are known."""
-    priced = [name for name, each in question.declared.items() if each.price != 0]
-    return {account_of(question.catalogue, name, context) for name in priced} - {""}
+def meter_of(catalogue: Catalogue, name: str, context: Context) -> Meter | None:
+    """What the meter of an action's account shows; None where it has none, or is not seen now."""
+    action = catalogue.actions.get(name)
+    if action is None or action.meter is None:
+        return None
+    try:
+        return action.meter(context)
+    except Exception:  # noqa: BLE001 - what cannot be seen now is asked for again
+        return None
+
+
+def read_accounts(
+    question: Question, context: Context, purse: Purse, estimates: Estimates
+) -> Estimates:
+    """Tell a purse what was spent on what is offered; what is expected of it, with what is left.
+
+    Args:
+        question: What is asked.
+        context: Looks.
+        purse: Is told.
+        estimates: What is known about durations and prices.
+    """
+    rests = {}
+    for name, declared in question.declared.items():
+        if declared.price == 0:
+            continue
+        account = account_of(question.catalogue, name, context)
+        meter = meter_of(question.catalogue, name, context) if account else None
+        purse.uses([account])
+        if meter is None:
+            continue
+        purse.reads(name, account, meter, estimates.rate_of(declared))
+        if meter.rest is not None:
+            rests[name] = meter.rest
+    return replace(estimates, rests=rests)

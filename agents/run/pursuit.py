@@ -43,7 +43,7 @@ from agents.run.failures import FailureMemory, StepFailure
 from agents.run.identity import RunResult, continued_runs, new_run_id, program_version
 from agents.run.login_wait import LoginWait
 from agents.run.no_plan import why_no_plan
-from agents.run.paying import account_of, accounts_used, purse_of
+from agents.run.paying import account_of, meter_of, purse_of, read_accounts
 from agents.run.question import Question
 from agents.run.recall import recall
 from agents.run.reporter import Reporter, Silent
@@ -147,7 +147,9 @@ class Pursuit:
             self._record(name, StepVerified(step=name, action=name))
             took = [each.value for each in outcome.measurements if each.name == "seconds"]
             account = account_of(self.question.catalogue, name, context)
-            self._purse.settle_recalled(name, account, max(took, default=None))
+            # what a meter shows is booked when it is read
+            if meter_of(self.question.catalogue, name, context) is None:
+                self._purse.settle_recalled(name, account, max(took, default=None))
             self._done.append(name)
 
     def _until_the_goal_holds(self) -> WorldState:
@@ -196,7 +198,7 @@ class Pursuit:
         self._estimates = replace(
             self._estimates, rates=self.question.catalogue.rates(self.question.state)
         )
-        self._purse.uses(accounts_used(self.question, self._looked))
+        self._estimates = read_accounts(self.question, self._looked, self._purse, self._estimates)
         cap, last = self._purse.for_plans, self._last
         kept = last and continued(last, world, self._verified, excluded=excluded, max_cost=cap)
         deliberation = kept or deliberate(

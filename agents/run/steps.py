@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.declare.actions import Context, Grounded, Progress
+from agents.declare.actions import Context, Grounded, Meter, Progress
 from agents.declare.facts import Condition, WorldState, show_value
 from agents.ledger.payloads import Payload, StepNoted, StepStarted, StepVerified
 from agents.money.purse import Purse
@@ -14,7 +14,7 @@ from agents.run import tell
 from agents.run.decide import Deliberation
 from agents.run.failures import FailureMemory
 from agents.run.observe import observe, sees_more
-from agents.run.paying import account_of
+from agents.run.paying import account_of, meter_of
 from agents.run.reporter import Reporter
 
 __all__ = ["Steps"]
@@ -52,6 +52,7 @@ class Steps:
             note=_Notes(step, self.record),
             progress=_Told(step, self.reporter),
             paid_seconds=self.purse.paid_seconds(self._grounded(step)),
+            used=_Used(step, self.purse),
         )
 
     def begun(self, step: Step) -> StepStarted:
@@ -63,6 +64,10 @@ class Steps:
         """Set aside what the step may cost, on the account that its action names."""
         grounded = self._grounded(step)
         account = "" if grounded.price == 0 else self._account(step)
+        meter = self._meter(step) if account else None
+        if meter is not None:
+            rate = None if grounded.estimate is None else grounded.estimate.per_second
+            self.purse.reads(step.action, account, meter, rate)
         self.purse.reserve(step.id, grounded, account, map(self._grounded, rest))
 
     def cover(self, step: Step, rest: list[Step]) -> None:
@@ -70,8 +75,10 @@ class Steps:
         self.purse.cover(step.id, self._grounded(step), map(self._grounded, rest))
 
     def settle(self, step: Step) -> None:
-        """Book what a step cost."""
-        self.purse.settle(step.id, self._grounded(step))
+        """Book what a step cost, by the meter of its account where it has one."""
+        grounded = self._grounded(step)
+        meter = None if grounded.price == 0 else self._meter(step)
+        self.purse.settle(step.id, grounded, meter)
 
     def verify(self, step: Step, context: Context) -> list[str]:
         """Observe what the step promised and somebody relies on."""
@@ -105,6 +112,9 @@ class Steps:
     def _account(self, step: Step) -> str:
         return account_of(self.deliberation.question.catalogue, step.action, self.looking())
 
+    def _meter(self, step: Step) -> Meter | None:
+        return meter_of(self.deliberation.question.catalogue, step.action, self.looking())
+
 
 @dataclass(frozen=True)
 class _Notes:
@@ -130,3 +140,14 @@ class _Told:
 
     def __call__(self, progress: Progress) -> None:
         self.reporter.progress(self.step.id, progress)
+
+
+@dataclass(frozen=True)
+class _Used:
+    """Tells a purse what the meter of a step shows."""
+
+    step: Step
+    purse: Purse
+
+    def __call__(self, meter: Meter) -> None:
+        self.purse.tells(self.step.action, meter)

@@ -4,10 +4,11 @@
 files a training leaves, written by the code of `training/`; only nothing is learned.
 """
 
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,10 +34,13 @@ from training.data.shard import DatasetManifest
 from training.errors import FailureClass
 from training.learn.config import resolve
 from training.own import order_of
+from training.runner.account import Use, uses_of
 from training.runner.adjust import adjusted_settings, read_adjusted
 from training.runner.ending import Ending, Failure, Reference
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory
+from training.store.durable import append_line
+from training.store.layout import LocalLayout
 from training.store.tensorfile import write_files
 from training.store.volume import LocalVolume
 
@@ -152,6 +156,15 @@ class Machine:
     def stop(self, key: str) -> bool:  # noqa: ARG002
         self.state, running = "stopped", self.state == "running"
         return running
+
+    def use(self, key: str, seconds: float) -> None:
+        """Write what an attempt used of the hardware to its account, as the runner does."""
+        layout = LocalLayout(self.root, key)
+        number = (
+            len(uses_of(layout.account_path.read_bytes())) if layout.account_path.exists() else 0
+        )
+        use = Use(number + 1, "", "ended", "", "", float(number), seconds)
+        append_line(layout.account_path, json.dumps(asdict(use)).encode())
 
     def leave(self, key: str, status: str, step: int, **told: Any) -> Ending:
         """Write the ending of an attempt that ended like this."""

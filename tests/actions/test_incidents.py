@@ -172,7 +172,9 @@ def test_what_was_spent_on_a_training_counts_however_the_next_run_goes_about_it(
 
     def after_a_while(seconds, end):
         def ends(machine, key):
-            now[0] += timedelta(seconds=seconds)
+            # half as long again passes here: the call waited for its turn, which costs nothing
+            now[0] += timedelta(seconds=1.5 * seconds)
+            machine.use(key, seconds)
             end(machine, key)
 
         return ends
@@ -277,9 +279,9 @@ def test_a_training_that_costs_more_than_the_cap_is_stopped_and_told_to_stop_by_
     (kit.root / "rates.json").write_text(json.dumps(rates), encoding="utf-8")
     now = [datetime(2026, 3, 1, tzinfo=UTC)]
 
-    def goes_on_for_an_hour(machine, _key):
+    def goes_on_for_an_hour(machine, key):
         machine.state = "running"
-        now[0] += timedelta(hours=1)
+        machine.use(key, 3600.0)
 
     kit.machine.ends += [goes_on_for_an_hour]
     with pytest.raises(NotApproved, match=r"train ran as long as \$2.00 pay for"):

@@ -51,6 +51,8 @@ class Hardware:
         secrets: Names of secrets of the platform.
         timeout: Seconds after which one call ends at the latest.
         tags: Names and values for whoever reads the bill.
+        usd_per_hour: What an hour of it costs, for the account: the least, the expected, the most;
+            None: nobody said it.
     """
 
     gpu: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ class Hardware:
     secrets: tuple[str, ...] = ()
     timeout: int = 86400
     tags: tuple[tuple[str, str], ...] = ()
+    usd_per_hour: tuple[float, float, float] | None = None
 
 
 def proof_digest(recipe: Recipe, smoke_key: str = "") -> str:

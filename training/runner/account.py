@@ -17,9 +17,18 @@ from typing import Final, Literal, TypeAlias
 from training.errors import TrainingError
 from training.store.durable import append_line, disk_errors
 
-__all__ = ["HEARTBEAT_SECONDS", "Account", "Use", "total_seconds", "uses_of"]
+__all__ = [
+    "HEARTBEAT_SECONDS",
+    "Account",
+    "Rented",
+    "Use",
+    "dollars_of",
+    "total_seconds",
+    "uses_of",
+]
 
 HEARTBEAT_SECONDS: Final = 30.0
+SECONDS_PER_HOUR: Final = 3600
 
 State: TypeAlias = Literal["started", "running", "ended"]
 
@@ -34,6 +43,8 @@ class Use:
         gpu: What was asked for; `device`, what was there.
         began: When the hardware began to be ours, seconds since 1970.
         seconds: Since then.
+        usd_per_hour: What an hour of it cost, as was known at its start: the least, the expected,
+            the most; None: nobody knew.
     """
 
     attempt: int
@@ -43,6 +54,24 @@ class Use:
     device: str
     began: float
     seconds: float
+    usd_per_hour: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Rented:
+    """The hardware of one attempt, as whoever starts it knows it.
+
+    Attributes:
+        call: The platform's name of the call; empty where there is no platform.
+        gpu: What was asked for.
+        began: When it began to be ours, seconds since 1970; None: now.
+        usd_per_hour: What an hour of it costs: the least, the expected, the most; None: not known.
+    """
+
+    call: str = ""
+    gpu: str = ""
+    began: float | None = None
+    usd_per_hour: tuple[float, float, float] | None = None
 
 
 class Account:
@@ -51,10 +80,8 @@ class Account:
     Args:
         path: The account of the training.
         attempt: The number of the attempt.
-        call: The platform's name of the call.
-        gpu: What was asked for.
+        rented: Its hardware.
         device: What is there.
-        began: When the hardware began to be ours, seconds since 1970; by default now.
         heartbeat: Seconds between two lines.
         clock: Monotonic seconds.
     """
@@ -63,19 +90,26 @@ class Account:
         self,
         path: Path,
         attempt: int,
+        rented: Rented,
         *,
-        call: str = "",
-        gpu: str = "",
         device: str = "",
-        began: float | None = None,
         heartbeat: float = HEARTBEAT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         now = time.time()
         self._path, self._heartbeat, self._clock = path, heartbeat, clock
-        self._began = now if began is None else began
+        self._began = now if rented.began is None else rented.began
         self._zero = clock() - max(0.0, now - self._began)
-        self._use = Use(attempt, call, "started", gpu, device, round(self._began, 3), 0.0)
+        self._use = Use(
+            attempt,
+            rented.call,
+            "started",
+            rented.gpu,
+            device,
+            round(self._began, 3),
+            0.0,
+            rented.usd_per_hour,
+        )
         self._last = clock()
         self._lock = threading.Lock()
         self._fresh, self._ended = False, False
@@ -162,8 +196,30 @@ def total_seconds(uses: Iterable[Use]) -> float:
     ...                dataclasses.replace(use, attempt=2, seconds=5.0)])
     65.0
     """
-    longest: dict[tuple[int, str, float], float] = {}
+    return sum(use.seconds for use in _newest(uses))
+
+
+def dollars_of(uses: Iterable[Use]) -> tuple[float, float, float] | None:
+    """Dollars for it: the least, the expected, the most; None where a rate is not written down.
+
+    >>> use = Use(1, "", "running", "T4", "", 0.0, 1800.0, (1.0, 2.0, 4.0))
+    >>> dollars_of([use]), dollars_of([use, dataclasses.replace(use, attempt=2, usd_per_hour=None)])
+    ((0.5, 1.0, 2.0), None)
+    """
+    sums = [0.0, 0.0, 0.0]
+    for use in _newest(uses):
+        if use.usd_per_hour is None:
+            return None
+        for place, rate in enumerate(use.usd_per_hour):
+            sums[place] += rate * use.seconds / SECONDS_PER_HOUR
+    return sums[0], sums[1], sums[2]
+
+
+def _newest(uses: Iterable[Use]) -> list[Use]:
+    """Of each attempt the line that counts most."""
+    newest: dict[tuple[int, str, float], Use] = {}
     for use in uses:
         name = (use.attempt, use.call, use.began)
-        longest[name] = max(longest.get(name, 0.0), use.seconds)
-    return sum(longest.values())
+        if name not in newest or use.seconds >= newest[name].seconds:
+            newest[name] = use
+    return list(newest.values())

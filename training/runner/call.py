@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from training.runner.account import HEARTBEAT_SECONDS
+from training.runner.account import HEARTBEAT_SECONDS, Rented
 from training.runner.ending import Ending
 from training.runner.order import Order
 from training.runner.process import GRACE_SECONDS
@@ -35,9 +35,7 @@ class Call:
     """Where and how an attempt runs.
 
     Attributes:
-        call: The platform's name of the call; empty where there is no platform.
-        gpu: What was asked for.
-        began: When the hardware began to be ours, seconds since 1970; None: now.
+        rented: The hardware, for the account.
         programs: Directories that come first on the script's PATH.
         contract: A directory put on the script's PYTHONPATH, last, that holds the contract.
         environment: What the script's environment starts from.
@@ -50,9 +48,7 @@ class Call:
         console: Gets the runner's lines of the log as well.
     """
 
-    call: str = ""
-    gpu: str = ""
-    began: float | None = None
+    rented: Rented = field(default_factory=Rented)
     programs: tuple[str, ...] = ()
     contract: str = ""
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))

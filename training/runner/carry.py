@@ -86,10 +86,8 @@ class _Attempt:
         self._account = Account(
             layout.account_path,
             self._number,
-            call=call.call,
-            gpu=call.gpu,
+            call.rented,
             device=self._device,
-            began=call.began,
             heartbeat=call.heartbeat,
         )
 
@@ -322,7 +320,7 @@ class _Attempt:
             attempt_seconds=round(seconds, 3),
             steps_per_second=(step - began) / seconds if step > began and seconds > 0 else None,
             device=self._device,
-            gpu=self._call.gpu,
+            gpu=self._call.rented.gpu,
             python=platform.python_version(),
             platform=f"{sys.platform} {platform.machine()}",
             log_tail=tuple(self._log.said()[-5:]) if status == "failed" else (),

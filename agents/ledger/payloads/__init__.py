@@ -36,6 +36,7 @@ from agents.ledger.payloads.runs import (
     Tried,
 )
 from agents.ledger.payloads.steps import (
+    Metered,
     MoneyReserved,
     MoneySettled,
     OfStep,
@@ -67,6 +68,7 @@ __all__ = [
     "Foreign",
     "GitCommit",
     "GitSeen",
+    "Metered",
     "MoneyReserved",
     "MoneySettled",
     "NotedFailure",

@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from agents.declare.outcome import Outcome
-from agents.ledger.payloads.base import Payload
+from agents.ledger.payloads.base import Frozen, Payload
 from agents.ledger.payloads.runs import NotedFailure, Seen
 
 __all__ = [
+    "Metered",
     "MoneyReserved",
     "MoneySettled",
     "OfStep",
@@ -86,6 +87,20 @@ class StepFailed(OfStep, NotedFailure):
     fix: str = ""
 
 
+class Metered(Frozen):
+    """What the meter of an account showed.
+
+    Attributes:
+        seconds: Used until then, by whoever began it.
+        usd: Dollars for that: the least, the expected, the most.
+        running: Whether it went on.
+    """
+
+    seconds: float
+    usd: tuple[float, float, float]
+    running: bool = False
+
+
 class MoneyReserved(OfStep):
     """The most a step may cost was set aside.
 
@@ -94,6 +109,7 @@ class MoneyReserved(OfStep):
         usd: Null where nobody knows the price.
         since: When the step began to cost.
         usd_per_second: The rate, where the price depends on the time.
+        meter: What the meter of the account showed before; null where it has none.
     """
 
     kind: ClassVar[str] = "money.reserved"
@@ -102,13 +118,22 @@ class MoneyReserved(OfStep):
     usd: float | None = None
     since: str = ""
     usd_per_second: float | None = None
+    meter: Metered | None = None
 
 
 class MoneySettled(OfStep):
-    """What a step cost, and where the rate was read."""
+    """What a step cost, and where the rate was read.
+
+    Attributes:
+        account: What the money is booked on.
+        usd: Null where nobody knows the price.
+        rate: Where the rate was read; empty where the price does not depend on the time.
+        meter: What the meter of the account showed; while it runs on, what it uses is booked later.
+    """
 
     kind: ClassVar[str] = "money.settled"
 
     account: str = ""
     usd: float | None = None
     rate: str = ""
+    meter: Metered | None = None

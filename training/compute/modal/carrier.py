@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import modal
 import modal.exception
@@ -29,6 +29,7 @@ from training.compute.modal.entering import (
     MOUNT,
     TIMEOUT_SECONDS,
     cancelling,
+    container_began,
     enter,
     longest_slice,
     mounted,
@@ -39,6 +40,9 @@ from training.compute.modal.prover import prove
 from training.compute.modal.scripted import contract_package, script_environment
 from training.compute.recipe import Hardware, Recipe
 from training.store.layout import LocalLayout
+
+if TYPE_CHECKING:
+    from training.runner.account import Rented
 
 __all__ = [
     "PROOF_SECONDS",
@@ -145,6 +149,7 @@ def carry(
     deadline: float | None = None,
     timeout: int = TIMEOUT_SECONDS,
     gpu: str = "",
+    usd_per_hour: tuple[float, float, float] | None = None,
 ) -> dict[str, Any]:
     """Carry `key` until its end or this slice's deadline; the volume holds the rest.
 
@@ -156,6 +161,7 @@ def carry(
             call together; None: when the call has to.
         timeout: After how many seconds the platform ends this call.
         gpu: What was asked for, for the account.
+        usd_per_hour: What an hour of that costs, for the account.
 
     Returns:
         ``{"status", "step", "target", "call"}``, or ``{"duplicate_of": call}``.
@@ -165,13 +171,16 @@ def carry(
             would turn a preempted run into a finished one.
         modal.exception.InputCancellation: The call was cancelled, or its time is over; likewise.
     """
-    began, own = time.time(), modal.Volume.from_name(volume)
+    began, own = container_began(), modal.Volume.from_name(volume)
     entry = enter(LocalLayout(mounted(), key), over, own)
     if entry.duplicate_of:
         return {"duplicate_of": entry.duplicate_of}
-    seconds = _left(key, entry.call, timeout, deadline)
+    from training.runner.account import Rented  # noqa: PLC0415
+
+    seconds = _left(key, entry.call, timeout, deadline, time.time() - began)
     try:
-        told, reason = _carried(key, seconds, entry.call, gpu, began, own.commit)
+        where = Rented(entry.call, gpu, began, usd_per_hour)
+        told, reason = _carried(key, seconds, where, own.commit)
     finally:
         own.commit()
     if told["status"] == "interrupted":
@@ -179,8 +188,11 @@ def carry(
     return {**told, "call": entry.call}
 
 
-def _left(key: str, call: str, timeout: float, deadline: float | None) -> float:
-    """How long this container may work: one that was preempted used some of the deadline."""
+def _left(key: str, call: str, timeout: float, deadline: float | None, since: float) -> float:
+    """How long this container may work: one that was preempted used some of the deadline.
+
+    So did this one, in the seconds since it began.
+    """
     if deadline is None:
         return longest_slice(timeout)
     from training.runner.account import total_seconds, uses_of  # noqa: PLC0415
@@ -188,11 +200,11 @@ def _left(key: str, call: str, timeout: float, deadline: float | None) -> float:
     path = LocalLayout(mounted(), key).account_path
     uses = uses_of(path.read_bytes()) if path.exists() else []
     used = total_seconds(use for use in uses if use.call == call)
-    return min(longest_slice(timeout), max(0.0, deadline - used))
+    return min(longest_slice(timeout), max(0.0, deadline - used - since))
 
 
 def _carried(
-    key: str, seconds: float, call: str, gpu: str, began: float, commit: Callable[[], None]
+    key: str, seconds: float, rented: "Rented", commit: Callable[[], None]
 ) -> tuple[dict[str, Any], str]:
     """How an attempt ended, and why it was asked to."""
     from training.runner.call import Call  # noqa: PLC0415
@@ -207,9 +219,7 @@ def _carried(
         holding(LocalLayout(root, key)),
     ):
         where = Call(
-            call=call,
-            gpu=gpu,
-            began=began,
+            rented=rented,
             contract=contract_package(Path(scratch)),
             environment=script_environment(),
             after_save=commit,

@@ -9,6 +9,7 @@ Imports the standard library, the modal client, and of ours what needs no more t
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ __all__ = [
     "TIMEOUT_SECONDS",
     "Entry",
     "cancelling",
+    "container_began",
     "enter",
     "longest_slice",
     "mounted",
@@ -39,6 +41,7 @@ MOUNT: Final = "/volume"
 CLAIMS_NAME: Final = "goap-training-claims"
 TIMEOUT_SECONDS: Final = 24 * 60 * 60
 MARGIN_SECONDS: Final = 10 * 60
+OLDEST_SECONDS: Final = 60 * 60
 
 MOST_STARTS: Final = 5
 """A call that dies so often without getting any further is given up, and paid for no longer."""
@@ -55,6 +58,22 @@ class Entry:
 
     call: str
     duplicate_of: str = ""
+
+
+def container_began() -> float:
+    """When the first process of this container of ours began, in seconds since 1970.
+
+    What came before it, such as fetching the image, nobody in here can see.
+    """
+    now = time.time()
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        up = float(Path("/proc/uptime").read_text(encoding="utf-8").split()[0])
+        began = now - up + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return now
+    # one container works on one call: a process that is older than this was not started for it
+    return began if 0.0 <= now - began <= OLDEST_SECONDS else now
 
 
 def turn(key: str, after: str) -> str:

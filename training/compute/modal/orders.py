@@ -218,6 +218,7 @@ class OrderLaunch:
             deadline=self.deadline,
             timeout=self.hardware.timeout,
             gpu=", ".join(self.hardware.gpu),
+            usd_per_hour=self.hardware.usd_per_hour,
         )
         return str(call.object_id)
 

@@ -1,0 +1,82 @@
+"""What a training used so far, as the account on its volume says: whoever launched it, from where.
+
+The hardware writes its lines itself, at least every minute, so nobody's clock is asked.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from actions.carried import Carried, ending_of, status_of
+from actions.ports import translated
+from agents.declare.actions import Context, Meter, Range
+from training.runner.account import Use, dollars_of, total_seconds, uses_of
+
+__all__ = ["Following", "meter_of"]
+
+START_SECONDS: Final = 60.0
+"""What an attempt takes beside its steps, at most, where the speed was measured on few of them."""
+
+SLOWER, FASTER = 1.25, 0.8
+"""By how much the rest may differ from what was measured."""
+
+
+def meter_of(context: Context, job: Carried) -> Meter:
+    """What a training used, and what it still takes by its own speed.
+
+    Raises:
+        GoapError: Nobody answers.
+    """
+    with translated():
+        uses = uses_of(job.directory.read(job.directory.account_name) or b"")
+        running = status_of(context, job).state == "running"
+    ending = ending_of(context, job)
+    step = 0 if ending is None else ending.step
+    return _meter(job, uses, step, running=running)
+
+
+@dataclass
+class Following:
+    """The meter of a training that is followed: each line of its account is read once.
+
+    Attributes:
+        context: Is told.
+        job: The training.
+        compute: The name of where it runs.
+    """
+
+    context: Context
+    job: Carried
+    compute: str
+    _at: int = 0
+    _uses: list[Use] = field(default_factory=list)
+
+    def follow(self, step: int | None, *, running: bool) -> None:
+        """Read what is new, and tell it.
+
+        Args:
+            step: How far the training is.
+            running: Whether its hardware is used now.
+        """
+        if self.compute == "local":
+            return  # nobody pays
+        name = self.job.directory.account_name
+        size = self.job.volume.size(name) or 0
+        if size < self._at:
+            self._at, self._uses = 0, []  # the volume was emptied
+        if size > self._at:
+            content = self.job.volume.read_range(name, self._at)
+            whole = content[: content.rfind(b"\n") + 1]
+            self._at += len(whole)
+            self._uses += uses_of(whole)
+        self.context.used(_meter(self.job, self._uses, step or 0, running=running))
+
+
+def _meter(job: Carried, uses: list[Use], step: int, *, running: bool) -> Meter:
+    seconds = total_seconds(uses)
+    dollars = dollars_of(uses)
+    meter = Meter(seconds, None if dollars is None else Range(*dollars), running)
+    target = job.order.target_step
+    if target is None or step < 1 or seconds <= 0:
+        return meter
+    rest = max(0, target - step) * seconds / step
+    return replace(meter, rest=Range(rest * FASTER, rest, rest * SLOWER + START_SECONDS))
