@@ -43,6 +43,16 @@ def _jobs(context: Context[SweepParameters]) -> list[Job]:
     return [job for job in jobs if job is not None]
 
 
+def _account(context: Context[SweepParameters], number: int) -> str:
+    job = _job(context, number) if is_accepted(context) else None
+    return "" if job is None else job.key
+
+
+def _meter(context: Context[SweepParameters], number: int) -> Meter | None:
+    job = _job(context, number) if is_accepted(context) else None
+    return None if job is None else meter_of(context, job)
+
+
 def _train_candidate(number: int) -> Action:
     def run(context: Context[SweepParameters]) -> Outcome:
         job = _job(context, number)
@@ -64,14 +74,6 @@ def _train_candidate(number: int) -> Action:
     run.__name__ = f"train_candidate_{number}"
     run.__doc__ = f"Train configuration {number} of the sweep to the end, whatever comes of it."
 
-    def account(context: Context[SweepParameters]) -> str:
-        job = _job(context, number) if is_accepted(context) else None
-        return "" if job is None else job.key
-
-    def meter(context: Context[SweepParameters]) -> Meter | None:
-        job = _job(context, number) if is_accepted(context) else None
-        return None if job is None else meter_of(context, job)
-
     def cost(params: SweepParameters) -> Cost:
         seconds = training_seconds(params, params.candidates()[number - 1])
         return Cost(seconds, price(params), basis(params))
@@ -81,8 +83,8 @@ def _train_candidate(number: int) -> Action:
         effect=(F[candidate_fact(number)] == True, ~F.documented),  # noqa: E712
         cost=cost,
         resources={"gpu": 1},
-        account=account,
-        meter=meter,
+        account=lambda context: _account(context, number),
+        meter=lambda context: _meter(context, number),
         parameters=SweepParameters,
         when=lambda params: number <= len(params.candidates()),
     )(run)

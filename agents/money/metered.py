@@ -15,6 +15,7 @@ class MeteredAccount:
     """What was read of a meter last, and where a step of this run began.
 
     Attributes:
+        name: What it is called.
         account: What the ledger knows of it.
         meter: As it was read last.
         at: When that was.
@@ -22,6 +23,7 @@ class MeteredAccount:
         base: What it showed before the step that is going on; None: none is.
     """
 
+    name: str
     account: Account
     meter: Meter
     at: datetime

@@ -5,7 +5,6 @@ of a run's steps, by whatever run, counts against its cap, and so does what a ki
 and nobody settled. The cap is that of the call, and is kept nowhere else.
 """
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,13 +15,10 @@ from agents.errors import NotApproved
 from agents.ledger.payloads import Metered, MoneyReserved, MoneySettled, Payload
 from agents.money.accounts import Account, Open
 from agents.money.metered import MeteredAccount
+from agents.money.prices import at_most, price_of, stopping_seconds, unknown_price
 
-__all__ = ["Purse", "at_most"]
+__all__ = ["Purse"]
 
-
-STOPPING_SECONDS = 30.0
-STOPPING_SHARE = 0.05
-"""What a step may still cost while it stops: so many seconds, or this part of what it may take."""
 
 TOP_UP_SHARE = 0.1
 
@@ -67,7 +63,7 @@ class Purse:
         """
         self.uses([account])
         known = self.accounts.setdefault(account, Account())
-        metered = MeteredAccount(known, meter, self.clock(), per_second)
+        metered = MeteredAccount(account, known, meter, self.clock(), per_second)
         self._metered[account] = metered
         usd = metered.unbooked()
         if usd is not None:
@@ -83,37 +79,34 @@ class Purse:
     @property
     def spent(self) -> float:
         """Dollars that are settled, with those that were spent on the same accounts by others."""
-        return self._settled + sum(
-            self._metered[name].spent.expected if name in self._metered else each.spent
-            for name, each in self._earlier()
-        )
+        return self._spent().expected
 
-    @property
-    def _spent_at_most(self) -> float:
-        return self._settled + sum(
-            self._metered[name].spent.high if name in self._metered else each.spent
+    def _spent(self) -> Range:
+        earlier = [
+            self._metered[name].spent if name in self._metered else Range(*[each.spent] * 3)
             for name, each in self._earlier()
-        )
+        ]
+        return Range(*(self._settled + sum(each[part] for each in earlier) for part in range(3)))
 
     @property
     def left(self) -> float | None:
         """What may still be set aside; None without a cap."""
         if self.cap is None:
             return None
-        return max(0.0, self.cap - self._spent_at_most - sum(each.usd for each in self._open()))
+        return max(0.0, self.cap - self._spent().high - sum(each.usd for each in self._open()))
 
     @property
     def for_plans(self) -> float | None:
         """What a new plan may cost: a step that is continued takes its reservation over."""
-        if self.cap is None:
-            return None
-        kept = sum(each.usd for each in self._open() if not each.by_time)
-        return max(0.0, self.cap - self._spent_at_most - kept)
+        return None if self.cap is None else max(0.0, self.cap - self._gone())
+
+    def _gone(self) -> float:
+        """Dollars at most that no plan can use any more."""
+        return self._spent().high + sum(each.usd for each in self._open() if not each.by_time)
 
     def enough(self, usd: float) -> str:
         """A cap that lets so many more dollars be spent, as it is written."""
-        kept = sum(each.usd for each in self._open() if not each.by_time)
-        return at_most(self._spent_at_most + kept + usd)
+        return at_most(self._gone() + usd)
 
     def _earlier(self) -> list[tuple[str, Account]]:
         names = {self.account, *self._used} & set(self.accounts)
@@ -223,7 +216,7 @@ class Purse:
         account, open_ = self._reserved.get(grounded.name, ("", None))
         if self.cap is None or open_ is None or not open_.most_per_second:
             return
-        used = self._seconds(account, open_) + _stopping(open_)
+        used = self._seconds(account, open_) + stopping_seconds(open_)
         over = open_.most_per_second * used - open_.usd
         if over <= 0:
             return
@@ -237,7 +230,7 @@ class Purse:
         self, grounded: Grounded, account: str, open_: Open, rest: Iterable[Grounded]
     ) -> NotApproved:
         used = open_.most_per_second * self._seconds(account, open_)
-        (low, high), of_rest = self._still_costs(grounded, account, used), _price(rest)
+        (low, high), of_rest = self._still_costs(grounded, account, used), price_of(rest)
         low, high = low + of_rest[0], high + of_rest[1]
         return NotApproved(
             f"{grounded.name} ran as long as ${self.cap or 0.0:.2f} pay for: stopped; the rest "
@@ -252,7 +245,7 @@ class Purse:
         if metered is not None and metered.meter.rest is not None and rate is not None:
             rest = metered.meter.rest
             return rate.low * rest.low, rate.high * rest.high
-        low, high = _price([grounded])
+        low, high = price_of([grounded])
         return max(LEAST_SHARE * low, low - used), max(LEAST_SHARE * high, high - used)
 
     def paid_seconds(self, grounded: Grounded) -> float | None:
@@ -261,7 +254,7 @@ class Purse:
         if self.cap is None or open_ is None or not open_.most_per_second:
             return None
         lasts = (open_.usd + (self.left or 0.0)) / open_.most_per_second
-        return max(1.0, lasts - self._seconds(account, open_) - _stopping(open_))
+        return max(1.0, lasts - self._seconds(account, open_) - stopping_seconds(open_))
 
     def _seconds(self, account: str, open_: Open) -> float:
         """How long a step is being paid for: by its meter, or since it began."""
@@ -320,9 +313,8 @@ class Purse:
     def _settle_metered(
         self, step: str, action: str, metered: MeteredAccount, usd: float, rate: str = ""
     ) -> None:
-        name = next(name for name, each in self._metered.items() if each is metered)
         shown = metered.shown(metered.meter)
-        metered.account.settle(self._book(step, action, name, usd, rate, shown))
+        metered.account.settle(self._book(step, action, metered.name, usd, rate, shown))
 
     def _book(
         self,
@@ -343,41 +335,13 @@ class Purse:
         self, grounded: Grounded, estimate: Estimate, rest: Iterable[Grounded], cap: float
     ) -> None:
         if estimate.usd is None:
-            raise _unknown(grounded, cap)
+            raise unknown_price(grounded, cap)
         if estimate.usd.high <= (self.left or 0.0):
             return
-        low, high = _price(rest)
+        low, high = price_of(rest)
         raise NotApproved(
             f"${self.spent:.2f} of ${cap:.2f} is spent and {grounded.name} may cost "
             f"${estimate.usd.high:.2f}: stopped before it; the rest costs ${low:.2f} to "
             f"${at_most(high)}",
             fix=f"the same command with max_cost={self.enough(high)} does the rest",
         )
-
-
-def _price(actions: Iterable[Grounded]) -> tuple[float, float]:
-    """Dollars at least and at most, of those whose price is known."""
-    prices = [each.estimate.usd for each in actions if each.estimate is not None]
-    known = [price for price in prices if price is not None]
-    return sum(each.low for each in known), sum(each.high for each in known)
-
-
-def _stopping(open_: Open) -> float:
-    return min(STOPPING_SECONDS, STOPPING_SHARE * open_.usd / open_.most_per_second)
-
-
-def _unknown(grounded: Grounded, cap: float) -> NotApproved:
-    return NotApproved(
-        f"the price of {grounded.name} is unknown, so max_cost={cap:g} cannot be kept",
-        fix=f"say what an hour of {grounded.basis or grounded.name} costs in rates.json of the "
-        "state directory, or leave max_cost= out",
-    )
-
-
-def at_most(usd: float) -> str:
-    """Dollars in cents, rounded up: as a cap they are enough.
-
-    >>> at_most(0.0004), at_most(4.5)
-    ('0.01', '4.50')
-    """
-    return f"{math.ceil(usd * 100 - 1e-9) / 100:.2f}"

@@ -3,7 +3,8 @@
 from agents.command import command
 from agents.declare.facts import Condition
 from agents.errors import GoapError, NotApproved, Unreachable
-from agents.money.purse import Purse, at_most
+from agents.money.prices import at_most
+from agents.money.purse import Purse
 from agents.planning import Status
 from agents.run.decide import Deliberation
 from agents.run.failures import FailureMemory

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import modal
 import modal.exception
@@ -40,9 +40,6 @@ from training.compute.modal.prover import prove
 from training.compute.modal.scripted import contract_package, script_environment
 from training.compute.recipe import Hardware, Recipe
 from training.store.layout import LocalLayout
-
-if TYPE_CHECKING:
-    from training.runner.account import Rented
 
 __all__ = [
     "PROOF_SECONDS",
@@ -151,7 +148,7 @@ def carry(
     gpu: str = "",
     usd_per_hour: tuple[float, float, float] | None = None,
 ) -> dict[str, Any]:
-    """Carry `key` until its end or this slice's deadline; the volume holds the rest.
+    """Carry `key` until its end or this slice's deadline; how far it came, or ``duplicate_of``.
 
     Args:
         key: The training, whose order and source are on the volume.
@@ -163,24 +160,18 @@ def carry(
         gpu: What was asked for, for the account.
         usd_per_hour: What an hour of that costs, for the account.
 
-    Returns:
-        ``{"status", "step", "target", "call"}``, or ``{"duplicate_of": call}``.
-
     Raises:
-        KeyboardInterrupt: The container is being preempted. It is raised after saving: returning
-            would turn a preempted run into a finished one.
-        modal.exception.InputCancellation: The call was cancelled, or its time is over; likewise.
+        KeyboardInterrupt: It is being preempted; raised after saving, as a run that returns is one
+            that finished. modal.exception.InputCancellation: cancelled, or its time is over.
     """
     began, own = container_began(), modal.Volume.from_name(volume)
     entry = enter(LocalLayout(mounted(), key), over, own)
     if entry.duplicate_of:
         return {"duplicate_of": entry.duplicate_of}
-    from training.runner.account import Rented  # noqa: PLC0415
-
     seconds = _left(key, entry.call, timeout, deadline, time.time() - began)
     try:
-        where = Rented(entry.call, gpu, began, usd_per_hour)
-        told, reason = _carried(key, seconds, where, own.commit)
+        rented = (entry.call, gpu, began, usd_per_hour)
+        told, reason = _carried(key, seconds, rented, own.commit)
     finally:
         own.commit()
     if told["status"] == "interrupted":
@@ -204,9 +195,10 @@ def _left(key: str, call: str, timeout: float, deadline: float | None, since: fl
 
 
 def _carried(
-    key: str, seconds: float, rented: "Rented", commit: Callable[[], None]
+    key: str, seconds: float, rented: tuple[Any, ...], commit: Callable[[], None]
 ) -> tuple[dict[str, Any], str]:
     """How an attempt ended, and why it was asked to."""
+    from training.runner.account import Rented  # noqa: PLC0415
     from training.runner.call import Call  # noqa: PLC0415
     from training.runner.carry import carry as carry_key  # noqa: PLC0415
     from training.runner.signals import Stop  # noqa: PLC0415
@@ -219,7 +211,7 @@ def _carried(
         holding(LocalLayout(root, key)),
     ):
         where = Call(
-            rented=rented,
+            rented=Rented(*rented),
             contract=contract_package(Path(scratch)),
             environment=script_environment(),
             after_save=commit,
