@@ -8,7 +8,7 @@ from modal_proto.api_grpc import ModalClientBase
 from training.compute.loopback import (
     __main__ as command_line,
 )
-from training.compute.loopback import containers, faults, server
+from training.compute.loopback import container, faults, server
 from training.compute.loopback.rpc import method_of
 
 TABLE = Path(server.__file__).with_name("README.md").read_text(encoding="utf-8")
@@ -36,7 +36,7 @@ def test_each_switch_has_a_row() -> None:
     kinds = set(re.findall(r"kind=(\w+)", first_cells()))
     assert kinds == set(faults.Fault.__annotations__["kind"].__args__)
     fates = set(re.findall(r"fate=(\w+)", first_cells()))
-    assert fates == set(containers.Fate.__args__)  # type: ignore[attr-defined]
+    assert fates == set(container.Fate.__args__)  # type: ignore[attr-defined]
 
 
 def test_each_behaviour_has_a_source_and_says_what_it_is_based_on() -> None:

@@ -13,7 +13,7 @@ WORDS = (
     *("secret", "state", "stop", "token"),
 )
 DETAILS = (
-    *("after", "call", "expires", "fate", "identity", "kind", "message", "rpc", "seconds"),
+    *("after", "call", "expires", "fate", "identity", "kind", "message", "rank", "rpc", "seconds"),
     *("name", "refusal", "secret", "status", "times", "values", "why"),
     *("caller", "client", "containers", "grace", "idle", "retry_scale"),
 )
@@ -54,7 +54,7 @@ def _detail(word: str) -> str:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from training.compute.loopback.containers import Limits  # noqa: PLC0415 - imports the modal client
+    from training.compute.loopback.container import Limits  # noqa: PLC0415 - imports the modal client
     from training.compute.loopback.server import serve  # noqa: PLC0415 - likewise
 
     limits = Limits(grace=arguments.grace, containers=arguments.containers)

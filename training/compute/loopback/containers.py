@@ -5,78 +5,37 @@ path of the image and the mounted source; and its own copies of its volumes.
 """
 
 import asyncio
-import base64
 import os
 import shutil
 import signal
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from modal_proto import api_pb2
 
 from training.compute.loopback.apps import Apps
-from training.compute.loopback.bell import Bell
 from training.compute.loopback.calls import Call, Calls
+from training.compute.loopback.clusters import (
+    address_environment,
+    address_modules,
+    cluster_size,
+)
+from training.compute.loopback.container import Container, Fate, Limits, send
 from training.compute.loopback.images import Images
-from training.compute.loopback.messages import make, new_id, parse
+from training.compute.loopback.messages import make, new_id
 from training.compute.loopback.mounted import MountedVolume
 from training.compute.loopback.mounts import Mounts
 from training.compute.loopback.secrets import Secrets
 from training.compute.loopback.store import Store
 from training.compute.loopback.volumes import Volumes
 
-__all__ = ["Container", "Containers", "Fate", "Limits"]
+__all__ = ["Containers"]
 
 STARTS = 3
 """A container that ends so often before it asks for its input fails the call."""
-
-Fate = Literal["preempted", "out_of_memory", "crashed"]
-
-
-@dataclass
-class Limits:
-    """How long, in seconds, and how many.
-
-    Attributes:
-        grace: From an interruption to SIGKILL.
-        idle: How long a container without an input stays.
-        caller: How long nobody may ask for a synchronous call before it ends.
-        client: How long an ephemeral app's client may be silent.
-        containers: How many may run at once; the others wait.
-    """
-
-    grace: float = 30.0
-    idle: float = 1.0
-    caller: float = 5.0
-    client: float = 60.0
-    containers: int = 4
-
-
-@dataclass
-class Container:
-    """One container.
-
-    Attributes:
-        root: Its directory: ``root/`` is the source, volumes lie at their mount paths.
-        failure: Why it could not start, as it said itself.
-        asked: The call whose input it asked for last.
-    """
-
-    task: str
-    function: str
-    definition: api_pb2.Function
-    root: Path
-    call: Call | None = None
-    process: asyncio.subprocess.Process | None = None
-    volumes: dict[str, MountedVolume] = field(default_factory=dict)
-    cancelled: list[str] = field(default_factory=list)
-    bell: Bell = field(default_factory=Bell)
-    failure: api_pb2.GenericResult | None = None
-    asked: Call | None = None
-    draining: bool = False
-    began: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +71,8 @@ class Containers:
         self._root = root
         self._listen = listen
         self._tasks: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(limits.containers)
+        self._places, self._most = asyncio.Semaphore(limits.containers), limits.containers
+        self._turn = asyncio.Lock()
         self.calls: Calls
         self.limits = limits
         self.running: dict[str, Container] = {}
@@ -127,8 +87,8 @@ class Containers:
         """End a call: its container is told, and killed when it does not listen."""
         if not self.calls.stop(call, why):
             return
-        container = self.running.get(call.task)
-        if container is not None:
+        lead = self.running.get(call.task)
+        for container in [] if lead is None else lead.cluster:
             container.cancelled.append(call.input_id)
             container.bell.ring()
             self._background(self._kill_later(container, call))
@@ -140,13 +100,14 @@ class Containers:
         self._watch(container)
 
     def kill(self, container: Container, fate: Fate) -> None:
-        """Let something happen to a container from outside."""
+        """Let something happen to a container from outside; a preemption, to all of its cluster."""
         if fate == "preempted":
-            container.draining = True
-            _signal(container, signal.SIGINT)
-            self._background(self._kill_later(container, None))
+            for each in container.cluster:
+                each.draining = True
+                send(each, signal.SIGINT)
+                self._background(self._kill_later(each, None))
         else:
-            _signal(container, signal.SIGKILL)
+            send(container, signal.SIGKILL)
 
     def clean(self) -> None:
         """Kill what a control plane before this one left running, and its directories."""
@@ -166,7 +127,7 @@ class Containers:
         for task in list(self._tasks):
             task.cancel()
         for container in list(self.running.values()):
-            _signal(container, signal.SIGKILL)
+            send(container, signal.SIGKILL)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
@@ -175,24 +136,68 @@ class Containers:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, call: Call) -> None:
-        async with self._places:
+        size = cluster_size(self._sources.apps.definition(call.function))
+        async with self._room(size):
             if call.state != "waiting":
                 return
-            definition = self._sources.apps.definition(call.function)
+            cluster = self._cluster(call, size)
+            self.calls.take(call, cluster[0].task)
+            await asyncio.gather(*map(self._live, cluster))
+
+    @asynccontextmanager
+    async def _room(self, size: int) -> AsyncIterator[None]:
+        """Places for so many containers at once; two clusters never wait for each other's."""
+        taken = 0
+        try:
+            async with self._turn:
+                for _ in range(min(size, self._most)):
+                    await self._places.acquire()
+                    taken += 1
+            yield
+        finally:
+            for _ in range(taken):
+                self._places.release()
+
+    def _cluster(self, call: Call, size: int) -> list[Container]:
+        """The containers of a call, of which the first has it."""
+        definition = self._sources.apps.definition(call.function)
+        cluster: list[Container] = []
+        for rank in range(size):
             task = new_id("ta")
-            container = Container(task, call.function, definition, self._root / task, call)
-            self.calls.take(call, task)
+            container = Container(task, call.function, definition, self._root / task)
+            container.rank, container.cluster = rank, cluster
+            container.call = None if rank else call
+            cluster.append(container)
             self.running[task] = container
             self.started += 1
             self.app_of_task[task] = self._sources.apps.app_of(call.function).identity
-            try:
-                await self._run(container)
-            finally:
-                self.running.pop(task)
-                self._after(container)
+        return cluster
+
+    async def _live(self, container: Container) -> None:
+        try:
+            await self._run(container)
+        finally:
+            self.running.pop(container.task)
+            self._after(container)
+            self._end_cluster(container)
+
+    def _end_cluster(self, ended: Container) -> None:
+        """A cluster is whole, or it ends: with its call in peace, otherwise at once."""
+        call = ended.lead.asked
+        over = call is not None and call.state != "running"
+        for other in ended.cluster:
+            if other is ended or other.task not in self.running or ended.answered:
+                continue
+            other.draining = True
+            if over:
+                self._background(self._kill_later(other, None))
+            else:
+                send(other, signal.SIGKILL)
 
     async def _run(self, container: Container) -> None:
         await asyncio.to_thread(self._prepare, container)
+        if container.lead.draining:
+            return
         image = self._sources.images.get(container.definition.image_id)
         python = await asyncio.to_thread(self._sources.images.interpreter, image)
         port, close = await self._listen(container)
@@ -220,7 +225,7 @@ class Containers:
         """What the end of a container means for the call it had."""
         call = container.call
         if container.process is not None:
-            _signal(container, signal.SIGKILL)  # whatever it started itself
+            send(container, signal.SIGKILL)  # whatever it started itself
         self._sources.store.delete("task", container.task)
         shutil.rmtree(container.root, ignore_errors=True)
         if call is None or call.state != "running" or call.task != container.task:
@@ -269,6 +274,9 @@ class Containers:
 
     def _environment(self, container: Container, port: int, programs: Path) -> dict[str, str]:
         image = self._sources.images.get(container.definition.image_id)
+        modules = str(container.root / "root")
+        if len(container.cluster) > 1:
+            modules = os.pathsep.join([modules, address_modules(container.root)])
         return {
             "PATH": os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)]),
             "LANG": "C.UTF-8",
@@ -278,7 +286,7 @@ class Containers:
             "PYTHONDONTWRITEBYTECODE": "1",
             **image.environment,
             **self._secret(container),
-            "PYTHONPATH": str(container.root / "root"),
+            "PYTHONPATH": modules,
             "MODAL_CONFIG_PATH": str(container.root / "none.toml"),
             "MODAL_CONTAINER_ARGUMENTS_PATH": str(container.root / "arguments"),
             "MODAL_IMAGE_ID": image.identity,
@@ -286,6 +294,7 @@ class Containers:
             "MODAL_SERVER_URL": f"http://127.0.0.1:{port}",
             "MODAL_TASK_ID": container.task,
             "GOAP_CONTAINER_ROOT": str(container.root),
+            **(address_environment(container.rank) if len(container.cluster) > 1 else {}),
         }
 
     def _secret(self, container: Container) -> dict[str, str]:
@@ -310,23 +319,4 @@ class Containers:
         await asyncio.sleep(self.limits.grace)
         ended = call is not None and (call.state != "running" or call.task != container.task)
         if not ended and container.task in self.running:
-            _signal(container, signal.SIGKILL)
-
-
-def content_of(call: Call) -> api_pb2.FunctionInput:
-    """The arguments of a call."""
-    return parse(api_pb2.FunctionInput, base64.b64decode(call.content))
-
-
-def _signal(container: Container, number: signal.Signals) -> None:
-    """Send a signal: SIGINT to the entrypoint, SIGKILL to all it started as well."""
-    process = container.process
-    if process is None:
-        return
-    try:
-        if number == signal.SIGKILL:
-            os.killpg(process.pid, number)
-        elif process.returncode is None:
-            os.kill(process.pid, number)
-    except ProcessLookupError:
-        return
+            send(container, signal.SIGKILL)

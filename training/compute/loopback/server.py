@@ -18,7 +18,7 @@ from modal._utils.grpc_utils import custom_detail_codec
 
 from training.compute.loopback.call_rpcs import CallAnswers
 from training.compute.loopback.class_rpcs import ClassAnswers
-from training.compute.loopback.containers import Container, Limits
+from training.compute.loopback.container import Container, Limits
 from training.compute.loopback.functions import Functions, end
 from training.compute.loopback.objects import Objects
 from training.compute.loopback.queue_rpcs import QueueAnswers

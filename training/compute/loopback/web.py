@@ -80,9 +80,12 @@ class _Web:
     async def do_clear(self) -> None:
         self._world.faults.clear()
 
-    async def do_kill(self, fate: Any = "crashed", call: str = "") -> None:
+    async def do_kill(self, fate: Any = "crashed", call: str = "", rank: int | None = None) -> None:
         for container in list(self._world.containers.running.values()):
-            if not call or (container.call is not None and container.call.identity == call):
+            its = container.lead.call
+            if call and (its is None or its.identity != call):
+                continue
+            if rank is None or container.rank == rank:
                 self._world.containers.kill(container, fate)
 
     async def do_expire(self, call: str) -> None:
@@ -146,6 +149,7 @@ class _Web:
                 "call": container.call.identity if container.call else "",
                 "process": container.process.pid if container.process else 0,
                 "root": str(container.root),
+                "rank": container.rank,
             }
             for task, container in self._world.containers.running.items()
         }

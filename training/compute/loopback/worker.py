@@ -8,15 +8,19 @@ import time
 from modal_proto import api_pb2 as pb
 
 from training.compute.loopback.calls import Call
-from training.compute.loopback.containers import Container, content_of
+from training.compute.loopback.clusters import address_of
+from training.compute.loopback.container import Container, content_of
 from training.compute.loopback.messages import Empty, make
-from training.compute.loopback.refusal import not_found
+from training.compute.loopback.refusal import not_found, precondition
 from training.compute.loopback.world import Peer, World
 
 __all__ = ["Worker"]
 
 HEARTBEAT_SECONDS = 8.0
 """How long a heartbeat is held while nothing is to be said; the client waits 15 s for it."""
+
+CLUSTER_SECONDS = 120.0
+"""How long a container of a cluster waits for the others."""
 
 
 class Worker:
@@ -52,6 +56,8 @@ class Worker:
         """The next input; when none comes for a while, the word to end."""
         container = _of(peer)
         container.began = True
+        if container.rank:
+            return await self._shared(container)
         call = container.call
         if call is not None and call.task == container.task and call.stopping:
             self._world.calls.finish(call, make(pb.GenericResult), 0)  # before it began
@@ -63,18 +69,38 @@ class Worker:
             item = make(pb.FunctionGetInputsItem, kill_switch=True)
             return make(pb.FunctionGetInputsResponse, inputs=[item])
         container.asked = call
-        spawned = pb.FUNCTION_CALL_INVOCATION_TYPE_ASYNC
-        waited_for = pb.FUNCTION_CALL_INVOCATION_TYPE_SYNC
-        item = make(
-            pb.FunctionGetInputsItem,
-            input_id=call.input_id,
-            input=content_of(call),
-            function_call_id=call.batch or call.identity,
-            function_map_idx=call.index,
-            function_call_invocation_type=spawned if call.spawned else waited_for,
-            retry_count=call.retry,
+        return _handed(call)
+
+    async def _shared(self, container: Container) -> pb.FunctionGetInputsResponse:
+        """The one input of a cluster, which each of its containers gets."""
+        call = container.lead.call
+        if container.asked is not None or container.draining or call is None:
+            item = make(pb.FunctionGetInputsItem, kill_switch=True)
+            return make(pb.FunctionGetInputsResponse, inputs=[item])
+        container.asked = call
+        return _handed(call)
+
+    async def task_cluster_hello(
+        self, request: pb.TaskClusterHelloRequest, peer: Peer
+    ) -> pb.TaskClusterHelloResponse:
+        """A container of a cluster is here; it learns of the others when all are."""
+        container = _of(peer)
+        container.here = True
+        self._world.calls.bell.ring()
+        until = time.monotonic() + CLUSTER_SECONDS
+        while not all(each.here for each in container.cluster):
+            left = until - time.monotonic()
+            if left <= 0:
+                raise precondition(f"not all of the cluster of {request.task_id} came")
+            await self._world.calls.bell.wait(left)
+        addresses = [address_of(each.rank) for each in container.cluster]
+        return make(
+            pb.TaskClusterHelloResponse,
+            cluster_id=f"cu-{container.lead.task.removeprefix('ta-')}",
+            cluster_rank=container.rank,
+            container_ips=addresses,
+            container_ipv4_ips=addresses,
         )
-        return make(pb.FunctionGetInputsResponse, inputs=[item])
 
     async def _busy(self, container: Container, asked: Call) -> bool:
         """Whether a container still works on the input that it has, after a while.
@@ -109,7 +135,11 @@ class Worker:
         container = _of(peer)
         for item in request.outputs:
             call = self._world.calls.get(item.input_id)
-            if call.task == container.task and call.state == "running":
+            # of a cluster the first answers; what the others raise is the call's failure too
+            failed = item.result.status != pb.GenericResult.GENERIC_STATUS_SUCCESS
+            container.answered = bool(container.rank) and not failed
+            counts = not container.rank or (failed and not container.draining)
+            if call.task == container.lead.task and call.state == "running" and counts:
                 self._world.calls.finish(call, item.result, item.data_format)
         return Empty()
 
@@ -153,3 +183,19 @@ def _of(peer: Peer) -> Container:
     if peer.container is None:
         raise not_found("only a container can ask this")
     return peer.container
+
+
+def _handed(call: Call) -> pb.FunctionGetInputsResponse:
+    """An input, as a container gets it."""
+    spawned = pb.FUNCTION_CALL_INVOCATION_TYPE_ASYNC
+    waited_for = pb.FUNCTION_CALL_INVOCATION_TYPE_SYNC
+    item = make(
+        pb.FunctionGetInputsItem,
+        input_id=call.input_id,
+        input=content_of(call),
+        function_call_id=call.batch or call.identity,
+        function_map_idx=call.index,
+        function_call_invocation_type=spawned if call.spawned else waited_for,
+        retry_count=call.retry,
+    )
+    return make(pb.FunctionGetInputsResponse, inputs=[item])
