@@ -113,6 +113,7 @@ WRONG = [
     ('gpu="T4!",', "only H100", "A10G"),
     ('gpu=["H100", "GTX"],', "there is no GPU 'GTX'", "A10G"),
     ("cpu=0,", "0 is no number of cores", "1 or more"),
+    ("nodes=0,", "a training has 1 to 64 machines", "nodes=2"),
     ("memory=1.5,", "1.5 is no number of megabytes", "1 or more"),
     ('micro_batch="bacth",', "no setting 'bacth'; did you mean 'batch'?", "leave micro_batch="),
     ('learning_rate="rate",', "there is no setting 'rate'", "steps, lr, batch, layers"),

@@ -72,6 +72,7 @@ IN_KEY = {
 NOT_IN_KEY = {
     "name": "other",
     "gpu": "H100:8",
+    "nodes": 2,
     "cpu": 4.0,
     "memory": 1024,
     "timeout": 60,

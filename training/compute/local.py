@@ -15,6 +15,7 @@ from training.compute.port import Auth, Launch, Shipped, TrainingStatus, status_
 from training.compute.recipe import Hardware, Recipe
 from training.compute.starting import words_of_runner
 from training.declare.source import stage_source
+from training.errors import ConfigError
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory
 from training.store.durable import disk_errors
@@ -58,15 +59,22 @@ class LocalCompute:
         self,
         order: Order,
         source: Shipped,
-        hardware: Hardware,  # noqa: ARG002 - this machine is what it is
+        hardware: Hardware,
         deadline_seconds: float | None,
     ) -> Launch:
         """Start the runner of a declared training, or attach to the one that runs.
 
         Raises:
+            ConfigError: It wants several machines.
             DiskFull: There is no room for the training's directory.
             ImageError: No interpreter here holds what the training requires.
         """
+        if hardware.nodes > 1:
+            raise ConfigError(
+                f"training {order.name} has nodes={hardware.nodes}, and this is one machine",
+                fix="rehearse it: compute=loopback; or compute=modal",
+                code="one_machine",
+            )
         directory = self._directory(order.key)
         with _taken(directory) as lock:
             if lock is None:

@@ -50,6 +50,7 @@ class Hardware:
         region: Where; None: anywhere.
         secrets: Names of secrets of the platform.
         timeout: Seconds after which one call ends at the latest.
+        nodes: Machines at once, each with this hardware.
         tags: Names and values for whoever reads the bill.
         usd_per_hour: What an hour of it costs, for the account: the least, the expected, the most;
             None: nobody said it.
@@ -63,6 +64,7 @@ class Hardware:
     timeout: int = 86400
     tags: tuple[tuple[str, str], ...] = ()
     usd_per_hour: tuple[float, float, float] | None = None
+    nodes: int = 1
 
 
 def proof_digest(recipe: Recipe, smoke_key: str = "") -> str:

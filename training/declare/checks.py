@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST", "check"]
 
 LONGEST: Final = 86400
+MOST_NODES: Final = 64
 """Seconds that a call may last at most: what the platform allows."""
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -116,6 +117,10 @@ def _check_hardware(training: "Training") -> None:
         ):
             unit = "megabytes, a whole number" if argument == "memory" else "cores"
             raise _error(training, argument, f"{value!r} is no number of {unit}", "write 1 or more")
+    nodes = _said(training, "nodes")
+    if isinstance(nodes, bool) or not isinstance(nodes, int) or not 1 <= nodes <= MOST_NODES:
+        problem = f"{nodes!r}: a training has 1 to {MOST_NODES} machines at once"
+        raise _error(training, "nodes", problem, "nodes=2, or leave it out")
     timeout = _said(training, "timeout")
     if isinstance(timeout, bool) or not isinstance(timeout, int) or not 1 <= timeout <= LONGEST:
         raise _error(

@@ -150,6 +150,7 @@ def hardware_of(training: "Training", gpu: str | None = None) -> Hardware:
         secrets=tuple(training.secrets),
         timeout=training.timeout,
         tags=_pairs(training.tags),
+        nodes=training.nodes,
     )
 
 

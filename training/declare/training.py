@@ -62,6 +62,8 @@ class Training:
             below its run directory is the data. It is ``$GOAP_DATA_DIR``.
         init: A training whose best checkpoint this one begins with: ``$GOAP_INIT``, a directory.
         gpu: Name and count, such as ``A10G`` or ``H100:8``; several in order of preference.
+        nodes: Machines at once, each with this hardware; the script finds ``MASTER_ADDR``,
+            ``NODE_RANK`` and the like, which ``torchrun`` reads by itself.
         cpu: Cores.
         memory: Megabytes.
         timeout: Seconds after which one call ends at the latest; the training goes on with the
@@ -107,6 +109,7 @@ class Training:
     data: str | Path | Prepare | Training | None = None
     init: Training | None = None
     gpu: str | Sequence[str] | None = None
+    nodes: int = 1
     cpu: float | None = None
     memory: int | None = None
     timeout: int = LONGEST

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from training.errors import TrainingError
+from training.runner.nodes import Node
 from training.store.durable import append_line, disk_errors
 
 __all__ = [
@@ -45,6 +46,7 @@ class Use:
         seconds: Since then.
         usd_per_hour: What an hour of it cost, as was known at its start: the least, the expected,
             the most; None: nobody knew.
+        rank: Which of several machines it is.
     """
 
     attempt: int
@@ -55,6 +57,7 @@ class Use:
     began: float
     seconds: float
     usd_per_hour: tuple[float, float, float] | None = None
+    rank: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Account:
         self._path, self._heartbeat, self._clock = path, heartbeat, clock
         self._began = now if rented.began is None else rented.began
         self._zero = clock() - max(0.0, now - self._began)
+        self._beside: tuple[Use, ...] = ()
         self._use = Use(
             attempt,
             rented.call,
@@ -120,6 +124,17 @@ class Account:
     def seconds(self) -> float:
         """Of this attempt until now."""
         return self._clock() - self._zero
+
+    def beside(self, others: Iterable[Node]) -> None:
+        """Keep the account of the machines beside this one as well, from now on."""
+        with self._lock:
+            self._beside = tuple(
+                dataclasses.replace(
+                    self._use, rank=each.rank, began=round(each.began, 3), device=each.device
+                )
+                for each in others
+            )
+            self._write("running" if self._fresh else "started")
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -171,9 +186,11 @@ class Account:
 
     def _write(self, state: State) -> None:
         self._last = self._clock()
-        use = dataclasses.replace(self._use, state=state, seconds=round(self.seconds, 3))
-        with disk_errors(self._path):
-            append_line(self._path, json.dumps(dataclasses.asdict(use)).encode())
+        for use in (self._use, *self._beside):
+            seconds = max(0.0, self.seconds + self._use.began - use.began)
+            line = dataclasses.replace(use, state=state, seconds=round(seconds, 3))
+            with disk_errors(self._path):
+                append_line(self._path, json.dumps(dataclasses.asdict(line)).encode())
 
 
 def uses_of(content: bytes) -> list[Use]:
@@ -216,10 +233,10 @@ def dollars_of(uses: Iterable[Use]) -> tuple[float, float, float] | None:
 
 
 def _newest(uses: Iterable[Use]) -> list[Use]:
-    """Of each attempt the line that counts most."""
-    newest: dict[tuple[int, str, float], Use] = {}
+    """Of each attempt, and machine of it, the line that counts most."""
+    newest: dict[tuple[int, str, float, int], Use] = {}
     for use in uses:
-        name = (use.attempt, use.call, use.began)
+        name = (use.attempt, use.call, use.began, use.rank)
         if name not in newest or use.seconds >= newest[name].seconds:
             newest[name] = use
     return list(newest.values())

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from training.runner.account import HEARTBEAT_SECONDS, Rented
 from training.runner.ending import Ending
+from training.runner.nodes import Crew
 from training.runner.order import Order
 from training.runner.process import GRACE_SECONDS
 from training.store.layout import LocalLayout
@@ -45,6 +46,7 @@ class Call:
         after_save: Called when the account has a new line, when checkpoints are sealed and when
             the attempt ended: a container commits its volume here.
         follower: Sees each row and sample, and shows them somewhere else; None: nobody does.
+        crew: The machines that run the script beside this one; None: it is alone.
         console: Gets the runner's lines of the log as well.
     """
 
@@ -58,6 +60,7 @@ class Call:
     after_save: Callable[[], None] = lambda: None
     console: Callable[[str], object] | None = None
     follower: "Follower | None" = None
+    crew: Crew | None = None
 
 
 def script_base(call: Call) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import platform
 import sys
 from collections.abc import Mapping
@@ -140,6 +139,8 @@ class _Attempt:
             follower.begin(order, layout, step, self._rows.history())
         # that hardware is used is known to others before it is: a kill takes what is not committed
         self._call.after_save()
+        if (failure := self._joined(settings)) is not None or self._stop.reason:
+            return failure or self._judged_end(0, killed=False)
         with work_directory(order, layout, self._call.scratch) as work:
             places = self._places()
             words = filled(order.command, {**settings, **places}, shell=order.shell)
@@ -156,6 +157,19 @@ class _Attempt:
             finally:
                 script.close()
 
+    def _joined(self, settings: Mapping[str, object]) -> Failure | None:
+        """Begin together with the machines beside this one; why that is not possible, or None."""
+        crew = self._call.crew
+        if crew is None:
+            return None
+        failure = crew.gathered(lambda: self._stop.reason)
+        self._account.beside(crew.others)
+        self._call.after_save()
+        if failure is None:
+            resume = self._from.path.relative_to(self._layout.root) if self._from else ""
+            crew.begin(settings=dict(settings), resume=str(resume), deadline=self._stop.last_second)
+        return failure
+
     def _followed(self, script: Script) -> Failure | None:
         """Watch a running script until it ends; why it failed, or None."""
         failure: Failure | None = None
@@ -165,12 +179,17 @@ class _Attempt:
                 script.kill()  # what it would save now is worth nothing
             elif failure is not None or self._stop.reason:
                 script.stop()
+            if self._call.crew and (failure or self._stop.reason):
+                self._call.crew.stop(self._stop.reason or "a failure")
+        if self._call.crew is not None and code not in STOPPED:
+            self._call.crew.settle()  # where another one is gone, that is why ours failed
         failure = failure or self._looked()
         if failure is not None:
             if failure.failure_class is FailureClass.NUMERIC:
                 self._store.discard_unsealed(self._rows.step)
                 self._seal()
-            return dataclasses.replace(failure, exit_code=code)
+            own = failure.exit_code
+            return dataclasses.replace(failure, exit_code=code if own is None else own)
         return self._judged_end(code, killed=script.killed and bool(self._stop.reason))
 
     def _looked(self) -> Failure | None:
@@ -178,6 +197,7 @@ class _Attempt:
         failure = self._rows.look()
         if self._call.follower is not None:
             self._call.follower.look(self._rows.fresh)
+        failure = failure or (self._call.crew.wrong if self._call.crew else None)
         if failure is not None:
             return failure
         try:
@@ -194,9 +214,8 @@ class _Attempt:
         result = result_of(order, layout)
         if result is not None and (code in STOPPED or self._reached(result)):
             return None
-        advanced = (self._newest.step if self._newest else 0) > (
-            self._from.step if self._from else 0
-        )
+        began = self._from.step if self._from else 0
+        advanced = (self._newest.step if self._newest else 0) > began
         end = End(code, self._stop.reason or "", killed, self._log.said(), advanced)
         return failure_of(order, end, layout.script_failure_path)
 
@@ -251,14 +270,15 @@ class _Attempt:
         }
 
     def _environment(self, places: Mapping[str, str]) -> dict[str, str]:
-        deadline, order = self._stop.deadline, self._order
+        deadline, order, crew = self._stop.last_second, self._order, self._call.crew
         return {
             **script_base(self._call),
             **order.parts.env,
             **{f"GOAP_{name.upper()}": place for name, place in places.items()},
             "GOAP_SETTINGS": str(self._layout.settings_path),
             "GOAP_KEY": order.key,
-            **({} if deadline is None else {"GOAP_DEADLINE": str(math.ceil(deadline))}),
+            **({"GOAP_DEADLINE": deadline} if deadline else {}),
+            **({} if crew is None else crew.nodes.environment()),
         }
 
     def _ended(self, failure: Failure | None) -> Ending:

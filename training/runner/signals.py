@@ -4,6 +4,7 @@ A runner looks at it between two looks at its script; our own script looks betwe
 step is finished and the state saved.
 """
 
+import math
 import signal
 import threading
 import time
@@ -48,6 +49,11 @@ class Stop:
     def deadline(self) -> float | None:
         """When the deadline is, in seconds since 1970; None without one."""
         return None if self._deadline is None else time.time() + self._deadline - self._clock()
+
+    @property
+    def last_second(self) -> str:
+        """The deadline as a script reads it; empty without one."""
+        return "" if self.deadline is None else str(math.ceil(self.deadline))
 
     def ask(self, reason: str) -> None:
         """Ask the training to stop; the first reason is kept."""

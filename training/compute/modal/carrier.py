@@ -13,18 +13,23 @@ Importing this module takes the standard library and the modal client and nothin
 container there is what the training's requirements say, and none of ours.
 """
 
+import dataclasses
 import hashlib
 import json
+import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import modal
 import modal.exception
 
+from training.compute.modal.clustered import clustered, nodes_here
 from training.compute.modal.entering import (
     MOUNT,
     TIMEOUT_SECONDS,
@@ -40,6 +45,10 @@ from training.compute.modal.prover import prove
 from training.compute.modal.scripted import contract_package, script_environment
 from training.compute.recipe import Hardware, Recipe
 from training.store.layout import LocalLayout
+
+if TYPE_CHECKING:
+    from training.runner.call import Call
+    from training.runner.nodes import Crew, Nodes
 
 __all__ = [
     "PROOF_SECONDS",
@@ -59,7 +68,10 @@ SHIPPED: Final = (
     *("__init__.py", "contract.py", "errors.py", "key.py", "py.typed", "runner/*.py"),
     *("compute/__init__.py", "compute/recipe.py"),
     *("compute/modal/__init__.py", "compute/modal/carrier.py", "compute/modal/entering.py"),
-    *(f"compute/modal/{name}.py" for name in ("joiner", "maker", "prover", "scripted")),
+    *(
+        f"compute/modal/{name}.py"
+        for name in ("clustered", "joiner", "maker", "prover", "scripted")
+    ),
     *(f"store/{name}.py" for name in ("__init__", "durable", "layout", "lease", "lock")),
     *(f"store/{name}.py" for name in ("metrics", "names", "saved", "volume")),
 )
@@ -72,8 +84,9 @@ _CANCELLED: Final = "the call was cancelled, or its time is over"
 def app_name(recipe: Recipe, hardware: Hardware) -> str:
     """The app of an image; with what a call cannot say itself, where there is such."""
     name = f"goap-{recipe.fingerprint()[:12]}"
-    fixed = json.dumps([_listed(hardware), hardware.tags])
-    if not _listed(hardware) and not hardware.tags:
+    more = [hardware.nodes] if hardware.nodes > 1 else []
+    fixed = json.dumps([_listed(hardware), hardware.tags, *more])
+    if not _listed(hardware) and not hardware.tags and not more:
         return name
     return f"{name}-{hashlib.sha256(fixed.encode()).hexdigest()[:6]}"
 
@@ -113,7 +126,7 @@ def declare(recipe: Recipe, hardware: Hardware, image: modal.Image) -> modal.App
             retries=_RETRIES if function is carry else 0,
             single_use_containers=True,
             include_source=False,
-        )(function)
+        )(clustered(function, hardware.nodes) if function is carry else function)
     return made
 
 
@@ -147,6 +160,7 @@ def carry(
     timeout: int = TIMEOUT_SECONDS,
     gpu: str = "",
     usd_per_hour: tuple[float, float, float] | None = None,
+    nodes: int = 1,
 ) -> dict[str, Any]:
     """Carry `key` until its end or this slice's deadline; how far it came, or ``duplicate_of``.
 
@@ -159,67 +173,107 @@ def carry(
         timeout: After how many seconds the platform ends this call.
         gpu: What was asked for, for the account.
         usd_per_hour: What an hour of that costs, for the account.
+        nodes: How many containers it has; the first one carries, the others run its script.
 
     Raises:
         KeyboardInterrupt: It is being preempted; raised after saving, as a run that returns is one
             that finished. modal.exception.InputCancellation: cancelled, or its time is over.
     """
     began, own = container_began(), modal.Volume.from_name(volume)
-    entry = enter(LocalLayout(mounted(), key), over, own)
-    if entry.duplicate_of:
-        return {"duplicate_of": entry.duplicate_of}
-    seconds = _left(key, entry.call, timeout, deadline, time.time() - began)
-    try:
-        rented = (entry.call, gpu, began, usd_per_hour)
-        told, reason = _carried(key, seconds, rented, own.commit)
-    finally:
-        own.commit()
-    if told["status"] == "interrupted":
-        _raise_again(reason)
-    return {**told, "call": entry.call}
+    place = nodes_here(key, modal.current_function_call_id() or "", nodes)
+    where = Where(key, volume=own, rented=(gpu, began, usd_per_hour), began=began)
+    if place is not None and place.rank:
+        return _attended(where, place, longest_slice(timeout))
+    with _listening(place) as crew:  # the others wait for this one, and leave when it does
+        entry = enter(LocalLayout(mounted(), key), over, own)
+        if entry.duplicate_of:
+            return {"duplicate_of": entry.duplicate_of}
+        seconds = min(longest_slice(timeout), _left(where, entry.call, deadline, nodes))
+        return _carried(where, seconds, entry.call, crew)
 
 
-def _left(key: str, call: str, timeout: float, deadline: float | None, since: float) -> float:
-    """How long this container may work: one that was preempted used some of the deadline.
+@dataclass(frozen=True)
+class Where:
+    """A training, and the container it is in."""
+
+    key: str
+    _: KW_ONLY
+    volume: modal.Volume
+    rented: tuple[Any, ...]
+    began: float
+
+
+def _left(where: Where, call: str, deadline: float | None, nodes: int) -> float:
+    """How long this container may work: those before it and beside it use of the deadline too.
 
     So did this one, in the seconds since it began.
     """
     if deadline is None:
-        return longest_slice(timeout)
+        return math.inf
     from training.runner.account import total_seconds, uses_of  # noqa: PLC0415
 
-    path = LocalLayout(mounted(), key).account_path
+    path = LocalLayout(mounted(), where.key).account_path
     uses = uses_of(path.read_bytes()) if path.exists() else []
     used = total_seconds(use for use in uses if use.call == call)
-    return min(longest_slice(timeout), max(0.0, deadline - used - since))
+    return max(0.0, (deadline - used) / nodes - (time.time() - where.began))
 
 
-def _carried(
-    key: str, seconds: float, rented: tuple[Any, ...], commit: Callable[[], None]
-) -> tuple[dict[str, Any], str]:
-    """How an attempt ended, and why it was asked to."""
-    from training.runner.account import Rented  # noqa: PLC0415
-    from training.runner.call import Call  # noqa: PLC0415
+def _carried(where: Where, seconds: float, call: str, crew: "Crew | None") -> dict[str, Any]:
+    """Carry until an end; an interruption is raised again when everything is committed."""
     from training.runner.carry import carry as carry_key  # noqa: PLC0415
     from training.runner.signals import Stop  # noqa: PLC0415
     from training.store.lock import holding  # noqa: PLC0415
 
     root, stop = mounted(), Stop(seconds)
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        cancelling(partial(stop.ask, _CANCELLED)),
-        holding(LocalLayout(root, key)),
-    ):
-        where = Call(
-            rented=Rented(*rented),
+    try:
+        with (
+            _called(where, call) as made,
+            cancelling(partial(stop.ask, _CANCELLED)),
+            holding(LocalLayout(root, where.key)),
+        ):
+            ending = carry_key(root, where.key, stop, dataclasses.replace(made, crew=crew))
+    finally:
+        where.volume.commit()
+    if ending.status == "interrupted":
+        _raise_again(stop.reason or "")
+    told = {"status": ending.status, "step": ending.step, "target": ending.target_step}
+    return {**told, "call": call}
+
+
+def _attended(where: Where, place: "Nodes", seconds: float) -> dict[str, Any]:
+    """Run the script beside that of the first container."""
+    from training.runner.member import attend  # noqa: PLC0415
+    from training.runner.signals import Stop  # noqa: PLC0415
+
+    stop = Stop(seconds)
+    with _called(where, "") as made, cancelling(partial(stop.ask, _CANCELLED)):
+        reason = attend(mounted(), where.key, place, stop, made, where.volume.reload)
+    _raise_again(reason)
+    return {"node": place.rank}
+
+
+@contextmanager
+def _called(where: Where, call: str) -> Iterator["Call"]:
+    """How the runner is called in this container."""
+    from training.runner.account import Rented  # noqa: PLC0415
+    from training.runner.call import Call  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Call(
+            rented=Rented(call, *where.rented),
             contract=contract_package(Path(scratch)),
             environment=script_environment(),
-            after_save=commit,
+            after_save=where.volume.commit,
             console=_say,
         )
-        ending = carry_key(root, key, stop, where)
-    told = {"status": ending.status, "step": ending.step, "target": ending.target_step}
-    return told, stop.reason or ""
+
+
+@contextmanager
+def _listening(place: "Nodes | None") -> Iterator["Crew | None"]:
+    from training.runner.nodes import listening  # noqa: PLC0415
+
+    with listening(place) as crew:
+        yield crew
 
 
 def _raise_again(reason: str) -> None:

@@ -219,6 +219,7 @@ class OrderLaunch:
             timeout=self.hardware.timeout,
             gpu=", ".join(self.hardware.gpu),
             usd_per_hour=self.hardware.usd_per_hour,
+            **({"nodes": self.hardware.nodes} if self.hardware.nodes > 1 else {}),
         )
         return str(call.object_id)
 
