@@ -7,10 +7,10 @@ from functools import partial
 from actions.ports import ports_of, translated
 from agents.declare.actions import Context
 from agents.declare.facts import Reading
-from agents.errors import ActionFailed, FailureClass
+from agents.errors import ActionFailed, FailureClass, Unserved
 from agents.ledger.events import Event
 from agents.ledger.payloads import StepFailed, StepFinished, StepVerified
-from training.compute.port import TrainingStatus
+from training.compute.port import QUEUE_TIMEOUT, TrainingStatus
 from training.errors import IMAGE_INCOMPLETE
 from training.runner.adjust import Adjusted
 from training.runner.ending import Ending
@@ -29,6 +29,7 @@ __all__ = [
     "answered",
     "ending_of",
     "forget_after",
+    "given_up",
     "interrupted",
     "is_out",
     "refuted_by",
@@ -138,9 +139,24 @@ def unfinished(context: Context, job: Carried) -> Reading:
     if job.directory.read(job.directory.spec_name) is None:
         return Reading(False, f"training {job.key} was never launched")
     status = status_of(context, job)
-    if status.state == "running":
-        return Reading(False, f"training {job.key} is running, step {status.step or 0}")
+    if status.at_work:
+        return Reading(False, f"training {job.key} {status.words}, step {status.step or 0}")
     return Reading(False, f"no result of training {job.key}")
+
+
+def given_up(job: Carried, status: TrainingStatus) -> ActionFailed | None:
+    """The failure of a training that was ended because it began again and again, or never did."""
+    failure = status.failure
+    if failure is None:
+        return None
+    if failure.name == QUEUE_TIMEOUT:
+        return Unserved(failure.message, fix=failure.fix, name=failure.name)
+    return ActionFailed(
+        f"training {job.key} was given up at step {status.step or 0}: {failure.message}",
+        fix="; ".join(filter(None, (failure.fix, the_log(job)))),
+        failure_class=FailureClass(str(failure.failure_class)),
+        name=failure.name,
+    )
 
 
 def answered(context: Context, job: Carried | None, names: tuple[str, ...], fine: str) -> Reading:

@@ -91,13 +91,14 @@ def launch_and_follow(
     log = _Log(context, job, _read_before(context, job))
     launch = _launch(context, ports, job, launching)
     meter = Following(context, job, ports.compute.name)
+    said = ""
     while True:
         with translated(), job.volume.look():
             status = ports.compute.status(job.key)
             log.follow()
-            meter.follow(status.step, running=status.state == "running")
-        _tell(context, status)
-        if status.state != "running":
+            meter.follow(status.step, running=status.on_hardware)
+        said = _tell(context, job, status, said)
+        if not status.at_work:
             return status
         _wait(context, ports, job, launch)
 
@@ -181,10 +182,18 @@ def _stop(ports: Ports, job: Carried) -> None:
     )
 
 
-def _tell(context: Context[PlacedParameters], status: TrainingStatus) -> None:
+def _tell(
+    context: Context[PlacedParameters], job: Carried, status: TrainingStatus, said: str
+) -> str:
+    """Show how far it is; what it waits for is noted once. The state that was told."""
+    waits = status.at_work and status.state != "running"
+    if waits and status.state != said:
+        context.note(f"training {job.key} {status.words}")
     if status.step is None or not status.target:
-        return
-    parts = []
+        if waits:
+            context.progress(Progress(0, status.target or 0, status.words))
+        return status.state
+    parts = [status.words] if waits else []
     if status.loss is not None:
         parts.append(f"loss {status.loss:.4f}")
     eta = None
@@ -193,6 +202,7 @@ def _tell(context: Context[PlacedParameters], status: TrainingStatus) -> None:
     if status.steps_per_second:
         eta = (status.target - status.step) / status.steps_per_second
     context.progress(Progress(status.step, status.target, " · ".join(parts), eta))
+    return status.state
 
 
 def _read_before(context: Context[PlacedParameters], job: Carried) -> int:

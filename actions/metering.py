@@ -28,7 +28,7 @@ def meter_of(context: Context, job: Carried) -> Meter:
     """
     with translated():
         uses = uses_of(job.directory.read(job.directory.account_name) or b"")
-        running = status_of(context, job).state == "running"
+        running = status_of(context, job).on_hardware
     ending = ending_of(context, job)
     step = 0 if ending is None else ending.step
     return _meter(job, uses, step, running=running)

@@ -4,7 +4,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
-from actions.carried import interrupted, the_log
+from actions.carried import given_up, interrupted, the_log
 from actions.following import LOG_LINE, launch_and_follow, shortest
 from actions.job import Job, TrainingContext, job_of
 from actions.metering import meter_of
@@ -81,13 +81,11 @@ class _Launch:
 
     Attributes:
         job: The training.
-        gpu: What it runs on, where there is a choice.
-        slice_seconds: The longest that one call or process trains.
+        params: What it runs on, for how long, and how long it waits for it.
     """
 
     job: Job
-    gpu: str
-    slice_seconds: float | None
+    params: TrainingParameters
 
     def launch(
         self,
@@ -96,13 +94,17 @@ class _Launch:
         usd_per_hour: tuple[float, float, float] | None,
     ) -> Launch:
         # after a preemption its time begins anew, so that it is we who stop it then
-        limit = shortest(self.slice_seconds, paid_seconds)
+        limit = shortest(self.params.slice_seconds, paid_seconds)
         # where there are several GPUs, each has a process; this machine is what it is
-        _, _, count = self.gpu.partition(":")
+        _, _, count = self.params.gpu.partition(":")
         order = self.job.order
         if compute.name != "local":
             order = in_processes(order, int(count or 1))
-        hardware = Hardware(gpu=(self.gpu,), usd_per_hour=usd_per_hour)
+        hardware = Hardware(
+            gpu=(self.params.gpu,),
+            queue_timeout=self.params.queue_timeout,
+            usd_per_hour=usd_per_hour,
+        )
         return compute.start(order, own_source(), hardware, limit)
 
 
@@ -119,8 +121,7 @@ def train_job(context: TrainingContext, job: Job) -> Outcome:
     elif ending is not None and ending.status == "completed":
         context.note(f"training {job.key} is finished already; nothing is launched")
         return outcome_of(job, ending, compute)
-    params = context.params
-    status = launch_and_follow(context, job, _Launch(job, params.gpu, params.slice_seconds))
+    status = launch_and_follow(context, job, _Launch(job, context.params))
     ending = job.ending() if status.ending is None else job.judged(status.ending)
     if ending is not None and status.state == "completed":
         return outcome_of(job, ending, compute)
@@ -141,6 +142,8 @@ def _job(context: TrainingContext) -> Job:
 def _failure(job: Job, status: TrainingStatus, ending: Ending | None) -> ActionFailed:
     """What a training that ended early says, as a failure the engine can plan from."""
     reached = f"step {status.step or 0}"
+    if (ended := given_up(job, status)) is not None:
+        return ended
     # an attempt that was killed leaves the ending of the one before it, which says nothing about it
     if status.state == "failed" and ending is not None and ending.failure is not None:
         failure = ending.failure

@@ -6,6 +6,7 @@ GoapError
 ├── ActionFailed          1   a step or a gate failed; carries a failure class
 │   ├── Permanent         1   the same again would fail again
 │   ├── Transient         3   the same again later may succeed
+│   ├── Unserved          3   there was no room for it in the time that was given
 │   ├── Unauthenticated   8   no valid credentials
 │   ├── WrongWord         2   what was asked for has a word in it that names nothing
 │   └── NotPaid           5   somebody has to agree to pay more
@@ -38,6 +39,7 @@ __all__ = [
     "Transient",
     "Unauthenticated",
     "Unreachable",
+    "Unserved",
     "UsageError",
     "WrongWord",
     "disk_full",
@@ -129,6 +131,12 @@ class Transient(ActionFailed, code="transient", exit_code=3, retryable=True):
 
     usual_class = FailureClass.TRANSIENT
     usual_name = "transient"
+
+
+class Unserved(Permanent, code="unserved", exit_code=3, retryable=True):
+    """There was no room for it in the time that was given; only a person knows if to wait again."""
+
+    usual_name = "unserved"
 
 
 class Unauthenticated(Permanent, code="unauthenticated", exit_code=8):

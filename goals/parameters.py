@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from agents.declare.parameters import absolute, canonical_value, how, what
 from agents.errors import UsageError, nearest
+from goals.durations import Seconds
 from goals.placed import PlacedParameters
 from training.compute.gpu import USUAL_GPU, gpu_names
 from training.data.origin import origin_of
@@ -54,6 +55,12 @@ class TrainingParameters(PlacedParameters):
         gt=0,
         description="the longest a call or process trains before it saves and ends; the run goes "
         "on with the next one. On Modal never more than 23 h 50 min",
+    )
+    queue_timeout: Seconds | None = how(
+        None,
+        gt=0,
+        description="how long a call on Modal waits for a GPU at most before it is cancelled, such "
+        "as 20m or 1h; it costs nothing until then",
     )
 
     @field_validator("dataset")

@@ -98,7 +98,7 @@ class Prune(Part):
         """Delete them, while no runner works there; never the newest valid one."""
         job = needed_job(context, self.training)
         with translated():
-            if ports_of(context).compute.status(job.key).state == "running":
+            if ports_of(context).compute.status(job.key).at_work:
                 return Outcome(summary="its runner prunes")
             gone = store_of(context, job).prune(job.order.keep)
         if gone:

@@ -21,6 +21,7 @@ from actions.trained.names import chain_of
 from agents.declare.parameters import canonical_value, how, what
 from agents.errors import UsageError
 from agents.run.asking import ENGINE_KEYS
+from goals.durations import Seconds
 from goals.placed import PlacedParameters
 from training.compute.gpu import gpu_names
 from training.declare.training import Training
@@ -51,6 +52,12 @@ class TrainedParameters(PlacedParameters):
         gt=0,
         description="the longest a call or process trains before it saves and ends; the run goes "
         "on with the next one. On Modal never more than 23 h 50 min",
+    )
+    queue_timeout: Seconds | None = how(
+        None,
+        gt=0,
+        description="how long a call on Modal waits for a GPU at most before it is cancelled, such "
+        "as 20m or 1h; it costs nothing until then",
     )
     track: Literal["tensorboard", "mlflow"] | None = how(
         None, description="show metrics and samples in this tracker as well (compute=local)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from actions.carried import ending_of, interrupted, the_log, unfinished
+from actions.carried import ending_of, given_up, interrupted, the_log, unfinished
 from actions.following import launch_and_follow, shortest
 from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of
@@ -162,8 +162,9 @@ def train_job(context: TrainedContext, job: Job) -> Outcome:
             return outcome_of(job, ending, compute)
         context.note(f"the checkpoint of training {job.key} is gone; training goes on")
         job.directory.forget_result()
-    hardware = hardware_of(job.training, context.params.gpu)
-    launch = _Launch(job, hardware, context.params.slice_seconds)
+    params = context.params
+    hardware = hardware_of(job.training, params.gpu, params.queue_timeout)
+    launch = _Launch(job, hardware, params.slice_seconds)
     status = launch_and_follow(context, job, launch)
     ending = status.ending if status.ending is None else job.judged(status.ending)
     if ending is not None and status.state == "completed":
@@ -174,6 +175,8 @@ def train_job(context: TrainedContext, job: Job) -> Outcome:
 def _failure(job: Job, status: TrainingStatus, ending: Ending | None) -> ActionFailed:
     """What a training that ended early says, as a failure the engine can plan from."""
     reached = f"step {status.step or 0}"
+    if (ended := given_up(job, status)) is not None:
+        return ended
     # an attempt that was killed leaves the ending of the one before it, which says nothing about it
     if status.state == "failed" and ending is not None and ending.failure is not None:
         failure, tail = ending.failure, "".join(f"\n  | {line}" for line in ending.log_tail)

@@ -35,7 +35,8 @@ SECONDS_BETWEEN_LINES = 10.0
 
 def progress_text(progress: Progress) -> str:
     """``page 120/600 · 3 errors · 800 words/s · ETA 1 min 02 s``."""
-    parts = [f"{progress.unit} {progress.done:,}/{progress.total:,}"]
+    counted = f"{progress.unit} {progress.done:,}/{progress.total:,}"
+    parts = [counted] if progress.total else []
     if progress.text:
         parts.append(progress.text)
     if progress.eta_seconds is not None:

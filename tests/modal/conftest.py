@@ -114,7 +114,7 @@ class Client:
 
     def follow(self, key: str) -> str:
         """Wait for the end of a training; its state."""
-        until(lambda: self.compute.status(key).state != "running")
+        until(lambda: not self.compute.status(key).at_work)
         return self.compute.status(key).state
 
 

@@ -12,6 +12,7 @@ from conftest import Python, until
 from training.compute.loopback.client import ControlPlane
 from training.compute.modal.compute import ModalCompute
 from training.compute.modal.volume import ModalVolume
+from training.compute.port import TrainingStatus
 from training.compute.recipe import Hardware, Recipe
 from training.key import KeyParts, digest_of_files, training_key
 from training.runner.ending import Ending
@@ -112,7 +113,7 @@ class Script:
         return self.all.python(self.all.plane, LAUNCH_SCRIPT, *words)
 
     def follow(self) -> str:
-        until(lambda: self.state != "running")
+        until(lambda: not self.status.at_work)
         return self.state
 
     def run(self) -> Ending:
@@ -122,7 +123,11 @@ class Script:
 
     @property
     def state(self) -> str:
-        return self.all.compute.status(self.key).state
+        return self.status.state
+
+    @property
+    def status(self) -> TrainingStatus:
+        return self.all.compute.status(self.key)
 
     @property
     def ending(self) -> Ending:

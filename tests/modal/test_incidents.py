@@ -22,7 +22,7 @@ from programs import copy_of_the_source, run
 from watching import LONG, checkpoints, kill, log, newest_call, result, starts
 
 from training.compute.loopback.client import ControlPlane
-from training.compute.modal.entering import MOST_STARTS
+from training.compute.modal.container import MOST_STARTS
 from training.errors import TrainingError, Unreachable
 from training.key import source_digest, training_key
 from training.learn.config import TrainingConfig
@@ -265,7 +265,7 @@ def test_14_a_preempted_run_is_never_a_success(client: Client) -> None:
     call = newest_call(client)["call"]
     kill(client, key, "preempted")
     until(lambda: newest_call(client)["starts"] == 2)
-    assert client.compute.status(key).state == "running"
+    assert client.compute.status(key).at_work
     assert client.follow(key) == "completed"
     found = modal.FunctionCall.from_id(call).get(timeout=300)
     assert found["status"] == "completed"

@@ -23,7 +23,7 @@ from conftest import ROOT, until
 from scripts import EXACT, LAUNCH_SCRIPT, Script, Scripts, exact, with_settings
 from test_any_training import LONG, lost_nothing, prove
 
-from training.compute.modal.entering import MOST_STARTS
+from training.compute.modal.container import MOST_STARTS
 from training.compute.recipe import Hardware
 from training.errors import ImageError, TrainingError, Unreachable
 
@@ -262,7 +262,7 @@ def test_14_a_preempted_run_is_never_a_success(scripts: Scripts) -> None:
     script.start()
     script.after(1).kill("preempted")
     until(lambda: script.newest_call["starts"] == 2)
-    assert script.state == "running"
+    assert script.status.at_work
     assert script.follow() == "completed"
     assert returned(script)["status"] == "completed"
     assert script.ending.attempts == 2

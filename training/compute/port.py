@@ -4,15 +4,17 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from training.compute.recipe import Hardware, Recipe
 from training.declare.preparing import Maker
-from training.runner.ending import Ending
+from training.runner.ending import Ending, Failure
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory
 
 __all__ = [
+    "AT_WORK",
+    "QUEUE_TIMEOUT",
     "Auth",
     "Compute",
     "Hardware",
@@ -25,7 +27,18 @@ __all__ = [
     "status_of",
 ]
 
-State = Literal["absent", "running", "completed", "interrupted", "failed"]
+State = Literal[
+    "absent", "queued", "starting", "crashing", "running", "completed", "interrupted", "failed"
+]
+"""How far a training is. `queued`: a call was made, and there is no container for it yet.
+`starting`: there is one, and what it runs showed no sign of life yet. `crashing`: it was started
+again since the last one."""
+
+AT_WORK: Final = ("queued", "starting", "crashing", "running")
+"""The states of a training that somebody works on, or will."""
+
+QUEUE_TIMEOUT: Final = "queue_timeout"
+"""The name of the failure of a training that waited too long for a container."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,10 @@ class TrainingStatus:
     Attributes:
         said: The error it ended with, where the platform tells one that the volume does not.
         ending: How the last attempt ended, where that was read for this status.
+        since: How many seconds it has been in this state; None where nobody knows.
+        waits_for: What it is queued for, such as a GPU.
+        starts: How often it was started since its last sign of life.
+        failure: Why it was given up, where the platform or a look at it ended it.
     """
 
     state: State
@@ -80,6 +97,34 @@ class TrainingStatus:
     steps_per_second: float | None = None
     said: str = ""
     ending: Ending | None = None
+    since: float | None = None
+    waits_for: str = ""
+    starts: int = 0
+    failure: Failure | None = None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether somebody works on it, or will."""
+        return self.state in AT_WORK
+
+    @property
+    def on_hardware(self) -> bool:
+        """Whether hardware is used for it now, which costs something."""
+        return self.at_work and self.state != "queued"
+
+    @property
+    def words(self) -> str:
+        """What it does now, for a person; ``is running`` in most of its life."""
+        since = "" if self.since is None else f" since {_duration(self.since)}"
+        match self.state:
+            case "queued":
+                what = _with_article(self.waits_for) if self.waits_for else "a container"
+                return f"waits for {what}{since}"
+            case "starting":
+                return f"its container is starting{since}"
+            case "crashing":
+                return f"is crashing: started {self.starts} times without a sign of life"
+        return f"is {self.state}"
 
 
 class Shipped(Protocol):
@@ -218,6 +263,28 @@ def status_of(
         steps_per_second=_number(loss, "steps_per_second"),
         ending=ending,
     )
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as a person says them, without what is too small to matter.
+
+    >>> _duration(59), _duration(185), _duration(7300)
+    ('59 s', '3 min', '2 h 1 min')
+    """
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _with_article(name: str) -> str:
+    """A name with what comes before it.
+
+    >>> _with_article("A10G"), _with_article("T4"), _with_article("H100:2 or A100")
+    ('an A10G', 'a T4', 'an H100:2 or A100')
+    """
+    return f"{'an' if name[:1] in 'AEFHILMNORSX' else 'a'} {name}"
 
 
 def _newest(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:

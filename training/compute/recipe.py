@@ -51,6 +51,7 @@ class Hardware:
         secrets: Names of secrets of the platform.
         timeout: Seconds after which one call ends at the latest.
         nodes: Machines at once, each with this hardware.
+        queue_timeout: Seconds for which a call waits for it at most; None: for ever.
         tags: Names and values for whoever reads the bill.
         usd_per_hour: What an hour of it costs, for the account: the least, the expected, the most;
             None: nobody said it.
@@ -62,6 +63,7 @@ class Hardware:
     region: str | None = None
     secrets: tuple[str, ...] = ()
     timeout: int = 86400
+    queue_timeout: float | None = None
     tags: tuple[tuple[str, str], ...] = ()
     usd_per_hour: tuple[float, float, float] | None = None
     nodes: int = 1

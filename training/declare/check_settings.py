@@ -14,7 +14,7 @@ __all__ = ["RESERVED", "check_settings"]
 RESERVED: Final = frozenset(
     {
         *("goal", "state", "max_cost", "plan_digest", "wait", "deadline"),
-        *("compute", "volume", "repo", "commit", "gpu", "slice_seconds", "track"),
+        *("compute", "volume", "repo", "commit", "gpu", "queue_timeout", "slice_seconds", "track"),
         *("data", "init", "source", "name", "key"),
     }
 )

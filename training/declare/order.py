@@ -128,12 +128,15 @@ def recipe_of(training: "Training") -> Recipe:
     )
 
 
-def hardware_of(training: "Training", gpu: str | None = None) -> Hardware:
+def hardware_of(
+    training: "Training", gpu: str | None = None, queue_timeout: float | None = None
+) -> Hardware:
     """What a training is to run on.
 
     Args:
         training: The declaration.
         gpu: What is asked for instead of what is declared, several with commas between.
+        queue_timeout: Seconds for which a call waits for it at most; None: for ever.
 
     Raises:
         ConfigError: There is no such GPU.
@@ -149,6 +152,7 @@ def hardware_of(training: "Training", gpu: str | None = None) -> Hardware:
         region=training.region,
         secrets=tuple(training.secrets),
         timeout=training.timeout,
+        queue_timeout=queue_timeout,
         tags=_pairs(training.tags),
         nodes=training.nodes,
     )

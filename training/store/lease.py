@@ -38,8 +38,13 @@ class Lease:
         """Keep which call trains this key."""
         self.volume.write_bytes(self.names.lease_name, call.encode())
 
+    @property
+    def without_life(self) -> int:
+        """How often this training was started, all calls together, since it showed life."""
+        return int(self._starts().get("without_life", 0))
+
     def count_start(self, call: str) -> int:
-        """How often this call was started since its newest checkpoint.
+        """Count one more start; how often this call was started since its newest checkpoint.
 
         The platform starts a container that died again, uncounted and for ever: so it is counted
         here.
@@ -47,10 +52,25 @@ class Lease:
         newest = self._newest()
         known = self._starts()
         same = (known.get("call"), known.get("checkpoint")) == (call, newest)
+        further = known.get("checkpoint") != newest
         count = int(known["count"]) + 1 if same else 1
-        content = {"call": call, "checkpoint": newest, "count": count}
-        self.volume.write_bytes(self.names.starts_name, json.dumps(content).encode())
+        self._write(call, newest, count, 1 if further else self.without_life + 1)
         return count
+
+    def show_life(self) -> None:
+        """What was started works: the starts without a sign of life are counted anew."""
+        known = self._starts()
+        if known:
+            self._write(known["call"], known["checkpoint"], int(known["count"]), 0)
+
+    def _write(self, call: str, newest: str, count: int, without_life: int) -> None:
+        content = {
+            "call": call,
+            "checkpoint": newest,
+            "without_life": without_life,
+            "count": count,
+        }
+        self.volume.write_bytes(self.names.starts_name, json.dumps(content).encode())
 
     def _newest(self) -> str:
         """What is different after a new checkpoint, whatever a script calls its own."""

@@ -10,12 +10,13 @@ from training.errors import TrainingError
 
 WORDS = (
     *("clear", "expire", "fault", "forget", "image_fails", "kill", "limits", "rates", "revoke"),
-    *("secret", "state", "stop", "token"),
+    *("secret", "state", "stop", "token", "unmount"),
 )
 DETAILS = (
     *("after", "call", "expires", "fate", "identity", "kind", "message", "rank", "rpc", "seconds"),
     *("name", "refusal", "secret", "status", "times", "values", "why"),
     *("caller", "client", "containers", "grace", "idle", "retry_scale"),
+    *("own_cancel", "queue", "starts"),
 )
 """What `do` takes; prices are named as `modal billing rates` names them: ``…_hour_cost…``."""
 
@@ -54,7 +55,7 @@ def _detail(word: str) -> str:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from training.compute.loopback.container import Limits  # noqa: PLC0415 - imports the modal client
+    from training.compute.loopback.limits import Limits  # noqa: PLC0415 - imports the modal client
     from training.compute.loopback.server import serve  # noqa: PLC0415 - likewise
 
     limits = Limits(grace=arguments.grace, containers=arguments.containers)

@@ -10,7 +10,7 @@ from modal_proto import api_pb2 as pb
 
 from training.compute.loopback.calls import Call
 from training.compute.loopback.messages import Empty, make
-from training.compute.loopback.refusal import precondition
+from training.compute.loopback.refusal import denied, precondition
 from training.compute.loopback.world import Peer, World
 
 __all__ = ["CallAnswers"]
@@ -103,9 +103,14 @@ class CallAnswers:
             num_inputs=len(members),
         )
 
-    async def function_call_cancel(self, request: pb.FunctionCallCancelRequest, _: Peer) -> Empty:
+    async def function_call_cancel(
+        self, request: pb.FunctionCallCancelRequest, peer: Peer
+    ) -> Empty:
         """End a call."""
+        own = None if peer.container is None else peer.container.call
         for call in self._world.calls.members(request.function_call_id):
+            if call is own and not self._world.containers.limits.own_cancel:
+                raise denied("a container may not cancel the call that it has")
             await self._world.containers.stop(call, "cancelled")
         return Empty()
 

@@ -15,28 +15,9 @@ from training.compute.loopback.calls import Call
 from training.compute.loopback.messages import parse
 from training.compute.loopback.mounted import MountedVolume
 
-__all__ = ["Container", "Fate", "Limits", "content_of", "send"]
+__all__ = ["Container", "Fate", "content_of", "send"]
 
 Fate = Literal["preempted", "out_of_memory", "crashed"]
-
-
-@dataclass
-class Limits:
-    """How long, in seconds, and how many.
-
-    Attributes:
-        grace: From an interruption to SIGKILL.
-        idle: How long a container without an input stays.
-        caller: How long nobody may ask for a synchronous call before it ends.
-        client: How long an ephemeral app's client may be silent.
-        containers: How many may run at once; the others wait.
-    """
-
-    grace: float = 30.0
-    idle: float = 1.0
-    caller: float = 5.0
-    client: float = 60.0
-    containers: int = 4
 
 
 @dataclass
@@ -48,6 +29,7 @@ class Container:
         failure: Why it could not start, as it said itself.
         asked: The call whose input it asked for last.
         rank: Which of its cluster it is; `cluster`, all of them, itself where it is in none.
+        started: When its process began, in seconds since 1970; 0 before that.
         here: Whether it said hello to its cluster; `answered`, whether it did its part.
     """
 
@@ -74,6 +56,7 @@ class Container:
 
     draining: bool = False
     began: bool = False
+    started: float = 0.0
 
 
 def content_of(call: Call) -> api_pb2.FunctionInput:

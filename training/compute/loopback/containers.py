@@ -8,6 +8,7 @@ import asyncio
 import os
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ from training.compute.loopback.clusters import (
     address_modules,
     cluster_size,
 )
-from training.compute.loopback.container import Container, Fate, Limits, send
+from training.compute.loopback.container import Container, Fate, send
 from training.compute.loopback.images import Images
+from training.compute.loopback.limits import Limits
 from training.compute.loopback.messages import make, new_id
 from training.compute.loopback.mounted import MountedVolume
 from training.compute.loopback.mounts import Mounts
@@ -35,7 +37,8 @@ from training.compute.loopback.volumes import Volumes
 __all__ = ["Containers"]
 
 STARTS = 3
-"""A container that ends so often before it asks for its input fails the call."""
+"""A container that ends so often before it asks for its input fails the call of an app that is not
+deployed."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Containers:
         self.running: dict[str, Container] = {}
         self.started = 0
         self.app_of_task: dict[str, str] = {}
+        self.unmounted: set[str] = set()
 
     def schedule(self, call: Call) -> None:
         """Give a waiting call a container when there is a place."""
@@ -137,6 +141,7 @@ class Containers:
 
     async def _serve(self, call: Call) -> None:
         size = cluster_size(self._sources.apps.definition(call.function))
+        await self._queue(call)
         async with self._room(size):
             if call.state != "waiting":
                 return
@@ -194,6 +199,15 @@ class Containers:
             else:
                 send(other, signal.SIGKILL)
 
+    async def _queue(self, call: Call) -> None:
+        """Wait until there is a GPU, where the call wants one."""
+        wants = any(self._sources.apps.gpus(call.function))
+        while wants and call.state == "waiting" and self._until(call) > time.time():
+            await asyncio.sleep(0.1)
+
+    def _until(self, call: Call) -> float:
+        return call.created + self.limits.queue
+
     async def _run(self, container: Container) -> None:
         await asyncio.to_thread(self._prepare, container)
         if container.lead.draining:
@@ -214,6 +228,7 @@ class Containers:
                     stderr=output,
                     start_new_session=True,
                 )
+            container.started = time.time()
             record = {"pid": container.process.pid}
             self._sources.store.put("task", container.task, record)
             self._watch(container)
@@ -230,19 +245,30 @@ class Containers:
         shutil.rmtree(container.root, ignore_errors=True)
         if call is None or call.state != "running" or call.task != container.task:
             return
-        if container.failure is not None:
+        given_up = not container.draining and self._gives_up(container, call)
+        if container.failure is not None and (container.began or given_up):
             self.calls.finish(call, container.failure, 0)
-        elif not container.began and not container.draining and call.starts >= STARTS:
-            self.calls.finish(call, self._crash_loop(container), 0)
+        elif given_up and not container.began:
+            self.calls.finish(call, self._crash_loop(container, call.starts), 0)
         else:
             self.calls.lost(call)
 
-    def _crash_loop(self, container: Container) -> api_pb2.GenericResult:
+    def _gives_up(self, container: Container, call: Call) -> bool:
+        """Whether a call fails whose container ended before it asked for its input.
+
+        Those of a deployed app start again for ever.
+        """
+        deployed = self._sources.apps.app_of(call.function).state == api_pb2.APP_STATE_DEPLOYED
+        if deployed:
+            return 0 < self.limits.starts <= call.starts
+        return container.failure is not None or call.starts >= STARTS
+
+    def _crash_loop(self, container: Container, starts: int) -> api_pb2.GenericResult:
         log = self.log_of(container.task)
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         failed = api_pb2.GenericResult.GENERIC_STATUS_INIT_FAILURE
         said = lines[-1] if lines else "no output"
-        text = f"the container ended {STARTS} times before it asked for its input: {said}"
+        text = f"the container ended {starts} times before it asked for its input: {said}"
         return make(api_pb2.GenericResult, status=failed, exception=text)
 
     def log_of(self, task: str) -> Path:
@@ -254,6 +280,8 @@ class Containers:
         (container.root / "tmp").mkdir()
         for mount in container.definition.mount_ids:
             self._sources.mounts.unpack(mount, container.root)
+        for name in self.unmounted:
+            (container.root / "root" / name).unlink(missing_ok=True)
         for mount in container.definition.volume_mounts:
             path = container.root / mount.mount_path.lstrip("/")
             container.volumes[mount.volume_id] = MountedVolume(

@@ -10,6 +10,7 @@ from modal_proto import api_pb2
 
 __all__ = [
     "REFUSALS",
+    "denied",
     "exists",
     "full",
     "invalid",
@@ -23,6 +24,11 @@ __all__ = [
 def not_found(what: str) -> GRPCError:
     """The client raises `modal.exception.NotFoundError`."""
     return GRPCError(Status.NOT_FOUND, what)
+
+
+def denied(what: str) -> GRPCError:
+    """The client raises `modal.exception.PermissionDeniedError`."""
+    return GRPCError(Status.PERMISSION_DENIED, what)
 
 
 def exists(what: str) -> GRPCError:

@@ -18,13 +18,15 @@ from modal._utils.grpc_utils import custom_detail_codec
 
 from training.compute.loopback.call_rpcs import CallAnswers
 from training.compute.loopback.class_rpcs import ClassAnswers
-from training.compute.loopback.container import Container, Limits
+from training.compute.loopback.container import Container
 from training.compute.loopback.functions import Functions, end
+from training.compute.loopback.limits import Limits
 from training.compute.loopback.objects import Objects
 from training.compute.loopback.queue_rpcs import QueueAnswers
 from training.compute.loopback.rpc import Service
 from training.compute.loopback.secret_rpcs import SecretAnswers
 from training.compute.loopback.stream_rpcs import StreamAnswers
+from training.compute.loopback.tasks import Tasks
 from training.compute.loopback.web import application
 from training.compute.loopback.worker import Worker
 from training.compute.loopback.world import Peer, World, make_world
@@ -36,7 +38,7 @@ __all__ = ["ANSWERS", "TOKEN_ID", "serve"]
 TOKEN_ID = "ak-loopback"  # noqa: S105 - the public half
 ANSWERS = (
     *(Objects, SecretAnswers, QueueAnswers, Functions, ClassAnswers),
-    *(CallAnswers, StreamAnswers, Worker),
+    *(CallAnswers, StreamAnswers, Tasks, Worker),
 )
 """What answers the RPCs, each some of them."""
 

@@ -79,6 +79,7 @@ class _Web:
 
     async def do_clear(self) -> None:
         self._world.faults.clear()
+        self._world.containers.unmounted.clear()
 
     async def do_kill(self, fate: Any = "crashed", call: str = "", rank: int | None = None) -> None:
         for container in list(self._world.containers.running.values()):
@@ -105,6 +106,9 @@ class _Web:
 
     async def do_image_fails(self, why: str) -> None:
         self._world.images.fail_next(why)
+
+    async def do_unmount(self, name: str) -> None:
+        self._world.containers.unmounted.add(name)
 
     async def do_limits(self, retry_scale: float | None = None, **limits: float) -> None:
         if retry_scale is not None:

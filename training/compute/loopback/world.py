@@ -7,11 +7,12 @@ from pathlib import Path
 from training.compute.loopback.apps import Apps
 from training.compute.loopback.blobs import Blobs
 from training.compute.loopback.calls import Calls
-from training.compute.loopback.container import Container, Limits
+from training.compute.loopback.container import Container
 from training.compute.loopback.containers import Containers, Sources
 from training.compute.loopback.dicts import Dicts
 from training.compute.loopback.faults import Faults
 from training.compute.loopback.images import Images
+from training.compute.loopback.limits import Limits
 from training.compute.loopback.mounts import Mounts
 from training.compute.loopback.queues import Queues
 from training.compute.loopback.secrets import Secrets

@@ -19,7 +19,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
@@ -29,19 +29,18 @@ from typing import TYPE_CHECKING, Any, Final
 import modal
 import modal.exception
 
+from training.compute.modal import container
 from training.compute.modal.clustered import clustered, nodes_here
+from training.compute.modal.container import TIMEOUT_SECONDS, show_life
 from training.compute.modal.entering import (
     MOUNT,
-    TIMEOUT_SECONDS,
+    Entry,
     cancelling,
     container_began,
     enter,
     longest_slice,
     mounted,
 )
-from training.compute.modal.joiner import join
-from training.compute.modal.maker import make
-from training.compute.modal.prover import prove
 from training.compute.modal.scripted import contract_package, script_environment
 from training.compute.recipe import Hardware, Recipe
 from training.store.layout import LocalLayout
@@ -58,16 +57,13 @@ __all__ = [
     "declare",
     "image_name",
     "image_of",
-    "join",
-    "make",
     "options",
-    "prove",
 ]
 
 SHIPPED: Final = (
     *("__init__.py", "contract.py", "errors.py", "key.py", "py.typed", "runner/*.py"),
     *("compute/__init__.py", "compute/recipe.py"),
-    *("compute/modal/__init__.py", "compute/modal/carrier.py", "compute/modal/entering.py"),
+    *(f"compute/modal/{name}.py" for name in ("__init__", "carrier", "container", "entering")),
     *(
         f"compute/modal/{name}.py"
         for name in ("clustered", "joiner", "maker", "prover", "scripted")
@@ -118,15 +114,15 @@ def declare(recipe: Recipe, hardware: Hardware, image: modal.Image) -> modal.App
     made = modal.App(app_name(recipe, hardware), tags=dict(hardware.tags) or None)
     # last, and mounted: a change of our source builds nothing
     shipped = image.add_local_python_source("training", ignore=_stays)
-    for function in (carry, join, make, prove):
+    for function in (container.carry, container.join, container.make, container.prove):
         made.function(
             image=shipped,
-            gpu=_listed(hardware) if function is carry else None,
-            timeout=PROOF_SECONDS if function is prove else TIMEOUT_SECONDS,
-            retries=_RETRIES if function is carry else 0,
+            gpu=_listed(hardware) if function is container.carry else None,
+            timeout=PROOF_SECONDS if function is container.prove else TIMEOUT_SECONDS,
+            retries=_RETRIES if function is container.carry else 0,
             single_use_containers=True,
             include_source=False,
-        )(clustered(function, hardware.nodes) if function is carry else function)
+        )(clustered(function, hardware.nodes) if function is container.carry else function)
     return made
 
 
@@ -153,14 +149,14 @@ def options(hardware: Hardware, volume: modal.Volume) -> dict[str, Any]:
 
 def carry(
     key: str,
-    over: Sequence[str] = (),
+    over: Sequence[str],
     *,
     volume: str,
-    deadline: float | None = None,
-    timeout: int = TIMEOUT_SECONDS,
-    gpu: str = "",
-    usd_per_hour: tuple[float, float, float] | None = None,
-    nodes: int = 1,
+    deadline: float | None,
+    timeout: int,
+    gpu: str,
+    usd_per_hour: tuple[float, float, float] | None,
+    nodes: int,
 ) -> dict[str, Any]:
     """Carry `key` until its end or this slice's deadline; how far it came, or ``duplicate_of``.
 
@@ -186,10 +182,10 @@ def carry(
         return _attended(where, place, longest_slice(timeout))
     with _listening(place) as crew:  # the others wait for this one, and leave when it does
         entry = enter(LocalLayout(mounted(), key), over, own)
-        if entry.duplicate_of:
-            return {"duplicate_of": entry.duplicate_of}
+        if entry.answer is not None:
+            return entry.answer
         seconds = min(longest_slice(timeout), _left(where, entry.call, deadline, nodes))
-        return _carried(where, seconds, entry.call, crew)
+        return _carried(where, seconds, _Life(entry, own.commit), crew)
 
 
 @dataclass(frozen=True)
@@ -218,7 +214,7 @@ def _left(where: Where, call: str, deadline: float | None, nodes: int) -> float:
     return max(0.0, (deadline - used) / nodes - (time.time() - where.began))
 
 
-def _carried(where: Where, seconds: float, call: str, crew: "Crew | None") -> dict[str, Any]:
+def _carried(where: Where, seconds: float, life: "_Life", crew: "Crew | None") -> dict[str, Any]:
     """Carry until an end; an interruption is raised again when everything is committed."""
     from training.runner.carry import carry as carry_key  # noqa: PLC0415
     from training.runner.signals import Stop  # noqa: PLC0415
@@ -227,7 +223,7 @@ def _carried(where: Where, seconds: float, call: str, crew: "Crew | None") -> di
     root, stop = mounted(), Stop(seconds)
     try:
         with (
-            _called(where, call) as made,
+            _called(where, life) as made,
             cancelling(partial(stop.ask, _CANCELLED)),
             holding(LocalLayout(root, where.key)),
         ):
@@ -237,7 +233,7 @@ def _carried(where: Where, seconds: float, call: str, crew: "Crew | None") -> di
     if ending.status == "interrupted":
         _raise_again(stop.reason or "")
     told = {"status": ending.status, "step": ending.step, "target": ending.target_step}
-    return {**told, "call": call}
+    return {**told, "call": life.call}
 
 
 def _attended(where: Where, place: "Nodes", seconds: float) -> dict[str, Any]:
@@ -246,25 +242,28 @@ def _attended(where: Where, place: "Nodes", seconds: float) -> dict[str, Any]:
     from training.runner.signals import Stop  # noqa: PLC0415
 
     stop = Stop(seconds)
-    with _called(where, "") as made, cancelling(partial(stop.ask, _CANCELLED)):
+    with (
+        _called(where, _Life(Entry(""), where.volume.commit)) as made,
+        cancelling(partial(stop.ask, _CANCELLED)),
+    ):
         reason = attend(mounted(), where.key, place, stop, made, where.volume.reload)
     _raise_again(reason)
     return {"node": place.rank}
 
 
 @contextmanager
-def _called(where: Where, call: str) -> Iterator["Call"]:
+def _called(where: Where, life: "_Life") -> Iterator["Call"]:
     """How the runner is called in this container."""
     from training.runner.account import Rented  # noqa: PLC0415
     from training.runner.call import Call  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as scratch:
         yield Call(
-            rented=Rented(call, *where.rented),
+            rented=Rented(life.call, *where.rented),
             contract=contract_package(Path(scratch)),
             environment=script_environment(),
-            after_save=where.volume.commit,
-            console=_say,
+            after_save=life.saved,
+            console=life.said,
         )
 
 
@@ -283,9 +282,44 @@ def _raise_again(reason: str) -> None:
         raise KeyboardInterrupt(reason)
 
 
-def _say(line: str) -> None:
-    """Into the platform's own log of the container as well."""
-    print(line, end="", flush=True)
+class _Life:
+    """Tells others, once, that what was started works: it made a step, or lived for a heartbeat.
+
+    Args:
+        entry: Of this container; that of no call has nothing to tell.
+        commit: Publishes what is on the volume.
+    """
+
+    def __init__(self, entry: Entry, commit: Callable[[], None]) -> None:
+        self._entry, self._commit = entry, commit
+        self._saves, self._shown = 0, not entry.call
+
+    @property
+    def call(self) -> str:
+        """What this container works on."""
+        return self._entry.call
+
+    def said(self, line: str) -> None:
+        """Into the platform's own log of the container as well."""
+        print(line, end="", flush=True)
+        if _STEP in line:
+            self._show()
+
+    def saved(self) -> None:
+        """The first time it was not started yet, and what is committed is that it will be."""
+        self._saves += 1
+        if self._saves > 1:
+            self._show()
+        self._commit()
+
+    def _show(self) -> None:
+        if not self._shown:
+            self._shown = True
+            self._entry.alive()
+            show_life(self._entry.call)
+
+
+_STEP: Final = "| Step "
 
 
 def _listed(hardware: Hardware) -> list[str] | None:

@@ -22,7 +22,9 @@ from typing import Any
 
 import modal
 
-from training.compute.modal.entering import CLAIMS_NAME, turn
+from training.compute.modal.container import CLAIMS_NAME
+from training.compute.modal.entering import turn
+from training.compute.recipe import Hardware
 from training.errors import Unreachable
 
 __all__ = ["Claim", "Claims", "being_launched"]
@@ -51,6 +53,8 @@ class Claim:
         function: What it calls: ``app/function``; a claim of an earlier version does not say it.
         time: When it was claimed, in seconds since 1970.
         host: Machine and boot of the launcher.
+        waits_for: What the call waits for, and `queue_timeout`, for how many seconds at most; None:
+            for ever.
         pid: Its process, and `began`, when that process began, so that a reused number is seen.
         refused: Why its call was not made, as the platform said it; empty: it may have been made.
     """
@@ -63,6 +67,13 @@ class Claim:
     pid: int = 0
     began: str = ""
     refused: str = ""
+    waits_for: str = ""
+    queue_timeout: float | None = None
+
+    @property
+    def app(self) -> str:
+        """The app of what it calls."""
+        return self.function.partition("/")[0]
 
     def may_be_called(self, key: str, now: float) -> bool:
         """Whether the launcher may still make its call, or its request be on the way."""
@@ -99,10 +110,16 @@ class Claims:
         return newest
 
     @contextmanager
-    def taken(self, key: str, number: int, function: str) -> Iterator[Claim | None]:
+    def taken(
+        self, key: str, number: int, function: str, hardware: Hardware
+    ) -> Iterator[Claim | None]:
         """Claim a launch while its call is made; None when somebody else has this number."""
         pid, name = os.getpid(), f"{key}/{number}"
-        mine = Claim(number, "", self._clock(), function, _host(), pid, _began(pid))
+        mine = Claim(
+            *(number, "", self._clock(), function, _host(), pid, _began(pid)),
+            waits_for=" or ".join(hardware.gpu),
+            queue_timeout=hardware.queue_timeout,
+        )
         _LAUNCHING.add(name)
         try:
             first = self._dict.put(name, asdict(mine), skip_if_exists=True)
@@ -201,7 +218,10 @@ def being_launched(key: str) -> Unreachable:
 
 
 def _claim(number: int, found: Mapping[str, Any]) -> Claim:
-    names = ("call", "time", "function", "host", "pid", "began", "refused")
+    names = (
+        *("call", "time", "function", "host", "pid", "began", "refused"),
+        *("waits_for", "queue_timeout"),
+    )
     return Claim(number, **{name: found[name] for name in names if name in found})
 
 

@@ -42,6 +42,10 @@ _MAKE_SECRET = {
 }
 
 
+_LOOK_SECONDS = {"modal": 20.0, "loopback": 0.5}
+"""How often a call is looked at that showed no sign of life yet."""
+
+
 class ModalCompute:
     """Trainings as calls of a deployed app.
 
@@ -64,7 +68,9 @@ class ModalCompute:
         self._clock = clock
         self._name = name
         self._orders: dict[str, Order] = {}
-        self._launcher = Launcher(volume, environment, lambda: clock().timestamp())
+        self._launcher = Launcher(
+            volume, environment, lambda: clock().timestamp(), _LOOK_SECONDS[name]
+        )
 
     @property
     def name(self) -> str:
@@ -149,7 +155,9 @@ class ModalCompute:
             Unreachable: That cannot be known now.
         """
         with modal_errors(f"asking for {key}"):
-            return self._launcher.running(key)
+            call = self._launcher.running(key)
+            given_up = call is not None and self._launcher.seen(key, call).failure is not None
+            return None if given_up else call
 
     @patient
     def status(self, key: str) -> TrainingStatus:
@@ -158,15 +166,34 @@ class ModalCompute:
         Raises:
             Unreachable: That cannot be known now.
         """
-        owner, directory = self.owner(key), self._directory(key)
+        directory = self._directory(key)
         with modal_errors(f"asking for {key}"), self._volume.look():
+            owner = self._launcher.running(key)
             self._volume.listdir(directory.name)  # what is not there is not asked for one by one
             order = self._orders.pop(key, None) or directory.read_order()
             status = status_of(directory, owner=owner, order=order)
-            if owner is not None and order is not None:
-                self._orders[key] = order
-            unexplained = status.state in ("absent", "interrupted")
-            return replace(status, said=self._launcher.said(key)) if unexplained else status
+            if owner is not None:
+                if order is not None:
+                    self._orders[key] = order
+                return self._seen(status, key, owner)
+            if status.state not in ("absent", "interrupted"):
+                return status
+            said, failure = self._launcher.explained(key)
+            return replace(status, said=said, failure=failure)
+
+    def _seen(self, status: TrainingStatus, key: str, call: str) -> TrainingStatus:
+        """What a call does, of which the volume says only how far its training came."""
+        sight = self._launcher.seen(key, call)
+        since = max(0.0, self._clock().timestamp() - sight.since) if sight.since else None
+        return replace(
+            status,
+            state=sight.state,
+            since=since,
+            waits_for=sight.waits_for,
+            starts=sight.starts,
+            said="" if sight.failure is None else sight.failure.message,
+            failure=sight.failure,
+        )
 
     def _directory(self, key: str) -> TrainingDirectory:
         return TrainingDirectory(self._volume, key)

@@ -15,19 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import modal
 
+from training.compute.modal.container import CLAIMS_NAME, MOST_STARTS, give_up
 from training.store.layout import LocalLayout
 from training.store.lease import Lease
 from training.store.volume import LocalVolume
 
 __all__ = [
     "CLAIMS_NAME",
-    "MOST_STARTS",
     "MOUNT",
-    "TIMEOUT_SECONDS",
     "Entry",
     "cancelling",
     "container_began",
@@ -38,13 +37,8 @@ __all__ = [
 ]
 
 MOUNT: Final = "/volume"
-CLAIMS_NAME: Final = "goap-training-claims"
-TIMEOUT_SECONDS: Final = 24 * 60 * 60
 MARGIN_SECONDS: Final = 10 * 60
 OLDEST_SECONDS: Final = 60 * 60
-
-MOST_STARTS: Final = 5
-"""A call that dies so often without getting any further is given up, and paid for no longer."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +47,13 @@ class Entry:
 
     Attributes:
         call: Its id.
-        duplicate_of: The call that trains instead; empty: this one does.
+        answer: What it returns instead of training; None: it trains.
+        alive: Keeps that there was a sign of life; the next commit publishes it.
     """
 
     call: str
-    duplicate_of: str = ""
+    answer: dict[str, Any] | None = None
+    alive: Callable[[], None] = lambda: None
 
 
 def container_began() -> float:
@@ -103,29 +99,34 @@ def enter(layout: LocalLayout, over: Sequence[str], volume: modal.Volume) -> Ent
         layout: The training on the volume that is mounted.
         over: The calls that had it before and are known to be over, the last one last.
         volume: What is mounted.
-
-    Raises:
-        RuntimeError: This call was started too often without getting any further.
     """
     call, key = modal.current_function_call_id() or "unknown", layout.key
     claims = modal.Dict.from_name(CLAIMS_NAME, create_if_missing=True)
-    # a launcher that died right after the call finds it by this
-    claims.put(f"call/{call}", key)
     mine = turn(key, over[-1] if over else "")
     if not claims.put(mine, call, skip_if_exists=True) and (owner := claims.get(mine)) != call:
-        return Entry(call, str(owner))
+        return Entry(call, {"duplicate_of": str(owner)})
     volume.reload()
     lease = Lease(LocalVolume(layout.root), layout)
     # claims are forgotten after a week without use; the lease on the volume is not
     owner = lease.holder
     if owner not in ("", call, *over):
-        return Entry(call, owner)
+        return Entry(call, {"duplicate_of": owner})
     lease.take(call)
     starts = lease.count_start(call)
     volume.commit()
+    said = ""
     if starts > MOST_STARTS:
-        raise RuntimeError(f"call {call} died {MOST_STARTS} times without a new checkpoint")
-    return Entry(call)
+        said = f"call {call} died {MOST_STARTS} times without a new checkpoint"
+    # who launches it again, on something else, has one container to show that it helped
+    elif lease.without_life > MOST_STARTS and starts > 1:
+        said = f"{key} was started {lease.without_life - 1} times and never showed a sign of life"
+    return Entry(call, give_up(call, said, _MORE) if said else None, lease.show_life)
+
+
+_MORE: Final = (
+    "its log says what it did last; more memory= or another gpu= of the training, then run the "
+    "same command again"
+)
 
 
 @contextmanager

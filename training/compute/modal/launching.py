@@ -16,9 +16,12 @@ from training.compute.modal.calls import at_work, said
 from training.compute.modal.claims import Claim, Claims, being_launched
 from training.compute.modal.patience import patient
 from training.compute.modal.refusals import is_definite, modal_errors, words_of
+from training.compute.modal.states import Sight, Watch
 from training.compute.modal.volume import ModalVolume
 from training.compute.port import Launch
+from training.compute.recipe import Hardware
 from training.errors import Unreachable
+from training.runner.ending import Failure
 from training.store.directory import TrainingDirectory
 from training.store.earlier import check_layout
 
@@ -39,6 +42,10 @@ class Launching(Protocol):
     @property
     def function(self) -> str:
         """What is called: ``app/function``."""
+
+    @property
+    def hardware(self) -> Hardware:
+        """What its call waits for, and for how long."""
 
     def is_completed(self) -> bool:
         """Whether it came to its end already."""
@@ -62,15 +69,22 @@ class Launcher:
         volume: Where containers write.
         environment: The workspace's environment; the default one when None.
         clock: Seconds since 1970.
+        look_seconds: How often a call is looked at that showed no sign of life yet.
     """
 
     def __init__(
-        self, volume: ModalVolume, environment: str | None, clock: Callable[[], float]
+        self,
+        volume: ModalVolume,
+        environment: str | None,
+        clock: Callable[[], float],
+        look_seconds: float,
     ) -> None:
         self._volume = volume
         self._environment = environment
         self._clock = clock
         self._working: dict[str, str] = {}
+        self._launched: dict[str, tuple[str, Claim]] = {}
+        self._watch = Watch(environment, clock, look_seconds)
 
     @patient
     def launch(self, training: Launching) -> Launch:
@@ -106,7 +120,7 @@ class Launcher:
             return Launch(last, attached=True, call_id=last)
         function = training.prepared()
         number = 0 if before is None else before.number + 1
-        with claims.taken(key, number, training.function) as mine:
+        with claims.taken(key, number, training.function, training.hardware) as mine:
             if mine is None:
                 raise being_launched(key)
             try:
@@ -132,10 +146,21 @@ class Launcher:
             self._working[key] = owner
         return owner
 
-    def said(self, key: str) -> str:
-        """The error that the newest call of a key raised."""
+    def seen(self, key: str, call: str) -> Sight:
+        """What the call that works on a key does; it may be given up by that."""
+        known = self._launched.get(key)
+        if known is None or known[0] != call:
+            claim = self._claims().newest(key)
+            known = self._launched[key] = (call, claim or Claim(0, call, self._clock()))
+        return self._watch.look(*known)
+
+    def explained(self, key: str) -> tuple[str, Failure | None]:
+        """The error that the newest call of a key raised, or why it was given up."""
         claim = self._claims().newest(key)
-        return said(claim.call) if claim is not None and claim.call else ""
+        if claim is None or not claim.call:
+            return "", None
+        failure = self._watch.stopped(claim.call)
+        return (said(claim.call), None) if failure is None else (failure.message, failure)
 
     def _claims(self) -> Claims:
         return Claims(self._environment, self._clock)

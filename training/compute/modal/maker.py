@@ -25,7 +25,7 @@ COMMIT_SECONDS: Final = 10.0
 """How often the log is published while the command says something."""
 
 
-def make(key: str, over: Sequence[str] = (), *, volume: str) -> dict[str, Any]:
+def make(key: str, over: Sequence[str], *, volume: str) -> dict[str, Any]:
     """Run the command of `key`, whose words, source and inputs are on the volume.
 
     Args:
@@ -44,8 +44,8 @@ def make(key: str, over: Sequence[str] = (), *, volume: str) -> dict[str, Any]:
 
     own, layout = modal.Volume.from_name(volume), MakingLayout(mounted(), key)
     entry, asked = enter(layout, over, own), threading.Event()
-    if entry.duplicate_of:
-        return {"duplicate_of": entry.duplicate_of}
+    if entry.answer is not None:
+        return entry.answer
     try:
         with cancelling(asked.set), holding(layout):
             return {"digest": _made(layout, asked, own.commit)}

@@ -79,7 +79,7 @@ class MakingLaunch:
     @property
     def function(self) -> str:
         """What is called."""
-        return f"{carrier.app_name(self._recipe, self._hardware)}/make"
+        return f"{carrier.app_name(self._recipe, self.hardware)}/make"
 
     def is_completed(self) -> bool:
         """Whether it was made already."""
@@ -94,16 +94,16 @@ class MakingLaunch:
         """
         self._write()
         try:
-            deploy(self._recipe, self._hardware, self.environment)
+            deploy(self._recipe, self.hardware, self.environment)
         except modal.exception.RemoteError as error:
             raise ImageError(
                 f"the image of {self.making.training.name} cannot be built: {error}",
                 fix="correct requirements=, apt= or python= of the training",
                 code="image_incomplete",
             ) from error
-        app = carrier.app_name(self._recipe, self._hardware)
+        app = carrier.app_name(self._recipe, self.hardware)
         function = modal.Function.from_name(app, "make", environment_name=self.environment)
-        said = carrier.options(self._hardware, self.volume.handle)
+        said = carrier.options(self.hardware, self.volume.handle)
         name = self.making.training.name
         return hydrated(function.with_options(**said), name, self.make_secret)
 
@@ -117,7 +117,7 @@ class MakingLaunch:
         return recipe_of(self.making.training)
 
     @property
-    def _hardware(self) -> Hardware:
+    def hardware(self) -> Hardware:
         """What the training asks for without its GPU: a processor suffices."""
         return replace(hardware_of(self.making.training), gpu=())
 
