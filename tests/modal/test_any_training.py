@@ -88,7 +88,9 @@ def test_a_script_has_its_hardware_its_secrets_its_data_and_none_of_our_package(
     assert call["hardware"] == {
         "gpu": ["H100:2"],
         "cpu": 1.5,
+        "cpu_most": 16.0,
         "memory": 512,
+        "memory_most": 65536,
         "timeout": 3600,
         "region": ["eu"],
         "secrets": 1,

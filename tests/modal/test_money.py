@@ -141,6 +141,30 @@ def test_the_rate_of_cores_and_memory_is_that_of_what_is_asked_for() -> None:
     assert hourly_rate([], listed, lambda: day) is None
 
 
+def test_each_gpu_has_its_rate_under_the_name_that_the_platform_lists() -> None:
+    from training.compute.gpu import _MOST, gpu_names, rate_name
+
+    listed = ("t4", "l4", "a10g", "l40s", "a100_40gb", "a100_80gb", "h100", "h200", "b200")
+    names = {name: rate_name(gpu_names(name)[0]).removeprefix("gpu_hour_cost_") for name in _MOST}
+    assert {name for name, rate in names.items() if rate not in listed} == {"B300", "RTX-PRO-6000"}
+    assert names["A10"] == names["A10G"] == "a10g"
+    assert names["A100"] == names["A100-40GB"] == "a100_40gb"
+    assert names["B200+"] == names["B200"] == "b200"
+    assert rate_name("H100!:8") == rate_name("h100") == "gpu_hour_cost_h100"
+
+
+def test_of_a_list_of_preference_the_first_is_expected_and_the_others_are_the_bounds() -> None:
+    from training.compute.modal.rates import hourly_rate
+    from training.compute.recipe import Hardware
+
+    listed = {"gpu_hour_cost_h100": "4", "gpu_hour_cost_a100_40gb": "2", "gpu_hour_cost_l4": "1"}
+    listed |= {"cpu_hour_cost": "0", "mem_gib_hour_cost": "0"}
+    day = datetime(2026, 1, 2, tzinfo=UTC)
+    found = hourly_rate([Hardware(gpu=("A100", "H100!:8", "L4"))], listed, lambda: day)
+    assert found is not None
+    assert (found.low, found.expected, found.high) == (1, 2, 32)
+
+
 def test_the_rate_of_a_gpu_that_is_not_listed_is_no_rate() -> None:
     from training.compute.modal.rates import hourly_rate
     from training.compute.recipe import Hardware
@@ -149,7 +173,7 @@ def test_the_rate_of_a_gpu_that_is_not_listed_is_no_rate() -> None:
     day = datetime(2026, 1, 2, tzinfo=UTC)
     found = hourly_rate([Hardware(gpu=("A10G:2",))], listed, lambda: day)
     assert found is not None
-    assert (found.low, found.expected, found.high, found.seen) == (20, 26, 44, "2026-01-02")
+    assert (found.low, found.expected, found.high, found.seen) == (20, 26, 68, "2026-01-02")
     assert hourly_rate([Hardware(gpu=("H100",))], listed, lambda: day) is None
     assert (
         hourly_rate([Hardware(gpu=("A10G",))], {**listed, "cpu_hour_cost": "?"}, lambda: day)

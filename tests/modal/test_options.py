@@ -36,11 +36,17 @@ def test_a_call_has_the_hardware_the_time_and_the_secrets_it_was_made_with(
     call = look.with_options(**asked, secrets=secrets).spawn()
     assert call.get(timeout=60)["credentials"] == ["CATS_TOKEN"]
     assert hardware(plane, call.object_id) == {
-        **asked, "gpu": ["H100:2"], "region": ["us-east"], "secrets": 1
+        **asked, "gpu": ["H100:2"], "region": ["us-east"], "secrets": 1,
+        "cpu_most": 0.0, "memory_most": 0,
     }  # fmt: skip
     plain = look.spawn()
     assert plain.get(timeout=60)["credentials"] == []
     assert hardware(plane, plain.object_id)["gpu"] == []
+    limited = look.with_options(cpu=(0.125, 8.0), memory=(128, 32768)).spawn()
+    limited.cancel()
+    found = hardware(plane, limited.object_id)
+    assert (found["cpu"], found["cpu_most"]) == (0.125, 8.0)
+    assert (found["memory"], found["memory_most"]) == (128, 32768)
 
 
 def test_a_secret_that_nobody_made_is_missed_before_a_container_starts(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["USUAL_GPU", "gpu_names"]
+__all__ = ["USUAL_GPU", "gpu_count", "gpu_names", "rate_name"]
 
 USUAL_GPU: Final = "A10G"
 """What is trained on where there is a choice and nobody made one."""
@@ -20,6 +20,20 @@ _MOST: Final = {
     **dict.fromkeys(("A10", "A10G"), 4),
 }
 """Name → how many of them one container can have."""
+
+_RATES: Final = {
+    **{name: name.lower() for name in ("T4", "L4", "L40S", "H100", "H200", "B200", "B300")},
+    # guide: gpu; `modal billing rates --json` has one rate for both names
+    **dict.fromkeys(("A10", "A10G"), "a10g"),
+    # reference: modal.gpu, "A100 will attach 1 A100-40GB GPU"; a larger one given costs the same
+    **dict.fromkeys(("A100", "A100-40GB"), "a100_40gb"),
+    "A100-80GB": "a100_80gb",
+    # guide: gpu, a B200 or a B300 at the price of a B200
+    "B200+": "b200",
+    # not seen in a list yet: as the others are written
+    "RTX-PRO-6000": "rtx_pro_6000",
+}
+"""Name → how the platform's list of rates calls it: a better one that is given costs the same."""
 
 _FIXED: Final = ("H100",)
 """What may be given a better one, unless its name has a ``!``."""
@@ -40,6 +54,27 @@ def gpu_names(gpu: str | Sequence[str] | None) -> tuple[str, ...]:
         return ()
     names = (gpu,) if isinstance(gpu, str) else tuple(gpu)
     return tuple(dict.fromkeys(_checked(name) for name in names))
+
+
+def gpu_count(gpu: str) -> int:
+    """How many of them one container has.
+
+    >>> gpu_count("H100!:8"), gpu_count("A10G")
+    (8, 1)
+    """
+    return int(gpu.partition(":")[2] or 1)
+
+
+def rate_name(gpu: str) -> str:
+    """The rate of one of them in the platform's list.
+
+    >>> rate_name("A100:2"), rate_name("H100!:8"), rate_name("A10")
+    ('gpu_hour_cost_a100_40gb', 'gpu_hour_cost_h100', 'gpu_hour_cost_a10g')
+
+    Raises:
+        KeyError: There is no such GPU.
+    """
+    return f"gpu_hour_cost_{_RATES[gpu.partition(':')[0].rstrip('!').upper()]}"
 
 
 def _checked(name: str) -> str:

@@ -9,6 +9,13 @@ from dataclasses import dataclass
 
 __all__ = ["Hardware", "Recipe", "proof_digest"]
 
+LEAST_CORES, LEAST_MEGABYTES = 0.125, 128
+"""What the platform keeps for a container that asks for nothing (guide: resources)."""
+
+MOST_CORES, MOST_MEGABYTES = 8.0, 32 * 1024
+"""A container gets no more than this for each GPU, unless it asks for more: what it may cost is
+known before it starts."""
+
 VERSION = "1"
 """Part of the fingerprint: raise it when the way an image is made of a recipe changes."""
 
@@ -45,8 +52,8 @@ class Hardware:
 
     Attributes:
         gpu: Names in the order they are wanted, each with a count if not 1: ``H100:8``.
-        cpu: Cores; None: whatever is usual.
-        memory: Megabytes; None: whatever is usual.
+        cpu: Cores that are always there; None: whatever is usual.
+        memory: Megabytes that are always there; None: whatever is usual.
         region: Where; None: anywhere.
         secrets: Names of secrets of the platform.
         timeout: Seconds after which one call ends at the latest.
@@ -67,6 +74,30 @@ class Hardware:
     tags: tuple[tuple[str, str], ...] = ()
     usd_per_hour: tuple[float, float, float] | None = None
     nodes: int = 1
+
+    @property
+    def cores(self) -> tuple[float, float]:
+        """Cores that are always there, and the most that are used and billed.
+
+        >>> Hardware().cores, Hardware(gpu=("H100:2",), cpu=4.0).cores, Hardware(cpu=32.0).cores
+        ((0.125, 8.0), (4.0, 16.0), (32.0, 32.0))
+        """
+        least = self.cpu or LEAST_CORES
+        return least, max(least, MOST_CORES * self._most_gpus)
+
+    @property
+    def megabytes(self) -> tuple[int, int]:
+        """Memory that is always there, and the most that is used and billed.
+
+        >>> Hardware().megabytes, Hardware(memory=65536).megabytes
+        ((128, 32768), (65536, 65536))
+        """
+        least = self.memory or LEAST_MEGABYTES
+        return least, max(least, MOST_MEGABYTES * self._most_gpus)
+
+    @property
+    def _most_gpus(self) -> int:
+        return max((int(each.partition(":")[2] or 1) for each in self.gpu), default=1)
 
 
 def proof_digest(recipe: Recipe, smoke_key: str = "") -> str:

@@ -127,7 +127,9 @@ class _Web:
         return {
             "gpu": self._world.apps.gpus(function),
             "cpu": definition.resources.milli_cpu / 1000,
+            "cpu_most": definition.resources.milli_cpu_max / 1000,
             "memory": definition.resources.memory_mb,
+            "memory_most": definition.resources.memory_mb_max,
             "timeout": definition.timeout_secs,
             "region": list(definition.scheduler_placement.regions),
             "secrets": len(definition.secret_ids),

@@ -132,14 +132,15 @@ _RETRIES: Final = modal.Retries(
 
 
 def options(hardware: Hardware, volume: modal.Volume) -> dict[str, Any]:
-    """What a call says of its hardware; only what was declared."""
+    """What a call says of its hardware: what was declared, and the most that it may use.
+
+    Both clients take ``(request, limit)`` for cores and memory (`_resources.py` of 1.6.4). Without
+    a limit a container may use sixteen cores more and any memory, and all that is billed.
+    """
     said: dict[str, Any] = {"volumes": {MOUNT: volume}, "timeout": hardware.timeout}
+    said |= {"cpu": hardware.cores, "memory": hardware.megabytes}
     if len(hardware.gpu) == 1:
         said["gpu"] = hardware.gpu[0]
-    if hardware.cpu is not None:
-        said["cpu"] = hardware.cpu
-    if hardware.memory is not None:
-        said["memory"] = hardware.memory
     if hardware.region is not None:
         said["region"] = hardware.region
     if hardware.secrets:

@@ -4,6 +4,7 @@ The names in that answer were seen in public uses of it: ``gpu_hour_cost_h100``,
 (a core), ``mem_gib_hour_cost``. A GPU whose name is not among them has no known price.
 """
 
+import itertools
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from training.compute.gpu import gpu_count, rate_name
 from training.compute.port import HourlyRate
 from training.compute.recipe import Hardware
 
@@ -18,10 +20,9 @@ __all__ = ["COMMAND", "hourly_rate", "listed_rates"]
 
 COMMAND: Final = "modal billing rates --json"
 USUAL_CORES, USUAL_GIB = 2.0, 8.0
-MOST_CORES, MOST_GIB = 8.0, 32.0
-"""Beside its GPU a container is billed for the cores and the memory it uses, or asked for."""
+"""Beside its GPU a container is billed for the cores and the memory it uses, or asked for; the most
+of both is a limit of its call."""
 
-WITHOUT_GPU: Final = ""
 MB_PER_GIB: Final = 1024
 
 _TIMEOUT_SECONDS = 20.0
@@ -50,8 +51,9 @@ def hourly_rate(
 ) -> HourlyRate | None:
     """What an hour of training costs; None where it is not listed.
 
-    Where there are several trainings, or a training takes one of several GPUs: the least of the
-    cheapest, and what the dearest is expected to cost, and may.
+    Of a list of preference the first GPU is expected, the cheapest and the dearest are the bounds.
+    Of several trainings it is the least of the cheapest, and what the dearest is expected to cost,
+    and may.
 
     Args:
         hardware: What each training runs on.
@@ -63,14 +65,12 @@ def hourly_rate(
     >>> listed = {"gpu_hour_cost_h100": "4", "cpu_hour_cost": "0.5", "mem_gib_hour_cost": "0.25"}
     >>> found = hourly_rate([Hardware(gpu=("H100:2",))], listed, day)
     >>> (found.low, found.expected, found.high, found.source, found.seen)
-    (8.0, 11.0, 20.0, 'modal billing rates --json: gpu_hour_cost_h100', '2026-01-02')
+    (8.0, 11.0, 32.0, 'modal billing rates --json: gpu_hour_cost_h100', '2026-01-02')
     >>> hourly_rate([Hardware(gpu=("H100", "A10G"))], listed, day) is None
     True
     """
     try:
-        found = [
-            _rate_of(each, gpu, listed) for each in hardware for gpu in each.gpu or (WITHOUT_GPU,)
-        ]
+        found = [_rate_of(each, listed) for each in hardware]
     except (KeyError, ValueError):
         return None
     if not found:
@@ -80,30 +80,30 @@ def hourly_rate(
         low=min(lowest),
         expected=max(expected),
         high=max(highest),
-        source=f"{COMMAND}: {', '.join(dict.fromkeys(names))}",
+        source=f"{COMMAND}: {', '.join(dict.fromkeys(itertools.chain(*names)))}",
         seen=now().date().isoformat(),
     )
 
 
 def _rate_of(
-    hardware: Hardware, gpu: str, listed: Mapping[str, str]
-) -> tuple[float, float, float, str]:
-    """The least, the expected and the most for one GPU, and the rate that says so.
+    hardware: Hardware, listed: Mapping[str, str]
+) -> tuple[float, float, float, list[str]]:
+    """The least, the expected and the most for one training, and the rates that say so.
 
     Raises:
-        KeyError: Its rate is not listed.
+        KeyError: A rate is not listed.
         ValueError: A rate is no number.
     """
     core, gib = float(listed["cpu_hour_cost"]), float(listed["mem_gib_hour_cost"])
+    names = [rate_name(gpu) for gpu in hardware.gpu]
+    gpus = [
+        float(listed[name]) * gpu_count(gpu) for name, gpu in zip(names, hardware.gpu, strict=True)
+    ] or [0.0]
     cores, memory = hardware.cpu or 0.0, (hardware.memory or 0) / MB_PER_GIB
-    name, low = "cpu_hour_cost", 0.0
-    if gpu != WITHOUT_GPU:
-        kind, _, count = gpu.lower().partition(":")
-        name = f"gpu_hour_cost_{kind.rstrip('!').replace('-', '_')}"
-        low = float(listed[name]) * int(count or 1)
+    most = hardware.cores[1] * core + hardware.megabytes[1] / MB_PER_GIB * gib
     return (
-        low + cores * core + memory * gib,
-        low + (cores or USUAL_CORES) * core + (memory or USUAL_GIB) * gib,
-        low + max(cores, MOST_CORES) * core + max(memory, MOST_GIB) * gib,
-        name,
+        min(gpus) + cores * core + memory * gib,
+        gpus[0] + (cores or USUAL_CORES) * core + (memory or USUAL_GIB) * gib,
+        max(gpus) + most,
+        names or ["cpu_hour_cost"],
     )
