@@ -70,7 +70,7 @@ def test_two_folders_of_one_name_are_two_datasets_and_each_model_keeps_its_class
         assert about["dataset"] == order.data
         assert order.label == "photos-16px"
         (entry, *_) = directory.store().entries()
-        assert json.loads((entry.path / "manifest.json").read_bytes())["data"] == order.data
+        assert json.loads((entry.path / "goap-manifest.json").read_bytes())["data"] == order.data
         mine, other = classes[place][0], next(c for p, c in classes.items() if p != place)[0]
         words = ["sample", "--volume", str(volume), "--key", key, str(tmp_path / "x.png")]
         words += ["--count", "1", "--steps", "1", "--label"]
