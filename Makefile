@@ -23,10 +23,13 @@ test-steady: $(INSTALLED)
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow
 
-# every incident in containers of the loopback control plane, with both ends of the client's range
+# every incident in containers of the loopback control plane, with both ends of the client's range;
+# a control plane for each worker, so that the files of tests run beside each other
 test-modal: $(INSTALLED) $(VENV)/modal-1.5.4
-	$(BIN)/python -m pytest -q -m "(slow or not slow) and not cloud" tests/modal tests/training/test_modal.py tests/docs
-	PYTHONPATH=$(CURDIR)/$(VENV)/modal-1.5.4 $(BIN)/python -m pytest -q -m "(not slow or both_clients) and not cloud" tests/modal
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "(slow or not slow) and not cloud" \
+		tests/modal tests/training/test_modal.py tests/docs
+	PYTHONPATH=$(CURDIR)/$(VENV)/modal-1.5.4 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
+		-m "(not slow or both_clients) and not cloud" tests/modal
 
 $(VENV)/modal-1.5.4: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ modal==1.5.4

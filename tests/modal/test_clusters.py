@@ -1,5 +1,6 @@
 """A training on several machines, rehearsed with two containers and tiny scripts."""
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -55,6 +56,36 @@ for step in run.steps(run.step, total):
 run.finish(state=state % 1000003)
 """
 """Each step is done half here and half on the other machine."""
+
+
+GLOO = """
+import json, os, sys
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from training.contract import run
+
+dist.init_process_group("gloo")
+torch.manual_seed(0)
+model = DistributedDataParallel(torch.nn.Linear(1, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+rank, count = dist.get_rank(), dist.get_world_size()
+data = torch.linspace(-1, 1, 8)[rank::count].reshape(-1, 1)
+for step in range(1, int(sys.argv[1]) + 1):
+    optimizer.zero_grad()
+    loss = ((model(data) - 3 * data) ** 2).mean()
+    loss.backward()
+    optimizer.step()
+    dist.all_reduce(loss)
+    if rank == 0:
+        run.log(step, loss=float(loss) / count)
+if rank == 0:
+    with run.checkpoint(step) as directory:
+        torch.save(model.module.state_dict(), directory / "model.pt")
+    run.finish(step=step, processes=count, final=float(loss) / count)
+dist.destroy_process_group()
+"""
+"""Two processes on each machine, which average their gradients."""
 
 
 def together(scripts: Any, seed: str, **settings: Any) -> Script:
@@ -114,6 +145,23 @@ def test_a_deadline_is_for_the_seconds_of_all_machines(scripts: Any) -> None:
     assert seconds(script) < 12.0 + 2 * 6.0
     assert script.ending.failure is not None
     assert script.ending.failure.name == "interrupted"
+
+
+@pytest.mark.slow
+def test_torchrun_finds_the_other_machine_by_itself(scripts: Any) -> None:
+    script = scripts.make(
+        "gloo",
+        GLOO,
+        command=("torchrun", "--nproc-per-node", "2", "train.py", "{steps}"),
+        requirements=(f"torch=={version('torch').partition('+')[0]}",),
+        env={"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
+        hardware=Hardware(nodes=2),
+    )
+    ending = script.run()
+    assert ending.status == "completed", script.log
+    assert ending.numbers["processes"] == 4
+    assert ending.numbers["final"] < ending.numbers["loss_first"] / 10
+    assert {each["rank"] for each in script.uses} == {0, 1}
 
 
 def test_a_client_without_clusters_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
