@@ -160,7 +160,7 @@ def test_a_command_makes_data_in_a_container_once_for_its_bytes_and_inputs(folde
     assert folder.numbers()["words"] == 4
     (call,) = makes(folder)
     assert call["hardware"]["gpu"] == []
-    assert "nothing to do" in folder.run().out
+    assert json.loads(folder.run().out)["data"]["steps"] == ["validate_auth"]
     assert len(makes(folder)) == 1
     (digest,) = [n for n in folder.volume.listdir("datasets") if n != "sources"]
     assert folder.volume.listdir(f"datasets/{digest}") == ["files", "manifest.json"]
