@@ -5,18 +5,19 @@ from collections.abc import Sequence
 
 from actions.carried import Carried
 from agents.declare.outcome import Artifact, Measurement, Outcome, Verdict
+from training.compute.port import Compute
 from training.runner.ending import Ending
 from training.runner.sealed import Checkpoint
 from training.store.commit import Commit
 
 __all__ = [
-    "REHEARSED",
     "artifacts_of",
     "committed",
     "megabytes",
     "pruned",
     "thinned",
     "verdicts_of",
+    "where_it_ran",
 ]
 
 MOST_POINTS = 100
@@ -102,3 +103,13 @@ def pruned(gone: Sequence[Checkpoint], source: str) -> Outcome:
 def megabytes(checkpoints: Sequence[Checkpoint]) -> str:
     """The room that checkpoints take."""
     return f"{sum(each.bytes for each in checkpoints) / 1e6:.1f} MB"
+
+
+def where_it_ran(ending: Ending, compute: Compute) -> str:
+    """What was there, and what was asked for, in words; whether it was a rehearsal.
+
+    The platform may give a better GPU, or the second of a list: nobody has to guess which.
+    """
+    known = ending.gpu and ending.device
+    device = f"; on {ending.device}, asked for {ending.gpu}" if known else ""
+    return device + (REHEARSED if compute.name == "loopback" else "")

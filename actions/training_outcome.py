@@ -1,7 +1,7 @@
 """From what a training wrote to the volume to what the ledger keeps and the records quote."""
 
 from actions.job import Job
-from actions.measured import REHEARSED, artifacts_of, thinned, verdicts_of
+from actions.measured import artifacts_of, thinned, verdicts_of, where_it_ran
 from agents.declare.outcome import Decision, Measurement, Outcome, Ranking, Series
 from training.compute.port import Compute
 from training.key import config_digest
@@ -33,7 +33,7 @@ def outcome_of(job: Job, ending: Ending, compute: Compute) -> Outcome:
         "seconds": ending.seconds,
     }
     return Outcome(
-        summary=_summary(job, ending) + (REHEARSED if compute.name == "loopback" else ""),
+        summary=_summary(job, ending) + where_it_ran(ending, compute),
         measurements=tuple(
             Measurement(name=name, value=value, unit=_UNITS.get(name, ""), source=source)
             for name, value in numbers.items()
@@ -80,6 +80,7 @@ def _provenance(job: Job, ending: Ending, compute: Compute) -> dict[str, str]:
         "compute": compute.name,
         "image": job.order.image,
         "device": ending.device,
+        "gpu": ending.gpu,
         "dtype": ending.about.get("dtype", ""),
         "threads": f"{ending.numbers.get('threads', 0):g}",
         "attempts": str(ending.attempts),

@@ -1,6 +1,6 @@
 """From what a declared training wrote to the volume to what the ledger keeps and records quote."""
 
-from actions.measured import REHEARSED, artifacts_of, thinned, verdicts_of
+from actions.measured import artifacts_of, thinned, verdicts_of, where_it_ran
 from actions.trained.job import Job
 from agents.declare.outcome import Decision, Measurement, Outcome, Ranking, Series
 from training.compute.port import Compute
@@ -27,7 +27,7 @@ def outcome_of(job: Job, ending: Ending, compute: Compute) -> Outcome:
         **({} if rate is None else {"steps_per_second": rate}),
     }
     return Outcome(
-        summary=_summary(job, ending) + (REHEARSED if compute.name == "loopback" else ""),
+        summary=_summary(job, ending) + where_it_ran(ending, compute),
         measurements=tuple(
             Measurement(name=name, value=value, unit=_UNITS.get(name, ""), source=source)
             for name, value in numbers.items()

@@ -1,11 +1,13 @@
 """What sensors say follows the volume and the photos, whatever was done behind our back."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from actions.measured import where_it_ran
 from agents.declare.facts import UNKNOWN
 from agents.errors import ActionFailed, GoapError
 from training.store.commit import verify_commit
@@ -196,3 +198,11 @@ def test_skipped_photos_are_counted_with_their_reasons(kit):
     said = kit.world.readings["dataset_ready"].evidence
     assert said.startswith("6 photos, 16x16, 1 class; skipped 3: ")
     assert "1 not an image" in said
+
+
+def test_what_was_there_is_said_beside_what_was_asked_for(kit):
+    kit.run()
+    ending = kit.directory().read_ending()
+    given = replace(ending, gpu="H100", device="NVIDIA H200")
+    assert where_it_ran(given, kit.machine) == "; on NVIDIA H200, asked for H100"
+    assert where_it_ran(replace(given, gpu=""), kit.machine) == ""
