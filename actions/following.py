@@ -68,6 +68,7 @@ class Launching(Protocol):
         compute: Compute,
         paid_seconds: float | None,
         usd_per_hour: tuple[float, float, float] | None,
+        likely_seconds: float | None,
     ) -> Launch:
         """Start it, or attach to it.
 
@@ -75,6 +76,7 @@ class Launching(Protocol):
             compute: Where it is to run.
             paid_seconds: How long the money lasts; None: no limit.
             usd_per_hour: What an hour costs, for its account: the least, the expected, the most.
+            likely_seconds: How long it is expected to take at most; None: not known.
         """
 
 
@@ -155,6 +157,7 @@ def _launch(
             ports.compute,
             context.paid_seconds,
             None if per_hour is None else (per_hour.low, per_hour.expected, per_hour.high),
+            context.likely_seconds,
         )
     word = "re-attached to" if launch.attached else "launched"
     note = TrainingNote(
@@ -164,6 +167,8 @@ def _launch(
         call_id=launch.call_id,
     )
     context.note(f"{word} training {job.key} ({launch.owner})", about=note.about())
+    if launch.warning:
+        context.note(launch.warning)
     return launch
 
 

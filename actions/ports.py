@@ -4,6 +4,7 @@ Tests hand the catalogue their own `Ports` with fakes that implement the same pr
 """
 
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from agents.command import command
 from agents.declare.actions import Context
+from agents.declare.project import PER_DAY, PER_MONTH, said_of
 from agents.errors import (
     ActionFailed,
     FailureClass,
@@ -30,11 +33,12 @@ from training import errors as training_errors
 from training.compute.local import LocalCompute
 from training.compute.modal.token import require_token
 from training.compute.port import Auth, Compute
+from training.compute.spending import Limits
 from training.errors import INSTALL, TrainingError
 from training.store.earlier import check_directory
 from training.store.volume import LocalVolume, Volume
 
-__all__ = ["Ports", "connect", "is_accepted", "ports_of", "translated"]
+__all__ = ["Ports", "connect", "is_accepted", "limits_of", "ports_of", "translated"]
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,32 @@ def _modal(name: str, state: Path, where: str, before: Callable[[], None]) -> Po
 
         connected = volume()
         assert isinstance(connected, ModalVolume)  # noqa: S101 - made above
-        return ModalCompute(connected, name=where)
+        return ModalCompute(connected, name=where, limits=limits_of(name, where))
 
     late = _LateCompute(compute) if where == "modal" else _Rehearsal(compute)
     return Ports(cast("Compute", late), cast("Volume", _Late(volume)), state / "scratch")
+
+
+def limits_of(volume: str, where: str, start: Path | None = None) -> Limits:
+    """What trainings on a volume may cost, as the nearest pyproject.toml says.
+
+    Args:
+        volume: Its name.
+        where: The name of the compute.
+        start: Where that is looked for first; None: in the working directory.
+
+    Raises:
+        UsageError: It makes no sense.
+    """
+    day, month = (said_of(key, start or Path.cwd()) for key in (PER_DAY, PER_MONTH))
+    sources = dict.fromkeys(str(each.path) for each in (day, month) if each is not None)
+    return Limits(
+        None if day is None else float(day.value),
+        None if month is None else float(month.value),
+        source=" and ".join(sources),
+        bill=command(f"bill compute={where} volume={shlex.quote(volume)}"),
+        free=where == "loopback",
+    )
 
 
 class _Late:

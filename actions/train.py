@@ -92,6 +92,7 @@ class _Launch:
         compute: Compute,
         paid_seconds: float | None,
         usd_per_hour: tuple[float, float, float] | None,
+        likely_seconds: float | None,
     ) -> Launch:
         # after a preemption its time begins anew, so that it is we who stop it then
         limit = shortest(self.params.slice_seconds, paid_seconds)
@@ -104,6 +105,7 @@ class _Launch:
             gpu=(self.params.gpu,),
             queue_timeout=self.params.queue_timeout,
             usd_per_hour=usd_per_hour,
+            likely_seconds=likely_seconds,
         )
         return compute.start(order, own_source(), hardware, limit)
 

@@ -16,6 +16,7 @@ The tree, with the failure class each one carries (recovery is planned from the 
     ├── AuthenticationError      permanent (exit code 8)
     │   └── PermissionRefused
     ├── SpendLimit               permanent (exit code 5)
+    │   └── BudgetUsedUp
     ├── QuotaReached             permanent
     ├── Unreachable              transient (exit code 3)
     │   └── RateLimited
@@ -29,6 +30,7 @@ __all__ = [
     "IMAGE_INCOMPLETE",
     "INSTALL",
     "AuthenticationError",
+    "BudgetUsedUp",
     "CheckpointError",
     "ConfigError",
     "DatasetError",
@@ -162,6 +164,10 @@ class PermissionRefused(AuthenticationError, code="permission_denied"):
 
 class SpendLimit(TrainingError, code="spend_limit", failure_class=FailureClass.PERMANENT):
     """The platform takes no more work before somebody agrees to pay more (exit code 5)."""
+
+
+class BudgetUsedUp(SpendLimit, code="budget_used_up"):
+    """What may be spent on a day or in a month is used, or set aside for what runs."""
 
 
 class QuotaReached(TrainingError, code="quota_reached", failure_class=FailureClass.PERMANENT):

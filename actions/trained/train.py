@@ -51,9 +51,12 @@ class _Launch:
         compute: Compute,
         paid_seconds: float | None,
         usd_per_hour: tuple[float, float, float] | None,
+        likely_seconds: float | None,
     ) -> Launch:
         deadline = shortest(self.slice_seconds, paid_seconds)
-        hardware = dataclasses.replace(self.hardware, usd_per_hour=usd_per_hour)
+        hardware = dataclasses.replace(
+            self.hardware, usd_per_hour=usd_per_hour, likely_seconds=likely_seconds
+        )
         return compute.start(self.job.order, self.job.source, hardware, deadline)
 
 

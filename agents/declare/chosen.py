@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Protocol, runtime_checkable
 
 from agents.declare.catalogue import Catalogue
+from agents.declare.project import CATALOGUE, said_of
 from agents.errors import UsageError, nearest
 from agents.ledger.redaction import redact
 
@@ -31,10 +32,9 @@ VARIABLE = "GOAP_CATALOGUE"
 TRACEBACK_VARIABLE = "GOAP_TRACEBACK"
 """Set, it shows the whole traceback of a job that cannot be imported."""
 
-KEY = "catalogue"
 _PLACED = re.compile(r"\S[^:]*:\d+: ")
 _PROGRAM = Path(__file__).parents[1]
-EXAMPLE = f'{KEY} = "job:CATALOGUE"'
+EXAMPLE = f'{CATALOGUE} = "job:CATALOGUE"'
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def chosen(
     Raises:
         UsageError: What chooses it makes no sense; the message has file and line.
     """
-    choices = (_of_project(folder / "pyproject.toml") for folder in (start, *start.parents))
-    choice = next((each for each in choices if each is not None), None)
+    said = said_of(CATALOGUE, start)
+    choice = None if said is None else _parsed(said.value, said.path.parent, said.source)
     if choice is None and (text := environment.get(VARIABLE, "")):
         choice = _parsed(text, start, f"{VARIABLE}={text}")
     if choice is not None and (name := choice.module.partition(".")[0]) in reserved:
@@ -119,43 +119,6 @@ def load(choice: Choice) -> Catalogue:
             fix=f"{choice.attribute} = Catalogue(facts, sensors, actions, goals)",
         )
     return catalogue
-
-
-def _of_project(path: Path) -> Choice | None:
-    """What one pyproject.toml chooses; None where there is none, or it says nothing of us."""
-    try:
-        text = path.read_bytes().decode()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", fix=f"mend {path}") from None
-    if "goap" not in text:
-        return None  # most are not ours, and parsing takes its time
-    import tomllib  # noqa: PLC0415 - see above
-
-    try:
-        tool = tomllib.loads(text).get("tool")
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}", fix=f"mend {path}") from None
-    if not isinstance(tool, dict) or "goap" not in tool:
-        return None
-    table = tool["goap"]
-    source = f"{path}:{_line(text)}"
-    if not isinstance(table, dict) or list(table) != [KEY] or not isinstance(table[KEY], str):
-        raise UsageError(
-            f"{source}: [tool.goap] has one key, {KEY}, and its value is a text, not {table!r}",
-            fix=f"write {EXAMPLE} there",
-        )
-    return _parsed(table[KEY], path.parent, source)
-
-
-def _line(text: str) -> int:
-    """The line of ``catalogue =`` below ``[tool.goap]``; else that of the table."""
-    header = re.search(r"^\s*\[\s*tool\s*\.\s*goap\s*\]", text, re.MULTILINE)
-    start = header.start() if header else 0
-    key = re.compile(rf"^[^#\n\[]*\b{KEY}\b\s*=", re.MULTILINE).search(text, start)
-    last = key.end() if key else header.end() if header else text.index("goap")
-    return text.count("\n", 0, last) + 1
 
 
 def _parsed(text: str, folder: Path, source: str) -> Choice:

@@ -69,6 +69,7 @@ class Context(Generic[P_co]):
         cancelled: Set when the step should stop soon, leaving the world consistent.
         broke: Set before ``cancelled`` when the money is used up: what costs money ends too.
         paid_seconds: How long the money lasts for what goes on without us; None: no limit.
+        likely_seconds: How long the step is expected to take at most; None: not known.
         used: Tell what the meter of the step's account shows, whenever that was read.
     """
 
@@ -82,6 +83,7 @@ class Context(Generic[P_co]):
     cancelled: threading.Event = field(default_factory=threading.Event)
     broke: threading.Event = field(default_factory=threading.Event)
     paid_seconds: float | None = None
+    likely_seconds: float | None = None
     used: Callable[[Meter], None] = _ignore
     _seen: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     _seeing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)

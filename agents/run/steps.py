@@ -48,10 +48,12 @@ class Steps:
 
     def context(self, step: Step) -> Context:
         """The context of a step, which tells of itself and knows how long its money lasts."""
+        grounded = self._grounded(step)
         return self.looking(
             note=_Notes(step, self.record),
             progress=_Told(step, self.reporter),
-            paid_seconds=self.purse.paid_seconds(self._grounded(step)),
+            paid_seconds=self.purse.paid_seconds(grounded),
+            likely_seconds=grounded.estimate and grounded.estimate.seconds.high,
             used=_Used(step, self.purse),
         )
 

@@ -68,11 +68,13 @@ class Launch:
     Attributes:
         attached: True when it ran already and nothing was started.
         call_id: The platform's name of it, where there is a platform.
+        warning: What a person should know of the budget; empty: nothing.
     """
 
     owner: str
     attached: bool
     call_id: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ class Hardware:
         tags: Names and values for whoever reads the bill.
         usd_per_hour: What an hour of it costs, for the account: the least, the expected, the most;
             None: nobody said it.
+        likely_seconds: How long it is expected to take at most, for a budget; None: not known.
     """
 
     gpu: tuple[str, ...] = ()
@@ -73,6 +74,7 @@ class Hardware:
     queue_timeout: float | None = None
     tags: tuple[tuple[str, str], ...] = ()
     usd_per_hour: tuple[float, float, float] | None = None
+    likely_seconds: float | None = None
     nodes: int = 1
 
     @property

@@ -24,6 +24,7 @@ __all__ = [
     "Rented",
     "Use",
     "dollars_of",
+    "newest_of",
     "total_seconds",
     "uses_of",
 ]
@@ -213,7 +214,7 @@ def total_seconds(uses: Iterable[Use]) -> float:
     ...                dataclasses.replace(use, attempt=2, seconds=5.0)])
     65.0
     """
-    return sum(use.seconds for use in _newest(uses))
+    return sum(use.seconds for use in newest_of(uses))
 
 
 def dollars_of(uses: Iterable[Use]) -> tuple[float, float, float] | None:
@@ -224,7 +225,7 @@ def dollars_of(uses: Iterable[Use]) -> tuple[float, float, float] | None:
     ((0.5, 1.0, 2.0), None)
     """
     sums = [0.0, 0.0, 0.0]
-    for use in _newest(uses):
+    for use in newest_of(uses):
         if use.usd_per_hour is None:
             return None
         for place, rate in enumerate(use.usd_per_hour):
@@ -232,8 +233,8 @@ def dollars_of(uses: Iterable[Use]) -> tuple[float, float, float] | None:
     return sums[0], sums[1], sums[2]
 
 
-def _newest(uses: Iterable[Use]) -> list[Use]:
-    """Of each attempt, and machine of it, the line that counts most."""
+def newest_of(uses: Iterable[Use]) -> list[Use]:
+    """Of each attempt, and machine of it, the line that counts most: what it used until then."""
     newest: dict[tuple[int, str, float, int], Use] = {}
     for use in uses:
         name = (use.attempt, use.call, use.began, use.rank)

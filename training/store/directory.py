@@ -9,6 +9,7 @@
     trainings/<key>/checkpoints/step-00000500/, saved.jsonl, pinned.json
     images/<fingerprint>.json          proofs of images
     sweeps/<digest>.json               rankings
+    accounts/<key>.jsonl               what deleted trainings used
 
 What lies among checkpoints is spelled in `training.store.names`. Everything is read through the
 volume port: local and Modal are one code. A runner also has paths, in properties ``…_path``.
@@ -40,7 +41,9 @@ from training.store.names import EARLIER_MANIFEST_FILE, MANIFEST_FILE, step_name
 from training.store.volume import LocalVolume, Volume
 
 __all__ = [
+    "KEPT_ACCOUNTS",
     "TrainingDirectory",
+    "account_names",
     "dataset_digests",
     "dataset_name",
     "downloads_name",
@@ -50,6 +53,9 @@ __all__ = [
     "trainings",
 ]
 
+KEPT_ACCOUNTS = "accounts"
+"""Where the accounts of deleted trainings are: what they used is used."""
+
 _TAIL = 1 << 16
 """Bytes of the end of metrics.jsonl in which the newest line with a loss is looked for."""
 
@@ -58,6 +64,19 @@ def dataset_digests(volume: Volume) -> list[str]:
     """The datasets of a volume."""
     names = volume.listdir(DATASETS)
     return [name for name in names if name != SOURCES and not name.startswith(".")]
+
+
+def account_names(volume: Volume, since: float = 0.0) -> list[tuple[str, str]]:
+    """Key and file of every account that was written since, also of trainings that are deleted.
+
+    Args:
+        volume: Whose.
+        since: Seconds since 1970.
+    """
+    kept = [(Path(each.path).stem, each) for each in volume.files(KEPT_ACCOUNTS)]
+    below = ((each.path.split("/"), each) for each in volume.files(TRAININGS))
+    own = [(parts[1], each) for parts, each in below if parts[2:] == ["account.jsonl"]]
+    return [(key, each.path) for key, each in [*own, *kept] if each.time >= since]
 
 
 def downloads_name() -> str:

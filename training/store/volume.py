@@ -6,13 +6,21 @@ Paths are relative to the volume's root, with forward slashes, and never have a 
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from training.store.durable import disk_errors, sha256_of, write_whole
 
-__all__ = ["LocalVolume", "Volume"]
+__all__ = ["Found", "LocalVolume", "Volume"]
+
+
+class Found(NamedTuple):
+    """A file on a volume: its path, its bytes, and when it was written, in seconds since 1970."""
+
+    path: str
+    size: int
+    time: float
 
 
 class Volume(Protocol):
@@ -54,6 +62,9 @@ class Volume(Protocol):
 
     def listdir(self, path: str) -> list[str]:
         """Names inside a directory, sorted; empty where there is none."""
+
+    def files(self, path: str) -> list[Found]:
+        """Every file below a directory, in one request; none where there is no such directory."""
 
     def remove(self, path: str) -> None:
         """Delete a file or a directory."""
@@ -145,6 +156,18 @@ class LocalVolume:
         """Names inside a directory, sorted; empty where there is none."""
         directory = self._inside(path)
         return sorted(each.name for each in directory.iterdir()) if directory.is_dir() else []
+
+    def files(self, path: str) -> list[Found]:
+        """Every file below a directory; none where there is no such directory."""
+        found = []
+        for folder, _, names in os.walk(self._inside(path)):
+            for name in names:
+                file = Path(folder, name)
+                with suppress(FileNotFoundError):  # deleted this moment
+                    about = file.lstat()
+                    below = file.relative_to(self._root).as_posix()
+                    found.append(Found(below, about.st_size, about.st_mtime))
+        return sorted(found)
 
     def remove(self, path: str) -> None:
         """Delete a file or a directory; a link is deleted, never what it points to."""

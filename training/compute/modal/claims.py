@@ -109,6 +109,11 @@ class Claims:
             number += 1
         return newest
 
+    def numbered(self, key: str, number: int) -> Claim | None:
+        """The claim of one launch of a key; None where it is forgotten."""
+        found = self._dict.get(f"{key}/{number}")
+        return None if found is None else _claim(number, found)
+
     @contextmanager
     def taken(
         self, key: str, number: int, function: str, hardware: Hardware
@@ -151,7 +156,8 @@ class Claims:
         # listed first: a call that starts and ends while we look has said its name by then
         listed = self._listed(claim.function)
         entries = {str(name): value for name, value in self._dict.items()}
-        named = {value["call"] for value in entries.values() if isinstance(value, Mapping)}
+        launches = (value for value in entries.values() if isinstance(value, Mapping))
+        named = {value["call"] for value in launches if "call" in value}
         for name, value in entries.items():
             call = name.removeprefix("call/")
             if name != call and value == key and call not in named:

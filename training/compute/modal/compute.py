@@ -24,6 +24,7 @@ from training.compute.modal.refusals import modal_errors
 from training.compute.modal.volume import ModalVolume
 from training.compute.port import Auth, HourlyRate, Launch, Shipped, TrainingStatus, status_of
 from training.compute.recipe import Hardware, Recipe
+from training.compute.spending import Limits
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory
 
@@ -54,6 +55,7 @@ class ModalCompute:
         environment: The workspace's environment; the default one when None.
         clock: Says when.
         name: ``modal``, or ``loopback`` where the control plane is the one on this machine.
+        limits: What trainings on this volume may cost.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class ModalCompute:
         environment: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         name: str = "modal",
+        limits: Limits | None = None,
     ) -> None:
         self._volume = volume
         self._environment = environment
@@ -69,7 +72,11 @@ class ModalCompute:
         self._name = name
         self._orders: dict[str, Order] = {}
         self._launcher = Launcher(
-            volume, environment, lambda: clock().timestamp(), _LOOK_SECONDS[name]
+            volume,
+            environment,
+            lambda: clock().timestamp(),
+            _LOOK_SECONDS[name],
+            limits or Limits(),
         )
 
     @property

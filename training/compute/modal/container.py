@@ -21,6 +21,8 @@ __all__ = [
     "CRASH_LOOP",
     "MOST_STARTS",
     "TIMEOUT_SECONDS",
+    "begun_name",
+    "budget_name",
     "carry",
     "give_up",
     "join",
@@ -57,7 +59,17 @@ def stopped_name(call: str) -> str:
     return f"stopped/{call}"
 
 
-def carry(
+def budget_name(volume: str) -> str:
+    """The dict of what is set aside for trainings of a volume."""
+    return f"goap-budget-{volume}"
+
+
+def begun_name(slot: int) -> str:
+    """Where the call of a reservation is said; empty: the money was given back."""
+    return f"{slot}/begun"
+
+
+def carry(  # noqa: PLR0913 - a call says everything that its launcher knows
     key: str,
     over: Sequence[str] = (),
     *,
@@ -67,18 +79,20 @@ def carry(
     gpu: str = "",
     usd_per_hour: tuple[float, float, float] | None = None,
     nodes: int = 1,
+    slot: int | None = None,
 ) -> dict[str, Any]:
     """Count this start, then carry `key`; what it takes and returns is that of the carrier.
 
     Returns:
         ``{"status", "step", "target", "call"}``; ``{"duplicate_of": call}``; or
-        ``{"stopped": why}`` where it died too often, or what it needs is not here.
+        ``{"stopped": why}`` where it died too often, came late, or misses what it needs.
     """
     call = modal.current_function_call_id() or "unknown"
     starts = _begun(call, key, counts=nodes == 1 or _is_first())
     if starts > MOST_STARTS:
-        said = f"call {call} died {MOST_STARTS} times without a new checkpoint or a sign of life"
-        return give_up(call, said, "the log of its container says more: modal app logs")
+        return give_up(call, f"call {call} {_DIED}", "modal app logs says more of its container")
+    if slot is not None and not _begin_reserved(call, volume, slot):
+        return give_up(call, f"call {call} came late: {_GIVEN_BACK}", _AGAIN, "came_late")
     try:
         from training.compute.modal import carrier  # noqa: PLC0415 - it is counted first
     except ImportError as error:
@@ -131,12 +145,15 @@ def prove(requirements: Sequence[str], source: str, smoke: str = "") -> dict[str
     return prover.prove(requirements, source, smoke)
 
 
+_DIED: Final = f"died {MOST_STARTS} times without a new checkpoint or a sign of life"
+_AGAIN: Final = "run the same command again"
+_GIVEN_BACK: Final = "what was set aside for it was given back"
 _REINSTALL: Final = "python -m pip install --force-reinstall goap-modal-agents, then run it again"
 
 
-def give_up(call: str, message: str, fix: str) -> dict[str, Any]:
+def give_up(call: str, message: str, fix: str, name: str = CRASH_LOOP) -> dict[str, Any]:
     """Leave word of why a call ends before it trained; what it returns."""
-    _kept().put(stopped_name(call), {"name": CRASH_LOOP, "message": message, "fix": fix})
+    _kept().put(stopped_name(call), {"name": name, "message": message, "fix": fix})
     return {"stopped": message, "failed": message, "fix": fix}
 
 
@@ -144,6 +161,13 @@ def show_life(call: str) -> None:
     """Say that what this container was started for works: its starts are counted anew."""
     kept = _kept()
     kept.put(start_name(call), {**(kept.get(start_name(call)) or {}), "alive": time.time()})
+
+
+def _begin_reserved(call: str, volume: str, slot: int) -> bool:
+    """Whether what was set aside for a call is still there: its launcher was not taken for dead."""
+    reserved = modal.Dict.from_name(budget_name(volume), create_if_missing=True)
+    first = reserved.put(begun_name(slot), call, skip_if_exists=True)
+    return first or reserved.get(begun_name(slot)) == call
 
 
 def _is_first() -> bool:

@@ -6,12 +6,14 @@ All that takes long comes before the claim, so that next to nothing lies between
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 import grpclib
 import modal
 import modal.exception
 
+from training.compute.modal.budget import ModalSlots
 from training.compute.modal.calls import at_work, said
 from training.compute.modal.claims import Claim, Claims, being_launched
 from training.compute.modal.patience import patient
@@ -20,6 +22,8 @@ from training.compute.modal.states import Sight, Watch
 from training.compute.modal.volume import ModalVolume
 from training.compute.port import Launch
 from training.compute.recipe import Hardware
+from training.compute.reservations import Asked, Budget, Granted
+from training.compute.spending import Limits, accounts_of
 from training.errors import Unreachable
 from training.runner.ending import Failure
 from training.store.directory import TrainingDirectory
@@ -53,12 +57,22 @@ class Launching(Protocol):
     def prepared(self) -> "modal.Function[Any, Any, Any]":
         """Write what the container reads, deploy, and look the function up."""
 
-    def spawned(self, function: "modal.Function[Any, Any, Any]", over: list[str]) -> str:
+    def asked(self, claim: int, /) -> Asked | None:
+        """What is to be set aside for its launch; None: nothing.
+
+        Args:
+            claim: The number of the launch.
+        """
+
+    def spawned(
+        self, function: "modal.Function[Any, Any, Any]", over: list[str], granted: Granted, /
+    ) -> str:
         """Make the call; its id.
 
         Args:
             function: As it was prepared.
             over: The calls that had this training before.
+            granted: What was set aside.
         """
 
 
@@ -70,6 +84,7 @@ class Launcher:
         environment: The workspace's environment; the default one when None.
         clock: Seconds since 1970.
         look_seconds: How often a call is looked at that showed no sign of life yet.
+        limits: What may be spent.
     """
 
     def __init__(
@@ -78,8 +93,10 @@ class Launcher:
         environment: str | None,
         clock: Callable[[], float],
         look_seconds: float,
+        limits: Limits,
     ) -> None:
         self._volume = volume
+        self._limits = limits
         self._environment = environment
         self._clock = clock
         self._working: dict[str, str] = {}
@@ -124,13 +141,26 @@ class Launcher:
             if mine is None:
                 raise being_launched(key)
             try:
-                call = training.spawned(function, over)
+                granted = self._granted(claims, training.asked(number))
+                call = training.spawned(function, over, granted)
             except Exception as error:
                 if is_definite(error):
                     _take_back(claims, key, mine, words_of(error))
                 raise
             claims.tell(key, mine, call)
-        return Launch(call, attached=False, call_id=call)
+        return Launch(call, attached=False, call_id=call, warning=granted.warning)
+
+    def _granted(self, claims: Claims, asked: Asked | None) -> Granted:
+        """What a launch may cost, set aside before it is made.
+
+        Raises:
+            BudgetUsedUp: Nothing is left.
+        """
+        if asked is None:
+            return Granted(None, None)
+        slots = ModalSlots(self._volume.name, self._environment, claims)
+        accounts = partial(accounts_of, self._volume)
+        return Budget(self._limits, slots, accounts, self._clock).grant(asked)
 
     def running(self, key: str) -> str | None:
         """The call that works on a key; claims are looked through when it is not the known one."""

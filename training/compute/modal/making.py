@@ -20,6 +20,7 @@ from training.compute.modal.orders import deploy, hydrated, stage
 from training.compute.modal.refusals import modal_errors
 from training.compute.modal.volume import ModalVolume
 from training.compute.recipe import Hardware, Recipe
+from training.compute.reservations import Granted
 from training.declare.order import hardware_of, recipe_of
 from training.declare.preparing import Making
 from training.errors import DataError, ImageError, Interrupted, TrainingError
@@ -107,7 +108,12 @@ class MakingLaunch:
         name = self.making.training.name
         return hydrated(function.with_options(**said), name, self.make_secret)
 
-    def spawned(self, function: "modal.Function[Any, Any, Any]", over: list[str]) -> str:
+    def asked(self, _claim: int) -> None:
+        """None: it uses no GPU, and has no account."""
+
+    def spawned(
+        self, function: "modal.Function[Any, Any, Any]", over: list[str], _granted: Granted
+    ) -> str:
         """Make the call; its id."""
         call = function.spawn(self.directory.key, over, volume=self.volume.name)
         return str(call.object_id)

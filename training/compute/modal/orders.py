@@ -20,6 +20,7 @@ from training.compute.modal.refusals import modal_errors
 from training.compute.modal.volume import ModalVolume
 from training.compute.port import Shipped
 from training.compute.recipe import Hardware, Recipe, proof_digest
+from training.compute.reservations import Asked, Granted
 from training.declare.source import stage_source
 from training.errors import (
     IMAGE_INCOMPLETE,
@@ -209,17 +210,33 @@ class OrderLaunch:
         said = carrier.options(self.hardware, self.volume.handle)
         return hydrated(function.with_options(**said), self.order.name, self.make_secret)
 
-    def spawned(self, function: "modal.Function[Any, Any, Any]", over: list[str]) -> str:
+    def asked(self, claim: int) -> Asked:
+        """What is set aside for the launch."""
+        per_hour = self.hardware.usd_per_hour
+        return Asked(
+            self.order.key,
+            claim,
+            self.deadline,
+            # of hardware, of all machines together
+            self.hardware.timeout * self.hardware.nodes,
+            self.hardware.likely_seconds and self.hardware.likely_seconds * self.hardware.nodes,
+            None if per_hour is None else per_hour[2],
+        )
+
+    def spawned(
+        self, function: "modal.Function[Any, Any, Any]", over: list[str], granted: Granted
+    ) -> str:
         """Make the call; its id."""
         call = function.spawn(
             self.order.key,
             over,
             volume=self.volume.name,
-            deadline=self.deadline,
+            deadline=granted.deadline,
             timeout=self.hardware.timeout,
             gpu=", ".join(self.hardware.gpu),
             usd_per_hour=self.hardware.usd_per_hour,
             **({"nodes": self.hardware.nodes} if self.hardware.nodes > 1 else {}),
+            **({} if granted.slot is None else {"slot": granted.slot}),
         )
         return str(call.object_id)
 

@@ -19,6 +19,7 @@ from modal.config import config
 from training.compute.modal.token import ACCEPTED, LOG_IN
 from training.errors import (
     AuthenticationError,
+    BudgetUsedUp,
     ConfigError,
     DiskFull,
     FailureClass,
@@ -160,7 +161,9 @@ def _no_answer(text: str, status: Status | None, error: Exception) -> TrainingEr
 
 def is_definite(error: BaseException) -> bool:
     """Whether a request was refused, so that nothing was done."""
-    return isinstance(error, Exception) and _status(error) in _DEFINITE
+    return isinstance(error, BudgetUsedUp) or (
+        isinstance(error, Exception) and _status(error) in _DEFINITE
+    )
 
 
 def words_of(error: BaseException) -> str:

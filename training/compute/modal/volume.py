@@ -16,10 +16,12 @@ from training.compute.modal.patience import patient, wait_for_a_minute_at_most
 from training.compute.modal.pieces import LARGE_BYTES, Sending
 from training.compute.modal.refusals import modal_errors, no_such_environment, words_of
 from training.store.names import DATA_MANIFEST_FILE, MANIFEST_FILE
+from training.store.volume import Found
 
 __all__ = ["ModalVolume"]
 
 PIECE_BYTES, PIECE_FILES = 64 << 20, 500
+A_FILE = 1
 LAST = (DATA_MANIFEST_FILE, MANIFEST_FILE)
 
 
@@ -37,6 +39,10 @@ class _Listed(Protocol):
     @property
     def mtime(self) -> int:
         """When it was written, in seconds since 1970."""
+
+    @property
+    def type(self) -> int:
+        """1 for a file; others are directories and links."""
 
 
 class _Look(threading.local):
@@ -169,6 +175,12 @@ class ModalVolume:
         """Names inside a directory, sorted; empty where there is none."""
         return sorted(map(_name, self._entries(path)))
 
+    def files(self, path: str) -> list[Found]:
+        """Every file below a directory; none where there is no such directory."""
+        listed = self._list(path, recursive=True)
+        files = (each for each in listed if each.type == A_FILE)
+        return sorted(Found(each.path.lstrip("/"), each.size, each.mtime) for each in files)
+
     @patient
     def remove(self, path: str) -> None:
         """Delete a file or a directory; nothing when it is not there."""
@@ -281,11 +293,11 @@ class ModalVolume:
         return seen[path]
 
     @patient
-    def _list(self, path: str) -> Sequence[_Listed]:
+    def _list(self, path: str, *, recursive: bool = False) -> Sequence[_Listed]:
         checked, volume = _checked(path), self._volume
         with modal_errors(f"listing {path or '/'} of volume {self._name}"):
             try:
-                return volume.listdir("/" + checked)
+                return volume.listdir("/" + checked, recursive=recursive)
             except (FileNotFoundError, modal.exception.NotFoundError, NotADirectoryError):
                 return []
 

@@ -1,0 +1,199 @@
+"""Budgets of a day and a month, over all that share a volume: set aside before a call is made."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import modal
+import pytest
+from conftest import until
+from programs import goap
+from scripts import Script, Scripts
+
+from training.compute.loopback.client import ControlPlane
+from training.compute.modal.compute import ModalCompute
+from training.compute.modal.volume import ModalVolume
+from training.compute.recipe import Hardware
+from training.compute.spending import Limits, accounts_of
+from training.errors import BudgetUsedUp
+
+pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow]
+
+RATE = (3600.0, 3600.0, 3600.0)
+"""A dollar a second."""
+
+LAUNCH = """
+import base64, json, pathlib, sys
+from training.compute.modal.compute import ModalCompute
+from training.compute.modal.volume import ModalVolume
+from training.compute.recipe import Hardware
+from training.compute.spending import Limits
+from training.errors import BudgetUsedUp
+from training.runner.order import Order
+class Source:
+    def __init__(self, files): self.files, self.digest, self.beside = files, "", None
+    def stage(self, directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, content in self.files.items():
+            pathlib.Path(directory, name).write_bytes(base64.b64decode(content))
+limits = Limits(usd_per_day=float(sys.argv[4]), bill="goap bill")
+compute = ModalCompute(ModalVolume(sys.argv[1]), name="loopback", limits=limits)
+order, source = Order.from_json(sys.argv[2]), Source(json.loads(sys.argv[3]))
+hardware = Hardware(usd_per_hour=(3600.0, 3600.0, 3600.0))
+try:
+    print(compute.start(order, source, hardware, 100.0).call_id)
+except BudgetUsedUp as error:
+    print(error.message)
+"""
+
+
+@pytest.fixture
+def paid(scripts: Scripts) -> Scripts:
+    """Trainings on a volume of their own, with a price."""
+    scripts.volume = ModalVolume(f"paid-{scripts.place.name}"[:60].lower())
+    return scripts
+
+
+def limited(paid: Scripts, **limits: float) -> Scripts:
+    bounds = Limits(**limits, bill="goap bill")  # type: ignore[arg-type]
+    paid.compute = ModalCompute(paid.volume, name="loopback", limits=bounds)
+    return paid
+
+
+def made(paid: Scripts, seed: str, **settings: Any) -> Script:
+    return paid.make(seed, settings=settings, hardware=Hardware(usd_per_hour=RATE))
+
+
+def slots(paid: Scripts) -> dict[str, Any]:
+    entries = modal.Dict.from_name(f"goap-budget-{paid.volume.name}").items()
+    return {str(name): value for name, value in entries}
+
+
+def launcher(paid: Scripts, script: Script, usd_per_day: float) -> Any:
+    words = (paid.volume.name, script.order.to_json(), script.source.words(), str(usd_per_day))
+    return paid.python(paid.plane, LAUNCH, *words)
+
+
+def test_of_launchers_at_once_no_two_get_the_last_dollars(paid: Scripts) -> None:
+    scripts = [made(paid, f"at-once-{number}", steps=1) for number in range(4)]
+    before = len(paid.calls)
+    launchers = [launcher(paid, script, usd_per_day=220) for script in scripts]
+    said = [each.communicate()[0].strip() for each in launchers]
+    assert sum(each.startswith("fc-") for each in said) == 2, said
+    refused = [each for each in said if not each.startswith("fc-")]
+    assert all("used up" in each for each in refused), said
+    assert len(paid.calls) - before == 2
+    assert len(slots(paid)) >= 2
+    # what was refused left no claim that anybody has to wait for: it goes on when there is money
+    until(lambda: all(call["state"] == "done" for call in paid.calls))
+    limited(paid, usd_per_day=400)
+    for script in scripts:
+        script.start(100)
+        assert script.follow() == "completed"
+    used = sum(spent.at_most(0.0) for spent in accounts_of(paid.volume))
+    assert used < 4 * 60
+
+
+def test_a_launcher_killed_before_its_call_leaves_no_money_set_aside_for_ever(
+    paid: Scripts,
+) -> None:
+    first, second = made(paid, "killed", steps=1), made(paid, "after-it", steps=1)
+    met = paid.plane.do("fault", rpc="FunctionMap", kind="hang")["faults_met"]
+    process = launcher(paid, first, usd_per_day=150)
+    until(lambda: paid.plane.do("state")["faults_met"] > met)
+    process.kill()
+    process.communicate()
+    paid.plane.do("clear")
+    assert slots(paid)["0"]["usd"] == pytest.approx(105)
+    limited(paid, usd_per_day=150)
+
+    def launched() -> bool:
+        try:
+            return bool(second.start(100))
+        except BudgetUsedUp:
+            return False  # its request may still arrive
+
+    until(launched, 180)
+    assert slots(paid)["0/begun"] == ""
+    assert second.follow() == "completed"
+
+
+def test_a_call_whose_money_was_given_back_ends_before_it_trains(paid: Scripts) -> None:
+    limited(paid, usd_per_day=1000)
+    script = made(paid, "late", steps=1)
+    reserved = modal.Dict.from_name(f"goap-budget-{paid.volume.name}", create_if_missing=True)
+    reserved.put("0/begun", "")
+    script.start(100)
+    until(lambda: paid.compute.owner(script.key) is None)
+    assert "what was set aside for it was given back" in paid.compute.status(script.key).said
+    assert script.uses == []
+
+
+def test_a_container_ends_when_the_budget_does_and_goes_on_when_there_is_more(
+    paid: Scripts,
+) -> None:
+    limited(paid, usd_per_day=12.6)
+    script = made(paid, "ends", steps=400, every=5, nap=0.2)
+    script.start(12)
+    assert script.follow() == "interrupted"
+    assert 8 < accounts_of(paid.volume)[0].seconds < 16, script.uses
+    with pytest.raises(BudgetUsedUp):
+        script.start(12)
+    reached = script.ending.step
+    assert reached > 5
+    limited(paid, usd_per_day=1000)
+    script.start()
+    until(lambda: (paid.compute.status(script.key).step or 0) > reached)
+    paid.compute.stop(script.key)
+    script.follow()
+
+
+JOB = """
+from pydantic import BaseModel, Field
+from actions import toolkit
+from training import Training
+
+class Settings(BaseModel):
+    steps: int = Field(3, ge=1, description="steps")
+
+CATALOGUE = toolkit(Training(
+    "tiny", settings=Settings, command="python script.py {steps}", source=["script.py"],
+    target="steps",
+))
+"""
+
+SCRIPT = """
+import sys
+from training.contract import run
+for step in run.steps(run.step, int(sys.argv[1])):
+    run.log(step, loss=1.0)
+run.finish(loss_final=1.0)
+"""
+
+
+def test_a_run_warns_at_eighty_percent_and_ends_with_exit_code_5_when_the_budget_is_used_up(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+
+    def project(day: float) -> None:
+        text = f'[tool.goap]\ncatalogue = "job:CATALOGUE"\nusd_per_day = {day}\n'
+        (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+
+    (tmp_path / "state").mkdir()
+    rate = {"low": 3600.0, "expected": 3600.0, "high": 3600.0}
+    said = {"loopback": {"usd_per_hour": rate, "source": "made up", "seen": "today"}}
+    (tmp_path / "state" / "rates.json").write_text(json.dumps(said), encoding="utf-8")
+    words = ("run", "goal=tiny_trained", "compute=loopback", "state=state", "volume=budgeted")
+    project(700)
+    ended = goap(None, tmp_path, *words)
+    assert ended.code == 0, ended.err
+    assert "90% of the budget of" in ended.err + ended.out
+    project(1)
+    ended = goap(None, tmp_path, *words, "steps=4")
+    assert ended.code == 5, ended.err
+    today = datetime.now(UTC).date().isoformat()
+    assert f"the budget of {today} (UTC) is used up" in ended.err
+    assert f"bill compute=loopback volume=budgeted day={today} shows what used it" in ended.err
