@@ -45,6 +45,10 @@ def load_secret_files() -> "Iterable[Path]":
 
 COMMANDS = {
     "logs": ("actions.commands.logs:LOGS", "The log of a training; -f follows it."),
+    "bill": (
+        "actions.commands.bill:BILL",
+        "What trainings used on a day or in a month, beside what was billed.",
+    ),
     "init": (
         "actions.commands.init:INIT",
         "A job file, the pyproject entry and a skill for a script.",

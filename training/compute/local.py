@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from training.compute import proof
+from training.compute.billing import Report
 from training.compute.interpreter import interpreter_for
 from training.compute.port import Auth, Launch, Shipped, TrainingStatus, status_of
 from training.compute.recipe import Hardware, Recipe
+from training.compute.spending import Period
 from training.compute.starting import words_of_runner
 from training.declare.source import stage_source
 from training.errors import ConfigError
@@ -143,6 +145,14 @@ class LocalCompute:
         # a child that ended is a zombie until somebody waits for it
         threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
         return Launch(owner=f"pid {process.pid}", attached=False)
+
+    def bill(self, _period: Period) -> Report:
+        """There is none."""
+        return Report(None, "this machine sends no bill")
+
+    def set_aside(self) -> dict[str, float]:
+        """Nothing: this machine costs nothing."""
+        return {}
 
     def owner(self, key: str) -> str | None:
         """The process that holds a training's lock; None: none does."""

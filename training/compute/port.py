@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from training.compute.billing import Report
 from training.compute.recipe import Hardware, Recipe
+from training.compute.spending import Period
 from training.declare.preparing import Maker
 from training.runner.ending import Ending, Failure
 from training.runner.order import Order
@@ -225,6 +227,16 @@ class Compute(Protocol):
             DiskFull: There is no room for the training's directory.
             Unreachable: Nobody answers, or another launcher is just starting it.
         """
+
+    def bill(self, period: Period) -> Report:
+        """What was billed on a day or in a month.
+
+        Args:
+            period: Which.
+        """
+
+    def set_aside(self) -> dict[str, float]:
+        """Dollars by training that are set aside for calls which are not over."""
 
     def owner(self, key: str) -> str | None:
         """Who works on a training now; None: nobody does.

@@ -5,9 +5,9 @@ The standard library alone, so that whoever declares, plans or launches can name
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["Hardware", "Recipe", "proof_digest"]
+__all__ = ["KEY_TAG", "Hardware", "Recipe", "proof_digest"]
 
 LEAST_CORES, LEAST_MEGABYTES = 0.125, 128
 """What the platform keeps for a container that asks for nothing (guide: resources)."""
@@ -15,6 +15,9 @@ LEAST_CORES, LEAST_MEGABYTES = 0.125, 128
 MOST_CORES, MOST_MEGABYTES = 8.0, 32 * 1024
 """A container gets no more than this for each GPU, unless it asks for more: what it may cost is
 known before it starts."""
+
+KEY_TAG = "{key}"
+"""In a tag: the key of the training, which gives each an app of its own, and rows of the bill."""
 
 VERSION = "1"
 """Part of the fingerprint: raise it when the way an image is made of a recipe changes."""
@@ -33,6 +36,11 @@ class Recipe:
     requirements: tuple[str, ...] = ()
     apt: tuple[str, ...] = ()
     python: str = "3.11"
+
+    @property
+    def app(self) -> str:
+        """How the names of the apps begin that run in it."""
+        return f"goap-{self.fingerprint()[:12]}"
 
     def fingerprint(self) -> str:
         """64 hex digits of all of it, in whatever order it was written."""
@@ -76,6 +84,15 @@ class Hardware:
     usd_per_hour: tuple[float, float, float] | None = None
     likely_seconds: float | None = None
     nodes: int = 1
+
+    def tagged(self, key: str) -> "Hardware":
+        """The same for one training: its key stands where a tag asks for it.
+
+        >>> Hardware(tags=(("by", "{key}"),)).tagged("aa").tags
+        (('by', 'aa'),)
+        """
+        tags = tuple((name, value.replace(KEY_TAG, key)) for name, value in self.tags)
+        return replace(self, tags=tags)
 
     @property
     def cores(self) -> tuple[float, float]:

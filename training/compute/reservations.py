@@ -164,6 +164,18 @@ class Budget:
         said = (each.warning(usd, self.limits.bill) for each in tallies)
         return Granted(number, seconds - _stopping(seconds), "; ".join(filter(None, said)))
 
+    def set_aside(self) -> dict[str, float]:
+        """Dollars by training that are set aside and not used yet, for calls that are not over."""
+        waiting = self._waiting(self.slots.read())
+        spent = self.accounts(0.0) if waiting else []
+        found: dict[str, float] = {}
+        for each in waiting:
+            found[each.key] = found.get(each.key, 0.0) + _rest(each, spent, 0.0)
+        return found
+
+    def _waiting(self, taken: Mapping[int, Reservation | None]) -> list[Reservation]:
+        return [each for number, of in taken.items() if of and (each := self._open(number, of))]
+
     def _seconds(self, asked: Asked, tallies: "list[_Tally]") -> float:
         """How long a launch may use hardware, with what it takes to stop.
 
@@ -188,7 +200,7 @@ class Budget:
         if not self.limits:
             return []
         # whether a call is over is asked first: what it used by then is in the account
-        waiting = [each for number, of in taken.items() if of and (each := self._open(number, of))]
+        waiting = self._waiting(taken)
         now = datetime.fromtimestamp(self.clock(), UTC)
         month = period_of(MONTH, now)
         spent = self.accounts(month.begin)

@@ -74,7 +74,7 @@ class Training:
         apt: Packages of the system in the image.
         python: Version of the interpreter in the image. On this machine, where nothing is
             installed, any does that holds the requirements; the verdict says which it was.
-        tags: Names and values for whoever reads the bill.
+        tags: Names and values for whoever reads the bill; ``{key}`` is the training's key.
         target: The setting that says how many steps there are; None where nothing says it.
         smoke: Settings of the proof in the image, such as ``{"steps": 2}``.
         micro_batch: The setting that is halved when memory does not suffice; not in the key.

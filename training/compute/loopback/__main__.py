@@ -9,12 +9,23 @@ from training.compute.loopback.client import find
 from training.errors import TrainingError
 
 WORDS = (
-    *("clear", "expire", "fault", "forget", "image_fails", "kill", "limits", "rates", "revoke"),
+    *(
+        "bill",
+        "clear",
+        "expire",
+        "fault",
+        "forget",
+        "image_fails",
+        "kill",
+        "limits",
+        "rates",
+        "revoke",
+    ),
     *("secret", "state", "stop", "token", "unmount"),
 )
 DETAILS = (
     *("after", "call", "expires", "fate", "identity", "kind", "message", "rank", "rpc", "seconds"),
-    *("name", "refusal", "secret", "status", "times", "values", "why"),
+    *("name", "refusal", "secret", "status", "times", "usd_per_hour", "values", "why"),
     *("caller", "client", "containers", "grace", "idle", "retry_scale"),
     *("own_cancel", "queue", "starts"),
 )

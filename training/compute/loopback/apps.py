@@ -7,7 +7,7 @@ keeps the definition it was made with.
 import base64
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from modal_proto import api_pb2
@@ -36,6 +36,7 @@ class App:
     state: int
     functions: dict[str, str] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     beat: float = 0.0
 
 
@@ -52,9 +53,9 @@ class Apps:
         self._clock = clock
         self._apps = {name: App(**value) for name, value in store.items("app")}
 
-    def create(self, name: str, state: int) -> App:
+    def create(self, name: str, state: int, tags: Mapping[str, str]) -> App:
         """A new app."""
-        app = App(new_id("ap"), name, state, beat=self._clock())
+        app = App(new_id("ap"), name, state, tags=dict(tags), beat=self._clock())
         self._save(app)
         return app
 
@@ -89,6 +90,12 @@ class Apps:
         app.classes = dict(classes)
         self._save(app)
         return app
+
+    def tag(self, identity: str, tags: Mapping[str, str]) -> None:
+        """Replace the tags of an app."""
+        app = self.get(identity)
+        app.tags = dict(tags)
+        self._save(app)
 
     def beat(self, identity: str) -> None:
         """The client of an app lives."""

@@ -44,7 +44,7 @@ class ClassAnswers:
         if app is None:
             if request.object_creation_type == pb.OBJECT_CREATION_TYPE_UNSPECIFIED:
                 raise not_found(f"App {request.app_name!r} does not exist")
-            app = self._world.apps.create(request.app_name, pb.APP_STATE_DEPLOYED)
+            app = self._world.apps.create(request.app_name, pb.APP_STATE_DEPLOYED, {})
         return make(pb.AppGetOrCreateResponse, app_id=app.identity)
 
     async def function_get_current_stats(

@@ -32,6 +32,7 @@ from training.compute.loopback.mounted import MountedVolume
 from training.compute.loopback.mounts import Mounts
 from training.compute.loopback.secrets import Secrets
 from training.compute.loopback.store import Store
+from training.compute.loopback.used import begin_task, end_task, kill_tasks
 from training.compute.loopback.volumes import Volumes
 
 __all__ = ["Containers"]
@@ -115,15 +116,7 @@ class Containers:
 
     def clean(self) -> None:
         """Kill what a control plane before this one left running, and its directories."""
-        for task, record in list(self._sources.store.items("task")):
-            environment = Path(f"/proc/{record['pid']}/environ")
-            try:
-                ours = f"MODAL_TASK_ID={task}".encode() in environment.read_bytes().split(b"\0")
-            except OSError:
-                ours = False
-            if ours:
-                os.killpg(record["pid"], signal.SIGKILL)
-            self._sources.store.delete("task", task)
+        kill_tasks(self._sources.store)
         shutil.rmtree(self._root, ignore_errors=True)
 
     async def close(self) -> None:
@@ -228,9 +221,7 @@ class Containers:
                     stderr=output,
                     start_new_session=True,
                 )
-            container.started = time.time()
-            record = {"pid": container.process.pid}
-            self._sources.store.put("task", container.task, record)
+            begin_task(self._sources.store, container, self.app_of_task[container.task])
             self._watch(container)
             await container.process.wait()
         finally:
@@ -241,7 +232,7 @@ class Containers:
         call = container.call
         if container.process is not None:
             send(container, signal.SIGKILL)  # whatever it started itself
-        self._sources.store.delete("task", container.task)
+        end_task(self._sources.store, container.task)
         shutil.rmtree(container.root, ignore_errors=True)
         if call is None or call.state != "running" or call.task != container.task:
             return

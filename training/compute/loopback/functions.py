@@ -25,7 +25,7 @@ class Functions:
 
     async def app_create(self, request: pb.AppCreateRequest, _: Peer) -> pb.AppCreateResponse:
         """A new app."""
-        app = self._world.apps.create(request.description, request.app_state)
+        app = self._world.apps.create(request.description, request.app_state, request.tags)
         return make(pb.AppCreateResponse, app_id=app.identity, app_page_url="loopback")
 
     async def app_get_by_deployment_name(
@@ -54,6 +54,8 @@ class Functions:
         self._world.apps.publish(
             request.app_id, request.name, request.app_state, functions, classes
         )
+        if request.tags:
+            self._world.apps.tag(request.app_id, request.tags)
         return make(pb.AppPublishResponse, url="loopback", deployed_at=time.time())
 
     async def app_client_disconnect(self, request: pb.AppClientDisconnectRequest, _: Peer) -> Empty:

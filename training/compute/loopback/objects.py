@@ -51,12 +51,6 @@ class Objects:
         """Which workspace it is."""
         return make(pb.WorkspaceNameLookupResponse, workspace_name="loopback", username="loopback")
 
-    async def workspace_billing_rates(
-        self, _: pb.WorkspaceBillingRatesRequest, __: Peer
-    ) -> pb.WorkspaceBillingRatesResponse:
-        """What things cost, as a test said; nothing costs anything here."""
-        return make(pb.WorkspaceBillingRatesResponse, rates=self._world.rates, formatted="")
-
     async def environment_get_or_create(
         self, request: pb.EnvironmentGetOrCreateRequest, _: Peer
     ) -> pb.EnvironmentGetOrCreateResponse:

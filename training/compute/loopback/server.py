@@ -16,6 +16,7 @@ from aiohttp import web
 from grpclib.server import Server
 from modal._utils.grpc_utils import custom_detail_codec
 
+from training.compute.loopback.billing import BillingAnswers
 from training.compute.loopback.call_rpcs import CallAnswers
 from training.compute.loopback.class_rpcs import ClassAnswers
 from training.compute.loopback.container import Container
@@ -37,7 +38,7 @@ __all__ = ["ANSWERS", "TOKEN_ID", "serve"]
 
 TOKEN_ID = "ak-loopback"  # noqa: S105 - the public half
 ANSWERS = (
-    *(Objects, SecretAnswers, QueueAnswers, Functions, ClassAnswers),
+    *(BillingAnswers, Objects, SecretAnswers, QueueAnswers, Functions, ClassAnswers),
     *(CallAnswers, StreamAnswers, Tasks, Worker),
 )
 """What answers the RPCs, each some of them."""

@@ -104,6 +104,9 @@ class _Web:
     async def do_rates(self, **rates: float) -> None:
         self._world.rates = {name: str(value) for name, value in rates.items()}
 
+    async def do_bill(self, usd_per_hour: float) -> None:
+        self._world.usd_per_hour = usd_per_hour
+
     async def do_image_fails(self, why: str) -> None:
         self._world.images.fail_next(why)
 

@@ -38,6 +38,7 @@ class World:
     Attributes:
         files: The address bytes are put to and fetched from.
         rates: Dollars by name, as they are listed; made up by whoever rehearses.
+        usd_per_hour: What an hour of any container costs, on the bill; made up as well.
     """
 
     store: Store
@@ -55,6 +56,7 @@ class World:
     containers: Containers
     files: str = ""
     rates: dict[str, str] = field(default_factory=dict)
+    usd_per_hour: float = 0.0
 
 
 def make_world(

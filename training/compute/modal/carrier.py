@@ -79,7 +79,7 @@ _CANCELLED: Final = "the call was cancelled, or its time is over"
 
 def app_name(recipe: Recipe, hardware: Hardware) -> str:
     """The app of an image; with what a call cannot say itself, where there is such."""
-    name = f"goap-{recipe.fingerprint()[:12]}"
+    name = recipe.app
     more = [hardware.nodes] if hardware.nodes > 1 else []
     fixed = json.dumps([_listed(hardware), hardware.tags, *more])
     if not _listed(hardware) and not hardware.tags and not more:

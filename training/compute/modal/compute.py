@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 
 import modal
 
+from training.compute.billing import Report
 from training.compute.modal import auth, orders
+from training.compute.modal.bill import billed
 from training.compute.modal.launching import Launcher
 from training.compute.modal.making import ModalMaker
 from training.compute.modal.patience import patient
@@ -24,7 +26,7 @@ from training.compute.modal.refusals import modal_errors
 from training.compute.modal.volume import ModalVolume
 from training.compute.port import Auth, HourlyRate, Launch, Shipped, TrainingStatus, status_of
 from training.compute.recipe import Hardware, Recipe
-from training.compute.spending import Limits
+from training.compute.spending import Limits, Period
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory
 
@@ -148,11 +150,25 @@ class ModalCompute:
                 self._environment,
                 order,
                 source,
-                hardware,
+                hardware.tagged(order.key),
                 deadline_seconds,
                 _MAKE_SECRET[self._name],
             )
         )
+
+    def bill(self, period: Period) -> Report:
+        """What the platform billed on a day or in a month."""
+        return billed(period)
+
+    @patient
+    def set_aside(self) -> dict[str, float]:
+        """Dollars by training that are set aside for calls which are not over.
+
+        Raises:
+            Unreachable: That cannot be known now.
+        """
+        with modal_errors("asking what is set aside"):
+            return self._launcher.set_aside()
 
     @patient
     def owner(self, key: str) -> str | None:

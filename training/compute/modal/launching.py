@@ -156,11 +156,16 @@ class Launcher:
         Raises:
             BudgetUsedUp: Nothing is left.
         """
-        if asked is None:
-            return Granted(None, None)
+        return Granted(None, None) if asked is None else self._budget(claims).grant(asked)
+
+    def set_aside(self) -> dict[str, float]:
+        """Dollars by training that are set aside for calls which are not over."""
+        return self._budget(self._claims()).set_aside()
+
+    def _budget(self, claims: Claims) -> Budget:
         slots = ModalSlots(self._volume.name, self._environment, claims)
         accounts = partial(accounts_of, self._volume)
-        return Budget(self._limits, slots, accounts, self._clock).grant(asked)
+        return Budget(self._limits, slots, accounts, self._clock)
 
     def running(self, key: str) -> str | None:
         """The call that works on a key; claims are looked through when it is not the known one."""
