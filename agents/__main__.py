@@ -49,6 +49,7 @@ COMMANDS = {
         "actions.commands.bill:BILL",
         "What trainings used on a day or in a month, beside what was billed.",
     ),
+    "gc": ("actions.commands.gc:GC", "What nothing cites any more on a volume; --yes deletes it."),
     "init": (
         "actions.commands.init:INIT",
         "A job file, the pyproject entry and a skill for a script.",

@@ -12,7 +12,7 @@ from pathlib import Path
 from training.compute import proof
 from training.compute.billing import Report
 from training.compute.interpreter import interpreter_for
-from training.compute.port import Auth, Launch, Shipped, TrainingStatus, status_of
+from training.compute.port import Auth, Launch, NamedImage, Shipped, TrainingStatus, status_of
 from training.compute.recipe import Hardware, Recipe
 from training.compute.spending import Period
 from training.compute.starting import words_of_runner
@@ -149,6 +149,14 @@ class LocalCompute:
     def bill(self, _period: Period) -> Report:
         """There is none."""
         return Report(None, "this machine sends no bill")
+
+    def images(self) -> list[NamedImage]:
+        """None: what a training needs is installed here."""
+        return []
+
+    def remove_image(self, name: str) -> str:
+        """There is none."""
+        return f"no image is called {name}"
 
     def set_aside(self) -> dict[str, float]:
         """Nothing: this machine costs nothing."""

@@ -22,6 +22,7 @@ __all__ = [
     "Hardware",
     "HourlyRate",
     "Launch",
+    "NamedImage",
     "Recipe",
     "Shipped",
     "State",
@@ -77,6 +78,21 @@ class Launch:
     attached: bool
     call_id: str = ""
     warning: str = ""
+
+
+@dataclass(frozen=True)
+class NamedImage:
+    """An image that has a name.
+
+    Attributes:
+        name: By which it is asked for.
+        identity: The beginning of its fingerprint.
+        written: When it got it, in seconds since 1970.
+    """
+
+    name: str
+    identity: str
+    written: float
 
 
 @dataclass(frozen=True)
@@ -234,6 +250,12 @@ class Compute(Protocol):
         Args:
             period: Which.
         """
+
+    def images(self) -> "list[NamedImage]":
+        """The images that have a name."""
+
+    def remove_image(self, name: str) -> str:
+        """Delete the name of an image; why that could not be done, or nothing."""
 
     def set_aside(self) -> dict[str, float]:
         """Dollars by training that are set aside for calls which are not over."""

@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +94,7 @@ class Images:
     def publish(self, identity: str, name: str) -> None:
         """Give an image a name."""
         self._store.put("image name", name, self.get(identity).identity)
+        self._store.put("image named at", name, time.time())
 
     def named(self, name: str) -> str:
         """The id of the image with this name.
@@ -104,6 +106,21 @@ class Images:
         if known is None:
             raise not_found(f"Image {name!r} does not exist")
         return str(known)
+
+    def published(self) -> list[tuple[str, str, float]]:
+        """Name, id and when that was published, in seconds since 1970."""
+        times = dict(self._store.items("image named at"))
+        names = self._store.items("image name")
+        return [(name, identity, times.get(name, 0.0)) for name, identity in names]
+
+    def unpublish(self, name: str) -> bool:
+        """Take a name from its image, with or without its environment; whether there was one."""
+        found = [
+            each for each in self.names() if each.rpartition("/")[2] == name.rpartition("/")[2]
+        ]
+        for each in found:
+            self._store.delete("image name", each)
+        return bool(found)
 
     def names(self) -> list[str]:
         """The names that were published."""

@@ -21,6 +21,7 @@ from training.compute.loopback.call_rpcs import CallAnswers
 from training.compute.loopback.class_rpcs import ClassAnswers
 from training.compute.loopback.container import Container
 from training.compute.loopback.functions import Functions, end
+from training.compute.loopback.image_rpcs import ImageAnswers
 from training.compute.loopback.limits import Limits
 from training.compute.loopback.objects import Objects
 from training.compute.loopback.queue_rpcs import QueueAnswers
@@ -38,7 +39,7 @@ __all__ = ["ANSWERS", "TOKEN_ID", "serve"]
 
 TOKEN_ID = "ak-loopback"  # noqa: S105 - the public half
 ANSWERS = (
-    *(BillingAnswers, Objects, SecretAnswers, QueueAnswers, Functions, ClassAnswers),
+    *(BillingAnswers, ImageAnswers, Objects, SecretAnswers, QueueAnswers, Functions, ClassAnswers),
     *(CallAnswers, StreamAnswers, Tasks, Worker),
 )
 """What answers the RPCs, each some of them."""

@@ -20,11 +20,20 @@ from training.compute.modal import auth, orders
 from training.compute.modal.bill import billed
 from training.compute.modal.launching import Launcher
 from training.compute.modal.making import ModalMaker
+from training.compute.modal.named_images import named_images, remove_name
 from training.compute.modal.patience import patient
 from training.compute.modal.rates import hourly_rate, listed_rates
 from training.compute.modal.refusals import modal_errors
 from training.compute.modal.volume import ModalVolume
-from training.compute.port import Auth, HourlyRate, Launch, Shipped, TrainingStatus, status_of
+from training.compute.port import (
+    Auth,
+    HourlyRate,
+    Launch,
+    NamedImage,
+    Shipped,
+    TrainingStatus,
+    status_of,
+)
 from training.compute.recipe import Hardware, Recipe
 from training.compute.spending import Limits, Period
 from training.runner.order import Order
@@ -159,6 +168,18 @@ class ModalCompute:
     def bill(self, period: Period) -> Report:
         """What the platform billed on a day or in a month."""
         return billed(period)
+
+    def images(self) -> list[NamedImage]:
+        """The names under which proven images are kept, in the whole workspace.
+
+        Raises:
+            Unreachable: They cannot be listed now.
+        """
+        return named_images()
+
+    def remove_image(self, name: str) -> str:
+        """Delete the name of an image; why that could not be done, or nothing."""
+        return remove_name(name)
 
     @patient
     def set_aside(self) -> dict[str, float]:
