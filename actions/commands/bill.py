@@ -14,7 +14,7 @@ from agents.run.options import StateOptions
 from goals.placed import PlacedParameters
 from training.compute.billing import Compared, Line, Report, compare
 from training.compute.recipe import Recipe
-from training.compute.spending import DAY, MONTH, Limits, Period, accounts_of, period_of
+from training.compute.spending import DAY, MONTH, Period, accounts_of, period_of
 from training.errors import ConfigError
 from training.store.directory import TrainingDirectory
 
@@ -75,9 +75,20 @@ def _bill(options: BillOptions, terminal: Terminal) -> Answer:
         both, report = _compared(ports, period)
     if report.rows is None:
         terminal.say(f"{report.why}: the accounts alone")
-    lines = [each for each in both.lines if each.spent.key.startswith(options.key)]
-    data = _data(ports, period, limits, report, Compared(tuple(lines), both.others))
+    lines = tuple(each for each in both.lines if each.spent.key.startswith(options.key))
+    budget = _budget(both.lines, limits.of(period.kind))
+    data = {**_data(ports, period, report, Compared(lines, both.others)), "budget": budget}
     return Answer(data, "\n".join(_text(data)))
+
+
+def _budget(lines: Iterable[Line], limit: float | None) -> dict[str, float] | None:
+    """How much of a budget is gone, by all trainings; None where there is no budget."""
+    if limit is None:
+        return None
+    rows = [_row(each) for each in lines]
+    used = sum(row["usd_at_most"] or 0.0 for row in rows)
+    aside = sum(row["set_aside"] for row in rows)
+    return {"usd": limit, "used_at_most": round(used, 6), "set_aside": round(aside, 6)}
 
 
 def _compared(ports: Ports, period: Period) -> tuple[Compared, Report]:
@@ -105,10 +116,7 @@ def _apps(ports: Ports, keys: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _data(
-    ports: Ports, period: Period, limits: Limits, report: Report, both: Compared
-) -> dict[str, Any]:
-    limit = limits.of(period.kind)
+def _data(ports: Ports, period: Period, report: Report, both: Compared) -> dict[str, Any]:
     rows = [_row(each) for each in both.lines]
     return {
         period.kind: period.name,
@@ -122,7 +130,6 @@ def _data(
             name: round(sum(row[name] or 0.0 for row in rows), 6)
             for name in ("seconds", "usd", "usd_at_most", "set_aside", "billed_usd", "difference")
         },
-        "budget": limit,
     }
 
 
@@ -164,10 +171,10 @@ def _text(data: Data) -> Iterable[str]:
         if other["usd"] >= LEAST_USD:
             yield f"billed for no training of this volume: ${other['usd']:.2f} for {other['app']}"
     if data["budget"] is not None:
-        used, aside = data["total"]["usd_at_most"], data["total"]["set_aside"]
+        budget = data["budget"]
         yield (
-            f"budget: ${used:.2f} used at the highest price and ${aside:.2f} set aside, of "
-            f"${data['budget']:.2f}"
+            f"budget: ${budget['used_at_most']:.2f} used at the highest price and "
+            f"${budget['set_aside']:.2f} set aside, of ${budget['usd']:.2f}"
         )
 
 

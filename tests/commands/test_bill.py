@@ -59,6 +59,7 @@ def test_a_budget_is_shown_with_what_is_used_of_it_at_the_highest_price(desk, us
     printed = desk.goap("bill", "compute=local", "volume=volume", "day=2026-02-27").out
     said = "budget: $4.00 used at the highest price and $0.00 set aside, of $9.00"
     assert printed.splitlines()[-1] == said
+    assert bill(desk, "day=2026-02-27", "ffff")["budget"]["used_at_most"] == 4.0
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,7 @@ def launcher(paid: Scripts, script: Script, usd_per_day: float) -> Any:
     return paid.python(paid.plane, LAUNCH, *words)
 
 
+@pytest.mark.both_clients
 def test_of_launchers_at_once_no_two_get_the_last_dollars(paid: Scripts) -> None:
     scripts = [made(paid, f"at-once-{number}", steps=1) for number in range(4)]
     before = len(paid.calls)
@@ -172,28 +173,66 @@ run.finish(loss_final=1.0)
 """
 
 
+SLOW = """
+import sys, time
+from training.contract import run
+run.resume()
+for step in run.steps(run.step, int(sys.argv[1])):
+    time.sleep(0.2)
+    run.log(step, loss=1.0)
+    if run.save_due(step, every=5):
+        with run.checkpoint(step) as directory:
+            (directory / "step").write_text(str(step))
+run.finish(loss_final=1.0)
+"""
+
+PLACE = ("compute=loopback", "volume=reached", "state=state")
+
+
+def today() -> str:
+    return f"day={datetime.now(UTC).date().isoformat()}"
+
+
+def budgeted(folder: Path, usd_per_day: float) -> None:
+    """Say a budget, and the price of a rehearsal."""
+    text = f'[tool.goap]\ncatalogue = "job:CATALOGUE"\nusd_per_day = {usd_per_day}\n'
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    rate = {"low": 3600.0, "expected": 3600.0, "high": 3600.0}
+    said = {"loopback": {"usd_per_hour": rate, "source": "made up", "seen": "today"}}
+    (folder / "state").mkdir(exist_ok=True)
+    (folder / "state" / "rates.json").write_text(json.dumps(said), encoding="utf-8")
+
+
 def test_a_run_warns_at_eighty_percent_and_ends_with_exit_code_5_when_the_budget_is_used_up(
     plane: ControlPlane, tmp_path: Path
 ) -> None:
     (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
 
-    def project(day: float) -> None:
-        text = f'[tool.goap]\ncatalogue = "job:CATALOGUE"\nusd_per_day = {day}\n'
-        (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
-
-    (tmp_path / "state").mkdir()
-    rate = {"low": 3600.0, "expected": 3600.0, "high": 3600.0}
-    said = {"loopback": {"usd_per_hour": rate, "source": "made up", "seen": "today"}}
-    (tmp_path / "state" / "rates.json").write_text(json.dumps(said), encoding="utf-8")
     words = ("run", "goal=tiny_trained", "compute=loopback", "state=state", "volume=budgeted")
-    project(700)
+    budgeted(tmp_path, 700)
     ended = goap(None, tmp_path, *words)
     assert ended.code == 0, ended.err
     assert "90% of the budget of" in ended.err + ended.out
-    project(1)
+    budgeted(tmp_path, 1)
     ended = goap(None, tmp_path, *words, "steps=4")
     assert ended.code == 5, ended.err
-    today = datetime.now(UTC).date().isoformat()
-    assert f"the budget of {today} (UTC) is used up" in ended.err
-    assert f"bill compute=loopback volume=budgeted day={today} shows what used it" in ended.err
+    assert f"the budget of {today().removeprefix('day=')} (UTC) is used up" in ended.err
+    assert f"bill compute=loopback volume=budgeted {today()} shows what used it" in ended.err
+
+
+def test_a_run_that_reaches_the_budget_ends_with_exit_code_5_and_goes_on_when_there_is_more(
+    plane: ControlPlane, tmp_path: Path
+) -> None:
+    (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
+    (tmp_path / "script.py").write_text(SLOW, encoding="utf-8")
+    budgeted(tmp_path, 12)
+    words = ("run", "goal=tiny_trained", *PLACE)
+    ended = goap(None, tmp_path, *words, "slice_seconds=8", "steps=60")
+    assert ended.code == 5, ended.err
+    assert "used up" in ended.err
+    assert "is too little to start" in ended.err
+    assert "of $12.00" in goap(None, tmp_path, "bill", *PLACE, today()).out
+    budgeted(tmp_path, 1000)
+    ended = goap(None, tmp_path, *words, "steps=60")
+    assert ended.code == 0, ended.err

@@ -54,7 +54,7 @@ class ModalSlots:
                 found[number] = None
             else:
                 found[number] = Reservation(**{**value, "call": call or ""})
-            if value == SETTLED and number < self._newest:
+            if found[number] is None and number < self._newest:
                 self._forget(number)
         return found
 
