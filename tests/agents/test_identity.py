@@ -25,7 +25,7 @@ from training.learn.presets import PRESETS
 
 CATALOGUE = load_catalogue()
 STATE = Path("state")
-HOW = {"threads", "micro_batch", "slice_seconds", "track", "at_once", "gpu"}
+HOW = {"threads", "micro_batch", "slice_seconds", "queue_timeout", "track", "at_once", "gpu"}
 
 # parameter → another valid value than its default, as it is written on a command line
 OTHER = {
@@ -39,6 +39,7 @@ OTHER = {
     "threads": "2",
     "track": "tensorboard",
     "slice_seconds": "600",
+    "queue_timeout": "20m",
     "gpu": "H100",
     "sweep": "learning_rate=1e-3,4e-3",
     "at_once": "3",
