@@ -144,8 +144,10 @@ def _is_of_now(ports: Ports, item: Item, now: _Now) -> bool:
 
 
 def _is_at_work(ports: Ports, item: Item) -> bool:
-    """Whether somebody works on it; what it is being sent or made of is as young as that."""
-    return item.kind == "training" and ports.compute.owner(item.identity) is not None
+    """Whether somebody trains it, or makes data of it; what is being sent is as young as that."""
+    name = item.path.rpartition("/")[2]
+    has_calls = item.kind == "training" or name.startswith("data-")
+    return has_calls and ports.compute.owner(name) is not None
 
 
 def _declared_now(ports: Ports, params: PlacedParameters, state: Path) -> _Now:
