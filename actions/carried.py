@@ -33,6 +33,7 @@ __all__ = [
     "interrupted",
     "is_out",
     "refuted_by",
+    "result_of",
     "status_of",
     "the_log",
     "unfinished",
@@ -73,14 +74,17 @@ class Carried:
         """Its log, below the volume."""
         return self.directory.log_name
 
-    def ending(self) -> Ending | None:
+    def ending(self, content: bytes | None = None) -> Ending | None:
         """How the last attempt ended, judged by the thresholds of now; None before the first end.
+
+        Args:
+            content: Of its result, where that was read already; empty: there is none.
 
         Raises:
             ActionFailed: The file is there and cannot be understood.
         """
         with translated():
-            ending = self.directory.read_ending()
+            ending = None if content == b"" else self.directory.read_ending(content)
         return None if ending is None else self.judged(ending)
 
     def judged(self, ending: Ending) -> Ending:
@@ -113,8 +117,18 @@ def ending_of(context: Context, job: Carried) -> Ending | None:
     Raises:
         ActionFailed: The file is there and cannot be understood.
     """
-    ending: Ending | None = context.once(f"ending {job.key}", job.ending)
+    ending: Ending | None = context.once(
+        f"ending {job.key}", lambda: job.ending(result_of(context, job))
+    )
     return ending
+
+
+def result_of(context: Context, job: Carried) -> bytes:
+    """The bytes of its result, read once for all sensors of one look; empty without one."""
+    content: bytes = context.once(
+        f"result {job.key}", lambda: job.directory.read(job.directory.result_name) or b""
+    )
+    return content
 
 
 def status_of(context: Context, job: Carried) -> TrainingStatus:

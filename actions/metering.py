@@ -9,7 +9,7 @@ from typing import Final
 from actions.carried import Carried, ending_of, status_of
 from actions.ports import translated
 from agents.declare.actions import Context, Meter, Range
-from training.runner.account import Use, dollars_of, total_seconds, uses_of
+from training.runner.account import Use, dollars_of, is_open, total_seconds, uses_of
 
 __all__ = ["Following", "meter_of"]
 
@@ -28,7 +28,8 @@ def meter_of(context: Context, job: Carried) -> Meter:
     """
     with translated():
         uses = uses_of(job.directory.read(job.directory.account_name) or b"")
-        running = status_of(context, job).on_hardware
+        # a use that ended asks nobody: its hardware is not used any more
+        running = is_open(uses) and status_of(context, job).on_hardware
     ending = ending_of(context, job)
     step = 0 if ending is None else ending.step
     return _meter(job, uses, step, running=running)

@@ -16,14 +16,22 @@ from training.errors import AuthenticationError
 __all__ = ["auth_valid", "validating"]
 
 
-@sensor(F.auth_valid, parameters=PlacedParameters, timeout=5)
+@sensor(F.auth_valid, parameters=PlacedParameters, timeout=10)
 def auth_valid(context: Context[PlacedParameters]) -> Reading:
-    """Valid without asking when nothing is needed; otherwise known once it was asked."""
+    """Valid without asking when nothing is needed; otherwise known once it was asked.
+
+    Raises:
+        Transient: It was to be asked, and nobody answers.
+        Unauthenticated: Our credentials are refused.
+    """
     compute = ports_of(context).compute
     try:
         seen = compute.auth_seen()
     except AuthenticationError as error:
         return Reading(False, error.message)
+    if seen is None and context.asking:
+        with translated():
+            seen = compute.check_auth()
     if seen is None:
         return Reading(UNKNOWN, f"credentials for {compute.name} found, not tried yet")
     return Reading(seen.valid, seen.evidence)

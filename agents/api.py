@@ -120,9 +120,17 @@ def explain(name: str, question: Question) -> ExplainedGoal | ExplainedAction | 
 
 
 def status(question: Question) -> StatusData:
-    """What is true now of the facts that matter to the goal."""
+    """What is true now of the facts that matter to the goal.
+
+    Raises:
+        Transient: Who knows does not answer, so that it is not known.
+        Unauthenticated: Nor are our credentials accepted.
+    """
     question = question.anew()
-    world = question.observe(question.context())
+    context = question.context(asking=True)
+    world = question.observe(context)
+    if context.refused:
+        raise context.refused[0]
     return StatusData(
         goal=question.goal.name,
         holds=question.holds(world),

@@ -1,6 +1,6 @@
 """commit_… and prune_…: what a declared training made is durable, and no more than is kept."""
 
-from actions.carried import ending_of
+from actions.carried import ending_of, result_of
 from actions.measured import committed, megabytes, pruned
 from actions.ports import ports_of, translated
 from actions.trained.job import Job, NotYet, TrainedContext, needed_job, sought
@@ -39,7 +39,8 @@ class CommitTrained(Part):
         if not isinstance(job, Job) or ending is None or ending.status != "completed":
             return Reading(False, "there is nothing to commit yet")
         commit = read_commit(job.directory)
-        if commit is None or not _is_of(commit, job, ending):
+        content = result_of(context, job)
+        if commit is None or not _is_of(commit, job, ending, content):
             return Reading(False, f"step {ending.step:,} is not committed")
         return Reading(True, f"{len(commit.files)} files verified at {commit.created}")
 
@@ -59,9 +60,8 @@ class CommitTrained(Part):
         return committed(job, commit)
 
 
-def _is_of(commit: Commit, job: Job, ending: Ending) -> bool:
+def _is_of(commit: Commit, job: Job, ending: Ending, content: bytes) -> bool:
     """Whether a commit is of the very end of a training: of its numbers and its checkpoint."""
-    content = job.directory.read(job.directory.result_name) or b""
     return commit.holds(job.directory.result_name, content) and (
         ending.checkpoint is None or commit.checkpoint == ending.checkpoint.path
     )
@@ -87,7 +87,9 @@ class Prune(Part):
         if ending is None or ending.status != "completed":
             return Reading(True, "its runner prunes, after each checkpoint")
         store = store_of(context, job)
-        with translated():
+        with translated(), job.volume.look():
+            # what is not there is not asked for one by one
+            job.volume.listdir(job.directory.checkpoints_name)
             there = store.entries()
             more = store.surplus(job.order.keep, there)
         if more:

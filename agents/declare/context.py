@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from agents.declare.amounts import Meter
+from agents.errors import GoapError
 from agents.ledger.events import Event
 
 __all__ = ["Context", "Note", "P", "Progress"]
@@ -70,6 +71,9 @@ class Context(Generic[P_co]):
         broke: Set before ``cancelled`` when the money is used up: what costs money ends too.
         paid_seconds: How long the money lasts for what goes on without us; None: no limit.
         likely_seconds: How long the step is expected to take at most; None: not known.
+        asking: Whether what is true now was asked for: sensors may then ask who otherwise is only
+            asked by a run, within their time. A plan asks nobody.
+        refused: What kept sensors from looking while `asking`: nobody answers, or not to us.
         used: Tell what the meter of the step's account shows, whenever that was read.
     """
 
@@ -84,6 +88,8 @@ class Context(Generic[P_co]):
     broke: threading.Event = field(default_factory=threading.Event)
     paid_seconds: float | None = None
     likely_seconds: float | None = None
+    asking: bool = False
+    refused: list[GoapError] = field(default_factory=list, compare=False, repr=False)
     used: Callable[[Meter], None] = _ignore
     _seen: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     _seeing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from agents.declare.actions import Context, Sensor
 from agents.declare.catalogue import Catalogue
 from agents.declare.facts import UNKNOWN, Reading, WorldState
-from agents.errors import GoapError
+from agents.errors import GoapError, Transient, Unauthenticated
 
 __all__ = ["observe", "sees_more"]
 
@@ -100,6 +100,8 @@ def _look(
     try:
         reading = sensor.look(context)
     except GoapError as error:
+        if isinstance(error, Transient | Unauthenticated):
+            context.refused.append(error)
         reading = Reading(UNKNOWN, error.message)
     except Exception as error:  # noqa: BLE001 - a broken sensor makes its fact unknown, not the run
         reading = Reading(UNKNOWN, f"its sensor failed: {type(error).__name__}: {error}")

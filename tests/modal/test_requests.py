@@ -137,6 +137,37 @@ def test_following_takes_no_more_than_15_requests_a_minute(desk: Desk) -> None:
     assert per_minute(followed) <= 15
 
 
+def counted(desk: Desk, *words: str) -> tuple[Ended, Counter[str]]:
+    """A command, and what it asked."""
+    before = desk.asked()
+    ended = desk.goap(*words, *desk.words, "compute=modal")
+    return ended, desk.asked() - before
+
+
+def test_what_holds_is_seen_with_no_more_than_15_requests(desk: Desk) -> None:
+    desk.plane.do("rates", gpu_hour_cost_a10g=1, cpu_hour_cost=1, mem_gib_hour_cost=1)
+    desk.end.touch()
+    status, _ = counted(desk, "status")
+    assert "waits_trained does not hold yet" in status.out, status.err
+    run, _ = counted(desk, "run", "max_cost=100")
+    assert run.code == 0, run.err
+    status, looked = counted(desk, "status")
+    assert (status.code, "waits_trained holds" in status.out) == (0, True), status.out
+    assert "unknown" not in status.out
+    again, asked = counted(desk, "run", "max_cost=100")
+    assert again.code == 0, again.err
+    assert "▶ train_waits" not in again.err
+    print(json.dumps({"nothing to do": asked.total(), "status": looked.total(), **asked}))
+    assert asked.total() <= 15
+    assert looked.total() <= 15
+    for secret, server, code in (("as-no", "", 8), ("", "http://127.0.0.1:9", 3)):
+        given = {"MODAL_TOKEN_SECRET": secret or desk.plane.token_secret}
+        given["MODAL_SERVER_URL"] = server or desk.plane.server
+        words = ("status", *desk.words, "compute=modal")
+        ended = goap(desk.plane, desk.folder, *words, **given)
+        assert (ended.code, ended.seconds < 20) == (code, True), ended.err
+
+
 def test_of_a_long_log_only_what_is_new_is_read(plane: ControlPlane) -> None:
     volume, before = ModalVolume("long"), BLOCK - 5
     volume.write_bytes("a/log", b"x" * before + b"0123456789")

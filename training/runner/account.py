@@ -24,6 +24,7 @@ __all__ = [
     "Rented",
     "Use",
     "dollars_of",
+    "is_open",
     "newest_of",
     "total_seconds",
     "uses_of",
@@ -231,6 +232,11 @@ def dollars_of(uses: Iterable[Use]) -> tuple[float, float, float] | None:
         for place, rate in enumerate(use.usd_per_hour):
             sums[place] += rate * use.seconds / SECONDS_PER_HOUR
     return sums[0], sums[1], sums[2]
+
+
+def is_open(uses: Iterable[Use]) -> bool:
+    """Whether the hardware of some attempt may be used still: nobody wrote its last line."""
+    return any(use.state != "ended" for use in newest_of(uses))
 
 
 def newest_of(uses: Iterable[Use]) -> list[Use]:

@@ -69,7 +69,7 @@ class ModalVolume:
     def __init__(self, name: str, environment: str | None = None) -> None:
         self._name = name
         self._fetched: dict[str, tuple[tuple[int, int, int, int], bytes]] = {}
-        self._look = _Look()
+        self._look, self._finding = _Look(), threading.Lock()
         self._environment = environment
         wait_for_a_minute_at_most()
         self._named = modal.Volume.from_name(
@@ -151,12 +151,17 @@ class ModalVolume:
             fetched = self._fetched[path] = (asked, self._part(path, begin, end - begin))
         return fetched[1]
 
+    def _found(self) -> modal.Volume:
+        """The volume, looked up once however many threads want it first."""
+        with self._finding:
+            return self._volume.hydrate()
+
     @patient
     def _part(self, path: str, start: int, length: int) -> bytes:
-        checked, volume = _checked(path), self._volume
+        checked = _checked(path)
         with modal_errors(f"reading {path} from volume {self._name}"):
             try:
-                return read_part(volume, checked, start, length)
+                return read_part(self._found(), checked, start, length)
             except modal.exception.NotFoundError as error:
                 raise FileNotFoundError(path) from error
 
@@ -294,17 +299,17 @@ class ModalVolume:
 
     @patient
     def _list(self, path: str, *, recursive: bool = False) -> Sequence[_Listed]:
-        checked, volume = _checked(path), self._volume
+        checked = _checked(path)
         with modal_errors(f"listing {path or '/'} of volume {self._name}"):
             try:
-                return volume.listdir("/" + checked, recursive=recursive)
+                return self._found().listdir("/" + checked, recursive=recursive)
             except (FileNotFoundError, modal.exception.NotFoundError, NotADirectoryError):
                 return []
 
     def _pieces(self, path: str) -> Iterator[bytes]:
-        checked, volume = _checked(path), self._volume
+        checked = _checked(path)
         try:
-            yield from volume.read_file(checked)
+            yield from self._found().read_file(checked)
         except modal.exception.NotFoundError as error:
             raise FileNotFoundError(path) from error
 
