@@ -49,6 +49,10 @@ COMMANDS = {
         "actions.commands.bill:BILL",
         "What trainings used on a day or in a month, beside what was billed.",
     ),
+    "fetch": (
+        "actions.commands.fetch:FETCH",
+        "A finished model, brought to this machine and verified.",
+    ),
     "gc": ("actions.commands.gc:GC", "What nothing cites any more on a volume; --yes deletes it."),
     "init": (
         "actions.commands.init:INIT",
@@ -59,6 +63,10 @@ COMMANDS = {
         "Run a command of the modal client on the rehearsal plane.",
     ),
     "stop": ("actions.commands.stop:STOP", "Ask a training to save and end."),
+    "trainings": (
+        "actions.commands.trainings:TRAININGS",
+        "All trainings of a volume: how far they are, on what, for how much.",
+    ),
 }
 """What the program offers besides the engine's commands; imported when one is used."""
 

@@ -19,6 +19,8 @@ KNOWS = {
     "training/declare/checks.py": "an argument of a declaration is called so",
     "training/declare/check_shapes.py": "an argument of a declaration is called so",
     "training/runner/order.py": "a field of an order is called so",
+    "agents/__main__.py": "a command is called so",
+    "actions/commands/trainings.py": "a command is called so, and what it answers",
     "training/contract.py": "one file for scripts, which imports nothing: it knows its own folder",
 }
 AMONG_CHECKPOINTS = ("step-", "state.json", "saved.jsonl", "pinned.json")

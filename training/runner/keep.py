@@ -46,10 +46,19 @@ class Keep:
         steps = sorted(checkpoints)
         kept = set(steps[-self.last :])
         kept |= {step for step in steps if self.every and step % self.every == 0}
+        best = self.best_step(checkpoints)
+        return frozenset(kept | (set() if best is None else {best}))
+
+    def best_step(self, checkpoints: Mapping[int, Mapping[str, float]]) -> int | None:
+        """The step that measured best; None where none measured it, or it is not said by what.
+
+        Args:
+            checkpoints: Step to what was measured there.
+        """
         sign = 1.0 if self.best_of == "lowest" else -1.0
         scored = [
             (sign * value, -step)
-            for step in steps
-            if self.best and math.isfinite(value := checkpoints[step].get(self.best, math.nan))
+            for step, measured in checkpoints.items()
+            if self.best and math.isfinite(value := measured.get(self.best, math.nan))
         ]
-        return frozenset(kept | ({-min(scored)[1]} if scored else set()))
+        return -min(scored)[1] if scored else None

@@ -16,6 +16,7 @@ __all__ = [
     "Commit",
     "CommittedFile",
     "commit_ending",
+    "promised_of",
     "read_commit",
     "verify_commit",
 ]
@@ -66,7 +67,7 @@ def commit_ending(directory: TrainingDirectory) -> Commit:
         raise _nothing(directory)
     promised = {directory.result_name: hashlib.sha256(stored).hexdigest()}
     if ending.checkpoint is not None:
-        promised |= _promised(directory, ending.checkpoint)
+        promised |= promised_of(directory, ending.checkpoint)
     if ending.samples is not None:
         promised[ending.samples.path] = ending.samples.sha256
     # what others read as their data was sealed by nobody: it is what it is now, from here on
@@ -137,7 +138,7 @@ def _nothing(directory: TrainingDirectory) -> CheckpointError:
     )
 
 
-def _promised(directory: TrainingDirectory, checkpoint: Reference) -> dict[str, str]:
+def promised_of(directory: TrainingDirectory, checkpoint: Reference) -> dict[str, str]:
     """Each file of a checkpoint with the hash that its manifest says, the manifest's own too.
 
     Raises:

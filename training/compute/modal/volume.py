@@ -20,6 +20,9 @@ from training.store.volume import Found
 
 __all__ = ["ModalVolume"]
 
+REMEMBERED_BYTES = 1 << 20
+"""A part of a file that is no larger is not asked for again while the file is the same."""
+
 PIECE_BYTES, PIECE_FILES = 64 << 20, 500
 A_FILE = 1
 LAST = (DATA_MANIFEST_FILE, MANIFEST_FILE)
@@ -147,9 +150,12 @@ class ModalVolume:
             return b""
         asked = (size, int(entry.mtime), begin, end)
         fetched = self._fetched.get(path)
-        if fetched is None or fetched[0] != asked:
-            fetched = self._fetched[path] = (asked, self._part(path, begin, end - begin))
-        return fetched[1]
+        if fetched is not None and fetched[0] == asked:
+            return fetched[1]
+        content = self._part(path, begin, end - begin)
+        if len(content) <= REMEMBERED_BYTES:
+            self._fetched[path] = (asked, content)
+        return content
 
     def _found(self) -> modal.Volume:
         """The volume, looked up once however many threads want it first."""
