@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import networkx as nx
 from pydantic import BaseModel, Field, JsonValue, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
@@ -148,18 +149,15 @@ class Catalogue:
         A search backwards from the goal: a fact matters when the goal wants it, or when an action
         needs it that supplies a fact that matters.
         """
-        supplied_by: dict[str, list[Grounded]] = {}
+        graph = nx.DiGraph()
         for grounded in self.grounded(params):
             for supplied in grounded.effect:
-                supplied_by.setdefault(supplied.fact, []).append(grounded)
-        reached: set[str] = set()
-        ahead = [condition.fact for condition in goal.conditions(params)]
-        while ahead:
-            fact = ahead.pop()
-            if fact not in reached:
-                reached.add(fact)
-                suppliers = supplied_by.get(fact, ())
-                ahead += [need.fact for each in suppliers for need in each.needs]
+                graph.add_edge(("action", grounded.name), supplied.fact)
+            for needed in grounded.needs:
+                graph.add_edge(needed.fact, ("action", grounded.name))
+        wanted = [condition.fact for condition in goal.conditions(params)]
+        graph.add_edges_from((fact, "goal") for fact in wanted)
+        reached = nx.ancestors(graph, "goal")
         reached |= {
             need.fact for fact in reached if fact in self.sensors for need in self._seen(fact)
         }

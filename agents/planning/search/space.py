@@ -1,17 +1,19 @@
-"""The state space, expanded as far as A* looks.
+"""The state space as a lazily expanding graph, so that `networkx.astar_path` searches it.
 
 A state appears as two nodes: first with a promise, a bound taken over from its parent for free;
 then, if that node is ever expanded, with the estimate worked out. Most states never are.
 
-The search breaks ties first-in-first-out and would expand whole plateaus, so estimates are inflated
-by less than half a unit of cost; dead ends lie beyond its cutoff; it knows one target, so goal
-states lead to a virtual one.
+Three properties of `astar_path` shape this file: it breaks ties first-in-first-out and would
+expand whole plateaus, so estimates are inflated by less than half a unit of cost; it expands
+dead ends unless a cutoff is given; and it knows one target, so goal states lead to a virtual one.
 """
 
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+import networkx as nx
+
 from agents.planning.limits import Budget
-from agents.planning.search.astar import cheapest_path
 from agents.planning.search.lmcut import Landmark, LmCut
 from agents.planning.search.stubborn import StubbornSets
 from agents.planning.task import Task
@@ -31,7 +33,23 @@ def lost_with(landmarks: tuple[Landmark, ...]) -> dict[int, int]:
     return lost
 
 
-class StateSpace:
+class _Successors(Mapping[int, dict[int, int]]):
+    """The adjacency of the graph: computed where `astar_path` looks."""
+
+    def __init__(self, space: "StateSpace") -> None:
+        self.space = space
+
+    def __getitem__(self, node: int) -> dict[int, int]:
+        return self.space.successors(node)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+class StateSpace(nx.DiGraph):  # type: ignore[misc]  # networkx is not typed
     """States reachable from the start of a task.
 
     Args:
@@ -53,6 +71,8 @@ class StateSpace:
         budget: Budget,
         pruning: StubbornSets,
     ) -> None:
+        super().__init__()
+        self._adj = _Successors(self)
         self.task = task
         self.costs = costs
         self.heuristic = heuristic
@@ -69,6 +89,9 @@ class StateSpace:
         self._unit = 1
         self._inflation = 0
         self._state_bits = -1  # all bits of a node describe the state
+
+    def __contains__(self, node: object) -> bool:
+        return True
 
     def cheapest(self, below: int | None, seeds: tuple[Landmark, ...] = ()) -> list[int] | None:
         """The cheapest sequence of operators that reaches the goal.
@@ -93,8 +116,16 @@ class StateSpace:
         if below is not None and root[0] >= below:
             self.bound = below
             return None
-        path = cheapest_path(self, self.task.start << 1 | 1, _GOAL, cutoff)
-        if path is None:
+        try:
+            path = nx.astar_path(
+                self,
+                self.task.start << 1 | 1,
+                _GOAL,
+                heuristic=self._estimated,
+                weight=lambda _from, _to, cost: cost,
+                cutoff=cutoff,
+            )
+        except nx.NetworkXNoPath:
             return None
         return self._operators_of([node >> 1 for node in path[:-1] if node & 1])
 
@@ -139,8 +170,8 @@ class StateSpace:
             self._promise[child] = promised
             self._origin[child] = (parent, op)
 
-    def estimated(self, node: int) -> int:
-        """What the way from a node to the goal costs at least, in units of the search."""
+    def _estimated(self, node: int, _target: int) -> int:
+        """What `astar_path` adds to the cost so far."""
         if node < 0:
             return 0
         state = node >> 1 & self._state_bits
