@@ -174,12 +174,12 @@ def test_a_package_of_the_same_name_earlier_on_the_path_is_passed_over_by_goap(s
 
 def test_a_package_we_need_that_is_not_there_is_named_with_the_command_that_installs_it(site):
     site.ours()
-    missing = "raise ModuleNotFoundError(\"No module named 'networkx'\", name='networkx')\n"
-    (site.root / "networkx.py").write_text(missing, encoding="utf-8")
+    missing = "raise ModuleNotFoundError(\"No module named 'pydantic'\", name='pydantic')\n"
+    (site.root / "pydantic.py").write_text(missing, encoding="utf-8")
     done = site.goap("goals")
     assert done.returncode == 2
     assert done.stderr == (
-        "error: networkx is not installed: this environment is incomplete\n"
+        "error: pydantic is not installed: this environment is incomplete\n"
         "  fix: python -m pip install goap-modal-agents (in a clone: make venv)\n"
     )
 

@@ -243,3 +243,12 @@ def test_a_volume_without_a_token_says_authentication(tmp_path: Path, closed_por
     )
     done = client(tmp_path, code, MODAL_SERVER_URL=closed_port)
     assert done.stdout == "no_token\n", done.stderr
+
+
+@pytest.mark.parametrize("length", [1, 52, 53, 64])
+def test_what_is_kept_for_a_volume_has_a_name_that_the_platform_takes(length):
+    from training.compute.modal.container import budget_name
+
+    names = {budget_name(letter * length) for letter in "ab"}
+    assert len(names) == 2
+    assert max(map(len, names)) <= 64

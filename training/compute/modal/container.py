@@ -9,6 +9,7 @@ A call that is given up returns. Nothing has to be allowed for that, and nothing
 it was given up is left for whoever looks next.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 CLAIMS_NAME: Final = "goap-training-claims"
+LONGEST_NAME: Final = 64
+"""Of an object of the platform (`modal/_utils/name_utils.py` of the client)."""
 TIMEOUT_SECONDS: Final = 24 * 60 * 60
 
 MOST_STARTS: Final = 5
@@ -61,7 +64,10 @@ def stopped_name(call: str) -> str:
 
 def budget_name(volume: str) -> str:
     """The dict of what is set aside for trainings of a volume."""
-    return f"goap-budget-{volume}"
+    name = f"goap-budget-{volume}"
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"goap-budget-{hashlib.sha256(volume.encode()).hexdigest()[:32]}"
 
 
 def begun_name(slot: int) -> str:
