@@ -9,9 +9,16 @@ from typing import Final
 from actions.carried import Carried, ending_of, status_of
 from actions.ports import translated
 from agents.declare.actions import Context, Meter, Range
-from training.runner.account import Use, dollars_of, is_open, total_seconds, uses_of
+from training.runner.account import (
+    HEARTBEAT_SECONDS,
+    Use,
+    dollars_of,
+    is_open,
+    total_seconds,
+    uses_of,
+)
 
-__all__ = ["Following", "meter_of"]
+__all__ = ["Following", "meter_of", "rest_of"]
 
 START_SECONDS: Final = 60.0
 """What an attempt takes beside its steps, at most, where the speed was measured on few of them."""
@@ -77,7 +84,19 @@ def _meter(job: Carried, uses: list[Use], step: int, *, running: bool) -> Meter:
     dollars = dollars_of(uses)
     meter = Meter(seconds, None if dollars is None else Range(*dollars), running)
     target = job.order.target_step
-    if target is None or step < 1 or seconds <= 0:
+    if target is None or step < 1:
         return meter
-    rest = max(0, target - step) * seconds / step
-    return replace(meter, rest=Range(rest * FASTER, rest, rest * SLOWER + START_SECONDS))
+    return replace(meter, rest=rest_of(seconds, step, max(0, target - step), running=running))
+
+
+def rest_of(seconds: float, done: float, left: float, *, running: bool) -> Range:
+    """Seconds that a training still takes, by what it took so far, with all its starts and stops.
+
+    Args:
+        seconds: Used so far, as its account says.
+        done: Steps that were done in that time.
+        left: Steps that are still to do, those included that a restart repeats.
+        running: Whether it runs: the newest line of its account is older than its newest step then.
+    """
+    rest = left * (seconds + (HEARTBEAT_SECONDS if running else 0.0)) / done
+    return Range(rest * FASTER, rest, rest * SLOWER + START_SECONDS)
