@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def _consider(question: Question) -> Deliberation:
     before = continued_runs(question.past, question.request)
     purse = purse_of(question, question.past, before, _nowhere, utc_now)
     estimates = read_accounts(question, context, purse, question.estimates())
-    return deliberate(question, world, max_cost=purse.for_plans, estimates=estimates)
+    deliberation = deliberate(question, world, max_cost=purse.for_plans, estimates=estimates)
+    return replace(deliberation, money=purse.standings())
 
 
 def _nowhere(*_: object) -> None:

@@ -143,8 +143,16 @@ def _evidence(run: RunHistory) -> list[str]:
     took = [step["seconds"] for step in run.steps if step["seconds"] is not None]
     if took:
         lines.append(f"  time in steps: {duration(sum(took))}{_off(run)}")
-    if run.spent:
-        lines.append(f"  spent: {money(run.spent)}")
+    return [*lines, *_money_lines(run)]
+
+
+def _money_lines(run: RunHistory) -> list[str]:
+    said = run.money
+    lines = [f"  spent: {money(said['usd'])}"] if said["usd"] else []
+    if said["reserved"]:
+        lines.append(f"  set aside and not booked: {money(said['reserved'])}")
+    lines += [f"  {action} went on and costs: booked by the next run" for action in said["running"]]
+    lines += [f"  {action} costs money, its price is unknown" for action in said["unknown"]]
     return lines
 
 

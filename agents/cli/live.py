@@ -73,8 +73,9 @@ def _about_money(payload: Payload) -> str | None:
         case MoneyReserved(action=action, usd=usd):
             most = "price unknown" if usd is None else f"at most {money(usd)}"
             return f"$ reserved for {action}: {most}"
-        case MoneySettled(action=action, usd=usd):
-            return f"$ {action} cost {money(usd)}"
+        case MoneySettled(action=action, usd=usd, meter=meter):
+            goes_on = ", and goes on" if meter is not None and meter.running else ""
+            return f"$ {action} cost {money(usd)}{goes_on}"
         case ApprovalUsed(actions=actions):
             return f"approved by a person: {', '.join(actions)}"
     return None

@@ -6,6 +6,7 @@ from agents.cli.output import duration, money, paint
 from agents.command import command
 from agents.declare.facts import show_value
 from agents.schemas.models import PlanData, Reason
+from agents.schemas.money import AccountData
 
 __all__ = ["plan_text"]
 
@@ -82,9 +83,21 @@ def _total_lines(data: PlanData, words: str) -> list[str]:
             f"{money(data.usd)}; {proof}"
         ),
         f"  {_range(data)}",
+        *(f"  {_spent(each)}" for each in data.money),
         f"  digest {data.digest[:12]}",
         f"  run it: {command(f'run {words}')}",
     ]
+
+
+def _spent(account: AccountData) -> str:
+    """What was spent before on one thing."""
+    most = f" (at most {money(account.at_most)})" if account.at_most > account.usd else ""
+    parts = [f"spent on {account.account} so far: {money(account.usd)}{most}"]
+    if account.reserved:
+        parts.append(f"{money(account.reserved)} set aside by a run that nobody saw the end of")
+    if account.running:
+        parts.append("it costs now")
+    return "; ".join(parts)
 
 
 def _gap(data: PlanData) -> float:

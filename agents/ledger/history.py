@@ -9,6 +9,7 @@ from agents.command import command
 from agents.errors import UsageError, nearest
 from agents.ledger.events import Event, of_kind
 from agents.ledger.payloads import (
+    MoneyReserved,
     MoneySettled,
     OfStep,
     PlanMade,
@@ -79,6 +80,27 @@ class RunHistory:
         """Dollars that were settled."""
         return float(sum(paid.usd or 0.0 for _, paid in of_kind(self.events, MoneySettled)))
 
+    @property
+    def money(self) -> dict[str, Any]:
+        """What is booked, what is set aside, what went on, and what has no known price."""
+        reserved: dict[str, float | None] = {}
+        running: dict[str, bool] = {}
+        unknown: dict[str, bool] = {}
+        for event in self.events:
+            match event.payload:
+                case MoneyReserved(action=action, usd=usd):
+                    reserved[action], unknown[action] = usd, usd is None
+                case MoneySettled(action=action, usd=usd, meter=meter):
+                    reserved.pop(action, None)
+                    unknown[action] = usd is None
+                    running[action] = meter is not None and meter.running
+        return {
+            "usd": self.spent,
+            "reserved": sum(usd or 0.0 for usd in reserved.values()),
+            "running": [action for action, goes_on in running.items() if goes_on],
+            "unknown": [action for action, nobody in unknown.items() if nobody],
+        }
+
     def summary(self) -> dict[str, Any]:
         """The run in one row."""
         return {
@@ -104,6 +126,7 @@ class RunHistory:
             "plans": [plan.to_json() for plan in self.plans],
             "steps": self.steps,
             "failures": [failed.to_json() for failed in self.failures],
+            "money": self.money,
             "events": [event.envelope() for event in self.events],
         }
 

@@ -15,7 +15,7 @@ from agents.errors import LedgerDamaged
 from agents.ledger.events import Event
 from agents.ledger.payloads import Metered, MoneyReserved, MoneySettled
 
-__all__ = ["Account", "Open", "accounts_of"]
+__all__ = ["Account", "Open", "accounts_of", "opened"]
 
 _OF_MONEY = (MoneyReserved.kind, MoneySettled.kind)
 
@@ -40,6 +40,13 @@ class Open:
     def by_time(self) -> bool:
         """Whether it costs as long as it goes on."""
         return self.per_second is not None
+
+
+def opened(usd: float, since: str, per_second: Range | None) -> Open:
+    """A reservation of so many dollars at most; by time where there is a rate."""
+    if per_second is None:
+        return Open(usd, since)
+    return Open(usd, since, per_second.expected, per_second.high)
 
 
 @dataclass

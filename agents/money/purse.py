@@ -13,9 +13,10 @@ from agents.declare.actions import Estimate, Grounded
 from agents.declare.amounts import Meter, Range
 from agents.errors import NotApproved
 from agents.ledger.payloads import Metered, MoneyReserved, MoneySettled, Payload
-from agents.money.accounts import Account, Open
+from agents.money.accounts import Account, Open, opened
 from agents.money.metered import MeteredAccount
 from agents.money.prices import at_most, price_of, stopping_seconds, unknown_price
+from agents.money.standing import Standing, standing_of
 
 __all__ = ["Purse"]
 
@@ -104,6 +105,11 @@ class Purse:
         """Dollars at most that no plan can use any more."""
         return self._spent().high + sum(each.usd for each in self._open() if not each.by_time)
 
+    def standings(self) -> tuple[Standing, ...]:
+        """How the accounts stand that count against the cap, and that something was spent on."""
+        rows = (standing_of(name, each, self._metered.get(name)) for name, each in self._earlier())
+        return tuple(each for each in rows if not each.is_untouched)
+
     def enough(self, usd: float) -> str:
         """A cap that lets so many more dollars be spent, as it is written."""
         return at_most(self._gone() + usd)
@@ -161,13 +167,7 @@ class Purse:
         if metered is not None:
             metered.base = metered.meter
         high = None if estimate.usd is None else estimate.usd.high
-        rate = estimate.per_second
-        open_ = Open(
-            high or 0.0,
-            since or self.clock().isoformat(),
-            None if rate is None else rate.expected,
-            0.0 if rate is None else rate.high,
-        )
+        open_ = opened(high or 0.0, since or self.clock().isoformat(), estimate.per_second)
         self._set_aside(step, grounded.name, account, open_, usd=high)
 
     def _goes_on_since(self, action: str, account: str) -> str:

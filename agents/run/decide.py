@@ -8,6 +8,7 @@ from typing import Any
 from agents.declare.actions import Goal, Grounded
 from agents.declare.facts import UNKNOWN, Condition, WorldState, statements
 from agents.money.estimates import Estimates
+from agents.money.standing import Standing
 from agents.planning import AtLeast, Below, Limits, PlanResult, plan, rest_of
 from agents.planning.values import apply_effect
 from agents.run.question import Question
@@ -25,6 +26,7 @@ class Deliberation:
         result: What the planner answered.
         grounded: The actions it could choose from, by name.
         excluded: Actions left out because they failed with nothing changed since.
+        money: How the accounts stand that its steps are booked on.
     """
 
     question: Question
@@ -32,6 +34,7 @@ class Deliberation:
     result: PlanResult
     grounded: dict[str, Grounded] = field(default_factory=dict)
     excluded: frozenset[str] = frozenset()
+    money: tuple[Standing, ...] = ()
 
     @property
     def goal(self) -> Goal:

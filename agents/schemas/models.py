@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from agents.ledger.payloads import Value
+from agents.schemas.money import AccountData, MoneyData
 
 __all__ = [
     "ActionData",
@@ -120,6 +121,7 @@ class PlanData(_Exact):
     seconds: float | None
     usd: float | None = Field(description="null where the price of a step is not known")
     estimate: Estimate
+    money: list[AccountData] = Field(description="accounts that something was spent on before")
     digest: str = Field(description="give it to run as plan_digest=")
     facts: list[PlannedFact]
     steps: list[PlannedStep]
@@ -196,6 +198,7 @@ class ShowData(_AtLeast):
     plans: list[dict[str, Any]]
     steps: list[RunStep]
     failures: list[dict[str, Any]]
+    money: MoneyData
     events: list[EventData]
 
 

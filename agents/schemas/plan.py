@@ -1,6 +1,7 @@
 """From what was thought about to the data of a plan."""
 
 import math
+from dataclasses import asdict
 from typing import Literal
 
 from agents.declare.facts import UNKNOWN, Condition, Reading, json_value
@@ -19,6 +20,7 @@ from agents.schemas.models import (
     SeenFact,
     Span,
 )
+from agents.schemas.money import AccountData
 
 __all__ = ["missing_facts", "plan_data", "seen_facts"]
 
@@ -36,6 +38,7 @@ def plan_data(deliberation: Deliberation) -> PlanData:
         seconds=result.seconds,
         usd=_usd(deliberation),
         estimate=_estimate(deliberation),
+        money=[AccountData(**asdict(each)) for each in deliberation.money],
         digest=deliberation.digest,
         facts=_facts(deliberation),
         steps=[_step(deliberation, step) for step in result.steps],
