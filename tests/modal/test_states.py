@@ -8,11 +8,13 @@ from collections.abc import Iterator
 import pytest
 from conftest import until
 from scripts import Script, Scripts, exact
+from test_any_training import prove
 
 from training.compute.modal.container import MOST_STARTS
 from training.compute.modal.states import MOST_SILENT
 from training.compute.port import TrainingStatus
 from training.compute.recipe import Hardware
+from training.errors import ImageError
 
 slow = pytest.mark.slow
 pytestmark = pytest.mark.xdist_group("modal")
@@ -159,3 +161,11 @@ def test_a_container_that_dies_before_it_can_say_anything_is_stopped_by_the_next
     )
     assert found["starts"] >= MOST_SILENT
     assert script.uses == []
+
+
+@slow
+def test_a_proof_whose_container_dies_before_it_can_say_anything_ends(calm: Scripts) -> None:
+    calm.plane.do("unmount", name="training/compute/modal/container.py")
+    with pytest.raises(ImageError, match="dies before it can say anything") as error:
+        prove(calm.make("mute-proof", settings={"mute": 1}), smoke=False)
+    assert error.value.code == "crash_loop"

@@ -184,13 +184,15 @@ class ModalMaker:
     def _followed(
         self, call_id: str, making: Making, tail: "_Tail", cancelled: threading.Event
     ) -> dict[str, Any]:
-        call = modal.FunctionCall.from_id(call_id)
+        call, key = modal.FunctionCall.from_id(call_id), making_key(making.command.identity)
         looks = 0
         while True:
             try:
                 answer: dict[str, Any] = call.get(timeout=0)
             except TimeoutError:
-                pass
+                # a container that dies before it can say anything is started again for ever
+                if (failure := self.launcher.seen(key, call_id).failure) is not None:
+                    raise DataError(failure.message, fix=failure.fix) from None
             except _ENDED as error:
                 tail.follow()
                 raise _broke_off(making, error) from error

@@ -6,6 +6,7 @@ Whatever a container reads is on the volume before its call is made: the order, 
 import json
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ import modal.exception
 
 from training.compute.gpu import gpu_names
 from training.compute.modal import carrier
+from training.compute.modal.claims import Claim
 from training.compute.modal.refusals import modal_errors
+from training.compute.modal.states import Watch
 from training.compute.modal.volume import ModalVolume
 from training.compute.port import Shipped
 from training.compute.recipe import Hardware, Recipe, proof_digest
@@ -35,6 +38,9 @@ from training.store.directory import TrainingDirectory, proof_name
 __all__ = ["OrderLaunch", "Proving", "deploy", "hydrated", "proof_of", "stage"]
 
 POLL_SECONDS: Final = 0.5
+WATCH_SECONDS: Final = 2.0
+"""How often it is looked at whether the container of a proof dies before it can say anything."""
+
 _DEPLOYING = threading.Lock()
 """One at a time: several trainings of a process may be launched at once."""
 
@@ -135,6 +141,8 @@ class Proving:
         said = carrier.options(hardware, self.volume.handle)
         smoke = "" if self.smoke is None else self.smoke.to_json()
         call = function.with_options(**said).spawn(list(self.recipe.requirements), staged, smoke)
+        claim = Claim(0, call.object_id, time.time(), f"{name}/prove")
+        watch = Watch(self.environment, time.time, WATCH_SECONDS)
         while True:
             try:
                 answer: dict[str, Any] = call.get(timeout=POLL_SECONDS)
@@ -142,6 +150,9 @@ class Proving:
                 if cancelled.is_set():
                     call.cancel()
                     raise Interrupted("the proof was stopped", fix="run the goal again") from None
+                # a container that dies before it can say anything is started again for ever
+                if (failure := watch.look(call.object_id, claim).failure) is not None:
+                    raise ImageError(failure.message, fix=failure.fix, code=failure.name) from None
             else:
                 return answer
 
