@@ -6,9 +6,8 @@ what it writes to the volume; being interrupted means letting it go on.
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from actions.carried import Carried
 from actions.metering import Following
@@ -20,7 +19,10 @@ from agents.declare.rates import read_rates
 from agents.errors import Interrupted
 from agents.run.options import state_directory
 from goals.placed import PlacedParameters
-from training.compute.port import Compute, Launch, TrainingStatus
+from training.compute.port import Launch, Shipped, TrainingStatus
+from training.compute.recipe import Hardware
+from training.runner.order import Order
+from training.store.tail import Tail
 
 __all__ = [
     "AT_HAND",
@@ -30,7 +32,6 @@ __all__ = [
     "Pace",
     "launch_and_follow",
     "pace_of",
-    "shortest",
 ]
 
 
@@ -60,24 +61,22 @@ LOG_LINE = " | "
 _STEP = re.compile(r"\| Step \d+")
 
 
-class Launching(Protocol):
-    """How a training is started."""
+@dataclass(frozen=True)
+class Launching:
+    """What is started.
 
-    def launch(
-        self,
-        compute: Compute,
-        paid_seconds: float | None,
-        usd_per_hour: tuple[float, float, float] | None,
-        likely_seconds: float | None,
-    ) -> Launch:
-        """Start it, or attach to it.
+    Attributes:
+        order: What is trained.
+        source: What it is started from.
+        hardware: What it runs on; what that costs, and how long it is expected to take, is known
+            when it is started.
+        slice_seconds: The longest that one call or process of it goes on; None: no limit.
+    """
 
-        Args:
-            compute: Where it is to run.
-            paid_seconds: How long the money lasts; None: no limit.
-            usd_per_hour: What an hour costs, for its account: the least, the expected, the most.
-            likely_seconds: How long it is expected to take at most; None: not known.
-        """
+    order: Order
+    source: Shipped
+    hardware: Hardware
+    slice_seconds: float | None
 
 
 def launch_and_follow(
@@ -90,7 +89,7 @@ def launch_and_follow(
         GoapError: It could not be launched, or nobody answers.
     """
     ports = ports_of(context)
-    log = _Log(context, job, _read_before(context, job))
+    log = _Log(context, job, Tail(job.volume, job.log_name, _read_before(context, job)))
     launch = _launch(context, ports, job, launching)
     meter = Following(context, job, ports.compute.name)
     said = ""
@@ -149,16 +148,19 @@ def _launch(
 ) -> Launch:
     # the intent is durable before the launch: a crash between the two is seen by the next run
     context.note(about=TrainingNote(training=job.key, launch="intended").about())
+    rate = read_rates(context.state).get(ports.compute.name)
+    per_hour = rate.usd_per_hour if rate is not None else None
+    hardware = replace(
+        launching.hardware,
+        usd_per_hour=(
+            None if per_hour is None else (per_hour.low, per_hour.expected, per_hour.high)
+        ),
+        likely_seconds=context.likely_seconds,
+    )
+    # it ends by itself before the cap is passed, also when nobody is left to stop it
+    deadline = _shortest(launching.slice_seconds, context.paid_seconds)
     with translated():
-        # it ends by itself before the cap is passed, also when nobody is left to stop it
-        rate = read_rates(context.state).get(ports.compute.name)
-        per_hour = rate.usd_per_hour if rate is not None else None
-        launch = launching.launch(
-            ports.compute,
-            context.paid_seconds,
-            None if per_hour is None else (per_hour.low, per_hour.expected, per_hour.high),
-            context.likely_seconds,
-        )
+        launch = ports.compute.start(launching.order, launching.source, hardware, deadline)
     word = "re-attached to" if launch.attached else "launched"
     note = TrainingNote(
         training=job.key,
@@ -172,7 +174,7 @@ def _launch(
     return launch
 
 
-def shortest(*limits: float | None) -> float | None:
+def _shortest(*limits: float | None) -> float | None:
     """The least of some limits; None where there is none."""
     return min((each for each in limits if each is not None), default=None)
 
@@ -216,30 +218,21 @@ def _read_before(context: Context[PlacedParameters], job: Carried) -> int:
     return next((note.log_at for note in newest_first if note.log_at is not None), 0)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Log:
     """What a training's log says, noted once; the lines of its steps are progress, not notes."""
 
     context: Context[PlacedParameters]
     job: Carried
-    at: int
+    tail: Tail
 
     def follow(self) -> None:
         """Note the lines that are new."""
-        volume, path = self.job.volume, self.job.log_name
-        size = volume.size(path)
-        if size is None or size == self.at:
-            return
-        if size < self.at:
-            self.at = 0  # the volume was emptied, and the log began anew
-        content = volume.read_range(path, self.at)
-        whole = content[: content.rfind(b"\n") + 1]
-        self.at += len(whole)
         lines = [
             line
-            for line in whole.decode(errors="replace").splitlines()
+            for line in self.tail.read().decode(errors="replace").splitlines()
             if line.strip() and not _STEP.search(line)
         ]
         if lines:
-            note = TrainingNote(training=self.job.key, log_at=self.at)
+            note = TrainingNote(training=self.job.key, log_at=self.tail.at)
             self.context.note(log="\n".join(lines), about=note.about())

@@ -3,7 +3,7 @@
 The hardware writes its lines itself, at least every minute, so nobody's clock is asked.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from actions.carried import Carried, ending_of, status_of
@@ -17,6 +17,7 @@ from training.runner.account import (
     total_seconds,
     uses_of,
 )
+from training.store.tail import Tail
 
 __all__ = ["Following", "meter_of", "rest_of"]
 
@@ -42,21 +43,19 @@ def meter_of(context: Context, job: Carried) -> Meter:
     return _meter(job, uses, step, running=running)
 
 
-@dataclass
 class Following:
     """The meter of a training that is followed: each line of its account is read once.
 
-    Attributes:
+    Args:
         context: Is told.
         job: The training.
         compute: The name of where it runs.
     """
 
-    context: Context
-    job: Carried
-    compute: str
-    _at: int = 0
-    _uses: list[Use] = field(default_factory=list)
+    def __init__(self, context: Context, job: Carried, compute: str) -> None:
+        self._context, self._job, self._compute = context, job, compute
+        self._tail = Tail(job.volume, job.directory.account_name)
+        self._uses: list[Use] = []
 
     def follow(self, step: int | None, *, running: bool) -> None:
         """Read what is new, and tell it.
@@ -65,18 +64,13 @@ class Following:
             step: How far the training is.
             running: Whether its hardware is used now.
         """
-        if self.compute == "local":
+        if self._compute == "local":
             return  # nobody pays
-        name = self.job.directory.account_name
-        size = self.job.volume.size(name) or 0
-        if size < self._at:
-            self._at, self._uses = 0, []  # the volume was emptied
-        if size > self._at:
-            content = self.job.volume.read_range(name, self._at)
-            whole = content[: content.rfind(b"\n") + 1]
-            self._at += len(whole)
-            self._uses += uses_of(whole)
-        self.context.used(_meter(self.job, self._uses, step or 0, running=running))
+        before, new = self._tail.at, self._tail.read()
+        if self._tail.at < before:
+            self._uses = []  # the account was begun anew
+        self._uses += uses_of(new)
+        self._context.used(_meter(self._job, self._uses, step or 0, running=running))
 
 
 def _meter(job: Carried, uses: list[Use], step: int, *, running: bool) -> Meter:

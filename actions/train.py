@@ -2,13 +2,12 @@
 
 import itertools
 import re
-from dataclasses import dataclass
 
 from actions.carried import given_up, interrupted, the_log
-from actions.following import LOG_LINE, launch_and_follow, shortest
+from actions.following import LOG_LINE, Launching, launch_and_follow
 from actions.job import Job, TrainingContext, job_of
 from actions.metering import meter_of
-from actions.ports import is_accepted, ports_of
+from actions.ports import is_accepted, ports_of, translated
 from actions.training_cost import basis, disk_mb, price, training_seconds
 from actions.training_outcome import outcome_of
 from agents.declare.actions import Cost, Meter, action
@@ -17,7 +16,7 @@ from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
 from goals.parameters import TrainingParameters
 from goals.world import F
-from training.compute.port import Compute, Launch, TrainingStatus
+from training.compute.port import TrainingStatus
 from training.compute.recipe import Hardware
 from training.own import in_processes, own_source
 from training.runner.ending import Ending
@@ -75,39 +74,12 @@ def train(context: TrainingContext) -> Outcome:
     return train_job(context, _job(context))
 
 
-@dataclass(frozen=True)
-class _Launch:
-    """How a training is launched.
-
-    Attributes:
-        job: The training.
-        params: What it runs on, for how long, and how long it waits for it.
-    """
-
-    job: Job
-    params: TrainingParameters
-
-    def launch(
-        self,
-        compute: Compute,
-        paid_seconds: float | None,
-        usd_per_hour: tuple[float, float, float] | None,
-        likely_seconds: float | None,
-    ) -> Launch:
-        # after a preemption its time begins anew, so that it is we who stop it then
-        limit = shortest(self.params.slice_seconds, paid_seconds)
-        # where there are several GPUs, each has a process; this machine is what it is
-        _, _, count = self.params.gpu.partition(":")
-        order = self.job.order
-        if compute.name != "local":
-            order = in_processes(order, int(count or 1))
-        hardware = Hardware(
-            gpu=(self.params.gpu,),
-            queue_timeout=self.params.queue_timeout,
-            usd_per_hour=usd_per_hour,
-            likely_seconds=likely_seconds,
-        )
-        return compute.start(order, own_source(), hardware, limit)
+def _launching(job: Job, params: TrainingParameters, compute: str) -> Launching:
+    # where there are several GPUs, each has a process; this machine is what it is
+    _, _, count = params.gpu.partition(":")
+    order = job.order if compute == "local" else in_processes(job.order, int(count or 1))
+    hardware = Hardware(gpu=(params.gpu,), queue_timeout=params.queue_timeout)
+    return Launching(order, own_source(), hardware, params.slice_seconds)
 
 
 def train_job(context: TrainingContext, job: Job) -> Outcome:
@@ -123,7 +95,9 @@ def train_job(context: TrainingContext, job: Job) -> Outcome:
     elif ending is not None and ending.status == "completed":
         context.note(f"training {job.key} is finished already; nothing is launched")
         return outcome_of(job, ending, compute)
-    status = launch_and_follow(context, job, _Launch(job, context.params))
+    with translated():
+        launching = _launching(job, context.params, compute.name)
+    status = launch_and_follow(context, job, launching)
     ending = job.ending() if status.ending is None else job.judged(status.ending)
     if ending is not None and status.state == "completed":
         return outcome_of(job, ending, compute)

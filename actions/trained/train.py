@@ -1,12 +1,9 @@
 """train_…: a declared training, launched once, followed until it ends, judged by its gates."""
 
-import dataclasses
-from dataclasses import dataclass
-
 from pydantic import BaseModel
 
 from actions.carried import ending_of, given_up, interrupted, the_log, unfinished
-from actions.following import launch_and_follow, shortest
+from actions.following import Launching, launch_and_follow
 from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of
 from actions.trained.job import (
@@ -23,7 +20,7 @@ from agents.declare.actions import Cost, Meter
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
-from training.compute.port import Compute, Launch, TrainingStatus
+from training.compute.port import TrainingStatus
 from training.compute.recipe import Hardware
 from training.declare.order import hardware_of
 from training.declare.training import Training
@@ -36,28 +33,6 @@ LEAST_MB = 100.0
 
 START_SECONDS, STEP_SECONDS = 10.0, 0.1
 """What a training is expected to take before one was measured; the ledger knows better after it."""
-
-
-@dataclass(frozen=True)
-class _Launch:
-    """How a job is launched, and for how long a call or a process of it goes on."""
-
-    job: Job
-    hardware: Hardware
-    slice_seconds: float | None
-
-    def launch(
-        self,
-        compute: Compute,
-        paid_seconds: float | None,
-        usd_per_hour: tuple[float, float, float] | None,
-        likely_seconds: float | None,
-    ) -> Launch:
-        deadline = shortest(self.slice_seconds, paid_seconds)
-        hardware = dataclasses.replace(
-            self.hardware, usd_per_hour=usd_per_hour, likely_seconds=likely_seconds
-        )
-        return compute.start(self.job.order, self.job.source, hardware, deadline)
 
 
 def seconds_of(params: TrainedParameters) -> float:
@@ -167,8 +142,8 @@ def train_job(context: TrainedContext, job: Job) -> Outcome:
         job.directory.forget_result()
     params = context.params
     hardware = hardware_of(job.training, params.gpu, params.queue_timeout)
-    launch = _Launch(job, hardware, params.slice_seconds)
-    status = launch_and_follow(context, job, launch)
+    launching = Launching(job.order, job.source, hardware, params.slice_seconds)
+    status = launch_and_follow(context, job, launching)
     ending = status.ending if status.ending is None else job.judged(status.ending)
     if ending is not None and status.state == "completed":
         return outcome_of(job, ending, compute)
