@@ -7,14 +7,13 @@ this: its rows are the data of events, and those may say more.
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
 )
 
 from agents.ledger.payloads import Value
+from agents.schemas.base import AtLeast, Exact
 from agents.schemas.money import AccountData, MoneyData
 
 __all__ = [
@@ -36,22 +35,14 @@ __all__ = [
 ]
 
 
-class _Exact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class _AtLeast(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
-
-
-class Cost(_Exact):
+class Cost(Exact):
     """What a step is expected to take."""
 
     seconds: float
     usd: float | None = Field(description="null where nobody knows the price")
 
 
-class PlannedFact(_Exact):
+class PlannedFact(Exact):
     """One fact before and after the plan."""
 
     name: str
@@ -63,14 +54,14 @@ class PlannedFact(_Exact):
     will_be: Value = Field(description="null is unknown; a threshold is written as >= 500")
 
 
-class Reason(_Exact):
+class Reason(Exact):
     """One fact a step supplies, and for what."""
 
     fact: str
     for_: str = Field(alias="for", description="a step, or goal")
 
 
-class PlannedStep(_Exact):
+class PlannedStep(Exact):
     """One step of a plan."""
 
     id: str
@@ -84,7 +75,7 @@ class PlannedStep(_Exact):
     why: list[Reason]
 
 
-class MissingFact(_Exact):
+class MissingFact(Exact):
     """A fact that nothing can make true."""
 
     fact: str
@@ -93,7 +84,7 @@ class MissingFact(_Exact):
     evidence: str
 
 
-class Span(_Exact):
+class Span(Exact):
     """The least, the expected and the most."""
 
     low: float
@@ -101,7 +92,7 @@ class Span(_Exact):
     high: float
 
 
-class Estimate(_Exact):
+class Estimate(Exact):
     """What the whole plan is expected to take, from rates and history."""
 
     seconds: Span
@@ -110,7 +101,7 @@ class Estimate(_Exact):
     error: float | None = Field(description="by how much earlier estimates were off")
 
 
-class PlanData(_Exact):
+class PlanData(Exact):
     """The data of `plan --json`."""
 
     goal: str
@@ -129,7 +120,7 @@ class PlanData(_Exact):
     missing: list[MissingFact]
 
 
-class SeenFact(_Exact):
+class SeenFact(Exact):
     """One fact as it was observed."""
 
     name: str
@@ -137,7 +128,7 @@ class SeenFact(_Exact):
     evidence: str
 
 
-class RunData(_Exact):
+class RunData(Exact):
     """The data of `run --json`, when the goal holds."""
 
     run: str | None = Field(description="null when there was nothing to do")
@@ -148,7 +139,7 @@ class RunData(_Exact):
     facts: list[SeenFact]
 
 
-class EventData(_Exact):
+class EventData(Exact):
     """One event of the ledger, in a CloudEvents 1.0 envelope."""
 
     specversion: Literal["1.0"]
@@ -171,7 +162,7 @@ class EventData(_Exact):
         return {name: each for name, each in write(self).items() if each is not None}
 
 
-class RunStep(_AtLeast):
+class RunStep(AtLeast):
     """One step of a run, as far as it got."""
 
     step: str
@@ -184,7 +175,7 @@ class RunStep(_AtLeast):
     measurements: list[dict[str, Any]]
 
 
-class ShowData(_AtLeast):
+class ShowData(AtLeast):
     """The data of `show --json`, and of the resource goap://runs/ID."""
 
     run: str
@@ -202,7 +193,7 @@ class ShowData(_AtLeast):
     events: list[EventData]
 
 
-class StatusData(_Exact):
+class StatusData(Exact):
     """The data of `status --json`."""
 
     goal: str
@@ -211,7 +202,7 @@ class StatusData(_Exact):
     facts: list[SeenFact]
 
 
-class RunRow(_Exact):
+class RunRow(Exact):
     """One run in a row of `runs --json`."""
 
     run: str
@@ -227,7 +218,7 @@ class RunRow(_Exact):
     estimate: dict[str, float] | None
 
 
-class ParameterData(_Exact):
+class ParameterData(Exact):
     """One parameter of a goal."""
 
     name: str
@@ -239,7 +230,7 @@ class ParameterData(_Exact):
     description: str
 
 
-class Brief(_Exact):
+class Brief(Exact):
     """A plan in one line."""
 
     cost: float
@@ -248,7 +239,7 @@ class Brief(_Exact):
     steps: list[str]
 
 
-class ActionData(_Exact):
+class ActionData(Exact):
     """One action, with the default parameters of the goals it is offered for."""
 
     name: str
@@ -262,7 +253,7 @@ class ActionData(_Exact):
     approval: bool
 
 
-class ExplainedFact(_Exact):
+class ExplainedFact(Exact):
     """The data of `explain FACT --json`."""
 
     kind: Literal["fact"] = "fact"
@@ -286,7 +277,7 @@ class ExplainedAction(ActionData):
     forced: Brief | None = Field(description="the cheapest plan that has it, where one has")
 
 
-class ExplainedGoal(_Exact):
+class ExplainedGoal(Exact):
     """The data of `explain GOAL --json`."""
 
     kind: Literal["goal"] = "goal"
@@ -301,7 +292,7 @@ class ExplainedGoal(_Exact):
     parameters: list[ParameterData]
 
 
-class ApprovedData(_Exact):
+class ApprovedData(Exact):
     """The data of `approve --json`."""
 
     run: str
@@ -311,7 +302,7 @@ class ApprovedData(_Exact):
     by: str
 
 
-class CancelledData(_Exact):
+class CancelledData(Exact):
     """A run was asked to end."""
 
     run: str
@@ -319,7 +310,7 @@ class CancelledData(_Exact):
     cancelled: bool
 
 
-class ErrorData(_Exact):
+class ErrorData(Exact):
     """The `error` of a document that is not ok; also the text of an MCP tool error."""
 
     code: str

@@ -1,15 +1,13 @@
 """The shapes of ``--json`` that are about money."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from agents.schemas.base import Exact
 
 __all__ = ["AccountData", "MoneyData"]
 
 
-class _Exact(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class AccountData(_Exact):
+class AccountData(Exact):
     """What was spent on one thing before, by whoever did something for it."""
 
     account: str = Field(description="what it was spent on, as its action names it")
@@ -22,7 +20,7 @@ class AccountData(_Exact):
     )
 
 
-class MoneyData(_Exact):
+class MoneyData(Exact):
     """What a run cost, as far as it is known."""
 
     usd: float = Field(description="dollars that are booked")
