@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training.errors import INSTALL, ImageError
 
-__all__ = ["PYTHON", "REQUIREMENTS", "pins"]
+__all__ = ["PYTHON", "REQUIREMENTS", "not_installed", "pins"]
 
 REQUIREMENTS = ("torch", "numpy", "pillow", "safetensors", "pydantic")
 """What training needs to run; everything else it imports comes with these."""
@@ -33,6 +33,11 @@ def pins(constraints: Path = _CONSTRAINTS) -> tuple[str, ...]:
     return tuple(f"{name}=={pinned.get(name) or _installed(name)}" for name in sorted(REQUIREMENTS))
 
 
+def not_installed() -> tuple[str, ...]:
+    """Which of `REQUIREMENTS` are not in the environment of this program."""
+    return tuple(name for name in sorted(REQUIREMENTS) if not _version(name))
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -41,11 +46,19 @@ def _text(path: Path) -> str:
 
 
 def _installed(name: str) -> str:
+    version = _version(name)
+    if not version:
+        raise ImageError(f"{name} is not installed", fix=INSTALL)
+    return version
+
+
+def _version(name: str) -> str:
+    """The one that is installed here; empty where none is."""
     try:
         # "2.13.0+cpu" is 2.13.0, built for another processor
         return importlib.metadata.version(name).partition("+")[0]
     except importlib.metadata.PackageNotFoundError:
-        raise ImageError(f"{name} is not installed", fix=INSTALL) from None
+        return ""
 
 
 def _normal(name: str) -> str:
