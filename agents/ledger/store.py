@@ -11,7 +11,7 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -34,6 +34,8 @@ from agents.ledger.redaction import redact, redacted
 
 __all__ = ["Ledger"]
 
+PATIENCE_SECONDS = 30.0
+
 _KNOWN = "SELECT 1 FROM events WHERE source = ? AND id = ?"
 _LAST = "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
 _INSERT = (
@@ -50,13 +52,21 @@ class Ledger:
         readonly: Never create or append anything; a missing file reads as an empty ledger, and
             one of an earlier version is read as it will be when it is migrated.
         log: What was read of this file before; what is read now is added to it.
+        patience: Seconds to wait while another process writes.
 
     Raises:
         LedgerDamaged: The file is not a ledger, is corrupt, or is newer than this program.
         UsageError: The directory cannot be made or written to.
     """
 
-    def __init__(self, path: Path, *, readonly: bool = False, log: Log | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        readonly: bool = False,
+        log: Log | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self.path = path
         self._log = log if log is not None else Log()
         self._lock = threading.Lock()
@@ -67,7 +77,7 @@ class Ledger:
         with self._translated():
             if not path.exists():
                 _create(path)
-            connection = _connect(path, readonly=readonly)
+            connection = _connect(path, readonly=readonly, patience=patience)
             try:
                 pending = _check_migrations(connection)
                 if readonly:
@@ -105,24 +115,44 @@ class Ledger:
         """Make an event from outside durable; False when its (source, id) was there already."""
         return self._insert(_storable(event)) is not None
 
+    def receive_all(self, events: Sequence[Event]) -> list[bool]:
+        """Make events from outside durable in one write, all or none.
+
+        Returns:
+            For each whether it is new, which it is not when its (source, id) was there already, or
+            stands before it in ``events``.
+        """
+        stored = self._insert_all([_storable(event) for event in events])
+        return [each is not None for each in stored]
+
     def _insert(self, event: Event) -> Event | None:
-        """The event with its place and its hash; None when it was there already."""
-        line = _line(event)
+        return self._insert_all([event])[0]
+
+    def _insert_all(self, events: Sequence[Event]) -> list[Event | None]:
+        """Each event with its place and its hash; None for one that was there already."""
+        lines = [_line(event) for event in events]
         with self._lock, self._translated():
             connection = self._writable()
-            failpoint(f"ledger.before:{event.type}")
+            for event in events:
+                failpoint(f"ledger.before:{event.type}")
             with connection:
                 # takes the write lock: nobody else appends between the look and the insertion
                 connection.execute("BEGIN IMMEDIATE")
-                if connection.execute(_KNOWN, (event.source, event.id)).fetchone():
-                    return None
                 before, previous = connection.execute(_LAST).fetchone() or (0, FIRST)
-                digest = link(previous, line)
-                cursor = connection.execute(_INSERT, (*line, digest))
-                failpoint(f"ledger.uncommitted:{event.type}")
-            failpoint(f"ledger.after:{event.type}")
-            stored = event.model_copy(update={"sequence": cursor.lastrowid, "hash": digest})
-            self._log.push(stored, before)
+                stored: list[Event | None] = []
+                for event, line in zip(events, lines, strict=True):
+                    if connection.execute(_KNOWN, (event.source, event.id)).fetchone():
+                        stored.append(None)
+                        continue
+                    previous = link(previous, line)
+                    sequence = connection.execute(_INSERT, (*line, previous)).lastrowid
+                    update = {"sequence": sequence, "hash": previous}
+                    stored.append(event.model_copy(update=update))
+                    failpoint(f"ledger.uncommitted:{event.type}")
+            for new in filter(None, stored):
+                failpoint(f"ledger.after:{new.type}")
+                self._log.push(new, before)
+                before = new.sequence
         return stored
 
     def _stored(self, event: Event) -> Event:
@@ -234,7 +264,7 @@ def _line(event: Event) -> Line:
     )
 
 
-def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+def _connect(path: Path, *, readonly: bool, patience: float) -> sqlite3.Connection:
     if readonly:
         _roll_back(path)
         connection = sqlite3.connect(
@@ -242,7 +272,7 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
         )
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=patience, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("PRAGMA synchronous=FULL")

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from agents.errors import LedgerDamaged
+from agents.errors import LedgerDamaged, Transient
 from agents.ledger.events import new_event
 from agents.ledger.migrations import MIGRATIONS
 from agents.ledger.payloads import StepNoted
@@ -44,6 +44,32 @@ def test_appending_the_same_event_twice_keeps_one(tmp_path):
         first, second = ledger.append(event()), ledger.append(event())
         assert first == second
         assert len(ledger.events()) == 1
+
+
+def test_events_that_are_received_together_stand_one_behind_the_other_each_once(tmp_path):
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.append(event(1))
+        assert ledger.receive_all([event(2), event(1), event(3), event(2)]) == [
+            *(True, False),
+            *(True, False),
+        ]
+        assert ledger.receive_all([]) == []
+        ledger.append(event(4))
+        seen = [(each.sequence, each.payload.about["n"]) for each in ledger.events()]
+        assert ledger.check() == []
+    with Ledger(tmp_path / "ledger.db", readonly=True) as anew:
+        assert [(each.sequence, each.payload.about["n"]) for each in anew.events()] == seen
+    assert seen == [(1, 1), (2, 2), (3, 3), (4, 4)]
+
+
+def test_a_writer_waits_no_longer_than_its_patience_for_another(tmp_path):
+    path = tmp_path / "ledger.db"
+    with Ledger(path, patience=0) as ledger, closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Transient, match="being written to"):
+            ledger.receive_all([event(1), event(2)])
+        other.rollback()
+        assert ledger.receive_all([event(1), event(2)]) == [True, True]
 
 
 @pytest.mark.parametrize("statement", ["UPDATE events SET data = '{}'", "DELETE FROM events"])
