@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import urllib.parse
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -18,7 +19,9 @@ from agents.cli.tree import TreeReporter
 from agents.declare.actions import Progress
 from agents.declare.outcome import Artifact, Decision, Measurement, Outcome
 from agents.errors import ActionFailed
-from agents.ledger.redaction import _secrets_of_process, redact, secret_values
+from agents.ledger.redaction import _secrets_of_process, redact, redacted, secret_values
+from agents.ledger.secret_shapes import named_like_a_secret
+from agents.mcp.tools import Toolkit
 from agents.records import write_records
 
 SECRET = "as-\"Zü<&'7/+ kq\\9x-0123456789"  # noqa: S105 - made up
@@ -49,7 +52,21 @@ CORES = {
     "Python in ASCII": ascii(SECRET)[1:-1],
     "shell": shlex.quote(SECRET),
 }
-ALL = "  ".join(SHAPES.values())
+NAMED = {
+    "DATABASE_URL": "postgres://ada:db-0123456789@db.example.org/x",
+    "GH_PAT": "pat-0123456789",
+    "MYPASS": "pass-0123456789",
+    "AUTH_HEADER": "auth-0123456789",
+    "SIGNING_KEY": "sign-0123456789",
+    "WANDB_KEY": "wandb-0123456789",
+    "SSH_PASSPHRASE": "phrase-0123456789",
+    "SENTRY_DSN": "dsn-0123456789",
+    "githubToken": "hub-0123456789",
+    "CLIENT_SECRET": "client-0123456789",
+    "AWS_CREDENTIAL": "aws-0123456789",
+    "HTTPS_PROXY": "http://ada:proxy-0123456789@proxy.example.org",
+}
+ALL = "  ".join([*SHAPES.values(), *NAMED.values(), "db-0123456789 proxy-0123456789"])
 SINKS = {
     "terminal, plain",
     "terminal, live",
@@ -61,6 +78,7 @@ SINKS = {
     "error --json",
     "traceback",
     "report (HTML)",
+    "MCP",
     "records (ADR, learnings, run)",
 }
 
@@ -69,6 +87,7 @@ def leaks(text):
     """The shapes that are in a text, also after another layer of escaping."""
     layers = [text, html.unescape(text), text.replace("\\\\", "\\").replace('\\"', '"')]
     cores = {name: CORES.get(name, shape) for name, shape in SHAPES.items()}
+    cores |= {**NAMED, "DATABASE_URL": "db-0123456789", "HTTPS_PROXY": "proxy-0123456789"}
     return {name for name, core in cores.items() if any(core in layer for layer in layers)}
 
 
@@ -119,6 +138,8 @@ def sinks_of(kit, tmp_path, capsys):
     call("show", "show", "last")
     call("show --json", "show", "last", "--json")
     call("runs --json", "runs", "--json")
+    toolkit = Toolkit(lambda: kit.catalogue, kit.state)
+    found["MCP"] = json.dumps(toolkit.run_data("last"))
     page = tmp_path / "report.html"
     call("report", "report", "last", f"out={page}")
     found["report (HTML)"] = page.read_text(encoding="utf-8")
@@ -157,6 +178,8 @@ def secret(monkeypatch):
 
     def put(name):
         monkeypatch.setenv(name, SECRET)
+        for known, value in NAMED.items() if name == "SOME_API_KEY" else ():
+            monkeypatch.setenv(known, value)
         _secrets_of_process.cache_clear()
 
     _secrets_of_process.cache_clear()
@@ -204,6 +227,79 @@ def test_a_key_of_many_lines_is_hidden_line_by_line_and_long_values_are_no_paths
     assert redact("log: AbCdEfGhIjKlMnOpQrSt", environment) == "log: [secret]"
     assert redact("x" * 5000, environment) == "[secret]"
     assert redact("a\0bcdefgh", environment) == "[secret]"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PATH",
+        "PYTHONPATH",
+        "PATTERN",
+        "PATIENCE",
+        "AUTHOR",
+        "GIT_AUTHOR_NAME",
+        "KEYBOARD",
+        "TOKENIZERS_PARALLELISM",
+        "COMPASS",
+        "MONKEY",
+        "PASSES",
+        "PWD",
+        "GOAP_KEY",
+        "XAUTHORITY",
+    ],
+)
+def test_a_name_that_only_has_the_letters_of_one_says_no_secret(name):
+    assert not named_like_a_secret(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "training key 0123456789abcdef, author: somebody",
+        "key=0123456789abcdef tokens: 123456789",
+        "MAX_TOKENS=100000 PATTERN_FILE=checkpoints",
+        "git clone ssh://git@example.org/us/it; see https://example.org:443/@scope/it",
+        "export AGENTS_WEBHOOK_SECRET=$(openssl rand -hex 16)",
+        "modal secret create NAME KEY=VALUE",
+    ],
+)
+def test_a_text_without_secrets_stays_as_it_is(text):
+    assert redact(text, {"TRAINING": "0123456789abcdef", "MAX_TOKENS": "100000"}) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("WANDB_API_KEY=abcdef0123 next", "WANDB_API_KEY=[secret] next"),
+        ("{'GH_PAT': 'ghp 0123', 'A': 1}", "{'GH_PAT': '[secret]', 'A': 1}"),
+        ("to postgres://ada:pw@db/x failed", "to postgres://[secret]@db/x failed"),
+        ("https://ghp_0123456789abcdef@github.com/x", "https://[secret]@github.com/x"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer [secret]"),
+    ],
+)
+def test_what_only_somebody_else_knows_is_hidden_by_its_shape(text, hidden):
+    assert redact(text, {}) == hidden
+    assert redacted([{"text": text, "MY_TOKEN": "abcdef"}]) == [
+        {"text": hidden, "MY_TOKEN": "[secret]"}
+    ]
+
+
+def test_hiding_never_fails_whatever_there_is_to_read(tmp_path, monkeypatch):
+    folder, binary = tmp_path / "folder", tmp_path / "binary"
+    folder.mkdir()
+    binary.write_bytes(b"token = '\xff\x00\xfe-0123456789'")
+    names = ["\ud800 TOKEN", "", "A" * 10_000 + "TOKEN"]
+    environment = dict.fromkeys(names, "\ud800\udcff-0123456789")
+    values = secret_values(environment, [folder, binary, tmp_path / ("n" * 300), Path("a\0b")])
+    assert "\ud800\udcff-0123456789" in values
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("agents.ledger.redaction._FILES", [homeless])
+    _secrets_of_process.cache_clear()
+    assert redact("\ud800 said") == "\ud800 said"
+    _secrets_of_process.cache_clear()
 
 
 def test_short_values_and_paths_are_left_alone(tmp_path):
