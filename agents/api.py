@@ -4,7 +4,6 @@ The functions return the models of `agents.schemas.models`. The command line pri
 draws a view of them, the MCP server sends them; nobody else makes the answer.
 """
 
-import getpass
 import os
 import signal
 import threading
@@ -23,6 +22,7 @@ from agents.ledger.events import new_event, timestamp, utc_now
 from agents.ledger.history import RunHistory, find_run, run_histories
 from agents.ledger.payloads import PlanApproved, PlanMade, Provenance, RepositoryState
 from agents.ledger.store import Ledger
+from agents.machine import account
 from agents.records import repository_state
 from agents.run.decide import Deliberation, deliberate
 from agents.run.identity import (
@@ -311,7 +311,7 @@ def approve(state: Path, name: str, max_cost: float | None = None) -> ApprovedDa
         digest=wanted.digest,
         actions=wanted.approval,
         max_cost=_cap(asking, wanted, max_cost),
-        by=getpass.getuser(),
+        by=account(),
     )
     with Ledger(state / LEDGER_NAME) as ledger:
         ledger.append(new_event(approved, subject=asking.run))

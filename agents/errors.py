@@ -203,7 +203,8 @@ def disk_full(error: Exception, where: str = "the state directory") -> ActionFai
 
 def unusable(state: Path, error: OSError) -> GoapError:
     """Why nothing can be written to the state directory, as the error that ends a command."""
-    return disk_full(error, str(state)) or UsageError(
-        f"the state directory {state} cannot be used: {error.strerror}",
+    shown = str(state) if len(str(state)) <= 120 else f"{str(state)[:120]}…"
+    return disk_full(error, shown) or UsageError(
+        f"the state directory {shown} cannot be used: {error.strerror}",
         fix="name a directory that can be written to: state=DIR",
     )

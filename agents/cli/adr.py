@@ -1,6 +1,5 @@
 """``adr``: the decisions, for people and their scripts."""
 
-import getpass
 from typing import Any
 
 import click
@@ -18,6 +17,7 @@ from agents.cli.records import (
 from agents.command import command
 from agents.declare.words import word
 from agents.errors import UsageError
+from agents.machine import account
 from agents.records import outdated, write_records
 from agents.records.adr.by_hand import (
     accept_adr,
@@ -102,7 +102,7 @@ def new_command(title: str, options: NewOptions, style: Any, as_json: bool) -> N
 
     author=NAME says whose decision it is; by default the user of this machine.
     """
-    author = options.author or getpass.getuser()
+    author = options.author or account()
     path = new_adr(options.repo, title, author=author, format=style)
     emit("adr.new", {"path": str(path)}, lambda: str(path), json_wanted=as_json)
 
@@ -136,7 +136,7 @@ def accept_command(number: int, options: AcceptOptions, as_json: bool) -> None:
     """
     if options.policy and options.by is not None:
         raise UsageError("by= and policy= exclude each other", fix="give one of them")
-    by = options.policy or options.by or getpass.getuser()
+    by = options.policy or options.by or account()
     changes = accept_adr(options.repo, number, by=by, policy=bool(options.policy))
     tell_changed("adr.accept", changes, as_json)
 

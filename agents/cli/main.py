@@ -6,7 +6,6 @@ when the command is used. A test compares the one-line help below with that of t
 
 import importlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from agents.command import PROGRAM, command
 from agents.errors import GoapError, UsageError
 from agents.ledger.failpoints import arm
 from agents.ledger.redaction import hide, redact, redacted
+from agents.machine import explained
 from goap_start import COMPLETE, PACKAGES, intrusion
 
 if TYPE_CHECKING:
@@ -191,7 +191,8 @@ def invoke(root: "Composition | Callable[[], Catalogue]", argv: Sequence[str] | 
     except ImportError as error:
         return _incomplete(error, words)
     except Exception as error:  # noqa: BLE001 - nothing may print a traceback with secrets in it
-        return _missing(error, words)
+        foreseen = explained(error)
+        return _bug(error, words) if foreseen is None else _fail(foreseen, words)
     return code if isinstance(code, int) else 0
 
 
@@ -205,19 +206,6 @@ def _incomplete(error: ImportError, words: Sequence[str]) -> int:
         return _bug(error, words)
     missing = f"{package} is not installed: this environment is incomplete"
     return _fail(UsageError(missing, fix=COMPLETE), words)
-
-
-def _missing(error: Exception, words: Sequence[str]) -> int:
-    """What every command stands on is not there: the working directory, or git."""
-    # a package may meet the missing directory first, and each says it in another way
-    try:
-        os.getcwd()  # noqa: PTH109 - only whether there is one
-    except FileNotFoundError:
-        removed = "the directory that this was started in was removed"
-        return _fail(UsageError(removed, fix="cd to another one"), words)
-    if isinstance(error, FileNotFoundError) and error.filename == "git":
-        return _fail(UsageError("git is not installed", fix="install git"), words)
-    return _bug(error, words)
 
 
 def _bug(error: Exception, words: Sequence[str]) -> int:
@@ -240,7 +228,8 @@ def _fail(error: GoapError, words: Sequence[str]) -> int:
 def _say(error: GoapError, words: Sequence[str]) -> None:
     if "--json" in words:
         document = error_document(words[0] if words else "agents", error)
-        print(json.dumps(redacted(document), ensure_ascii=False), flush=True)
+        # click writes it in UTF-8 where the locale knows only ASCII
+        click.echo(json.dumps(redacted(document), ensure_ascii=False))
     else:
         lines = [f"error: {error.message}"]
         heads = ["  fix: "] + ["       "] * error.fix.count("\n")

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from agents.errors import GoapError, UsageError
 from agents.ledger.redaction import redacted
+from agents.machine import explained
 from agents.mcp.tools import Toolkit
 from agents.run.asking import SHORTEST_DIGEST
 from agents.schemas.models import ErrorData
@@ -106,6 +107,11 @@ def _said(answer: Callable[[], Answer]) -> Answer:
         return answer()
     except GoapError as error:
         raise ToolError(_told(error)) from error
+    except Exception as error:
+        foreseen = explained(error)
+        if foreseen is None:
+            raise
+        raise ToolError(_told(foreseen)) from error
 
 
 def _read(answer: Callable[[], str]) -> str:

@@ -11,9 +11,9 @@ from agents.errors import (
     FailureClass,
     Transient,
     Unauthenticated,
-    disk_full,
 )
 from agents.ledger.payloads import Tried
+from agents.machine import explained
 
 __all__ = ["FailureMemory", "StepFailure", "classify"]
 
@@ -32,16 +32,16 @@ def classify(error: Exception) -> ActionFailed:
     if isinstance(error, ActionFailed):
         return error
     described = f"{type(error).__name__}: {error}"
-    full = disk_full(error)
-    if full is not None:
-        return full
-    if isinstance(error, MemoryError):
-        return ActionFailed(described, failure_class=FailureClass.RESOURCE, name="out_of_memory")
     if isinstance(error, ConnectionError | TimeoutError):
         return Transient(described, name="connection")
+    foreseen = explained(error)
+    if isinstance(foreseen, ActionFailed):
+        return foreseen
     return ActionFailed(
-        described,
-        fix=command("show last has the whole history of the run"),
+        described if foreseen is None else f"{foreseen.message} ({described})",
+        fix=foreseen.fix
+        if foreseen is not None
+        else command("show last has the whole history of the run"),
         name=type(error).__name__,
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agents.errors import Locked, unusable
+from agents.machine import lock_file
 
 __all__ = ["LOCK_NAME", "Owner", "exclusive", "holder", "written_owner"]
 
@@ -35,7 +36,7 @@ def exclusive(state: Path, owner: dict[str, str]) -> Iterator[None]:
     path = state / LOCK_NAME
     with _opened(path) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB, path)
         except BlockingIOError:
             raise Locked(
                 f"another run holds {path}{_owner(path)}",

@@ -1,6 +1,8 @@
 """The words of commands that read a state directory, or one run in it."""
 
+import errno
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +10,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from agents.declare.words import Options, word
+from agents.errors import unusable
 from agents.ledger.events import Event
 from agents.run.question import LEDGER_NAME, read_ledger
 
@@ -17,8 +20,21 @@ STATE_VARIABLE = "AGENTS_STATE"
 
 
 def state_directory(text: str | None) -> Path:
-    """The state directory: ``state=``, else ``$AGENTS_STATE``, else ``.goap`` here."""
-    return Path(text or os.environ.get(STATE_VARIABLE) or ".goap")
+    """The state directory: ``state=``, else ``$AGENTS_STATE``, else ``.goap`` here.
+
+    Raises:
+        UsageError: It can never be one: a file is there, or its name is too long.
+    """
+    path = Path(text or os.environ.get(STATE_VARIABLE) or ".goap")
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        raise unusable(path, error) from error
+    if not is_folder:
+        raise unusable(path, NotADirectoryError(errno.ENOTDIR, "it is a file"))
+    return path
 
 
 StateDirectory = Annotated[Path, BeforeValidator(lambda text: state_directory(text or None))]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.machine import lock_file
 from agents.records.adr.documents import adr_number
 from agents.records.commits import open_repository
 from agents.records.places import ADR_FOLDER
@@ -25,9 +26,10 @@ def numbering_lock(repo: Path) -> Iterator[None]:
     The lock is on a directory that is there anyway (the common git directory, so that worktrees
     share it, else ``repo`` itself) and leaves no file behind.
     """
-    handle = os.open(_lock_folder(repo), os.O_RDONLY)
+    folder = _lock_folder(repo)
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock_file(handle, fcntl.LOCK_EX, folder)
         yield
     finally:
         os.close(handle)
