@@ -210,7 +210,7 @@ def is_accepted(context: Context) -> bool:
     return seen is not None and seen.valid
 
 
-_WRONG_WORDS = ("no_such_environment", "no_such_secret", "unknown_gpu")
+_WRONG_WORDS = ("no_such_bucket", "no_such_environment", "no_such_secret", "unknown_gpu")
 
 
 @contextmanager

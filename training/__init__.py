@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from training.declare.prepare import Prepare
     from training.declare.training import Training
+    from training.runner.bucket import Bucket
     from training.runner.gates import Gate
     from training.runner.keep import Keep
     from training.runner.order import Metrics, Results
 
-__all__ = ["Gate", "Keep", "Metrics", "Prepare", "Results", "Training"]
+__all__ = ["Bucket", "Gate", "Keep", "Metrics", "Prepare", "Results", "Training"]
 
 _PUBLIC = {
+    "Bucket": "training.runner.bucket",
     "Gate": "training.runner.gates",
     "Keep": "training.runner.keep",
     "Metrics": "training.runner.order",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from agents.declare.facts import Condition, Fact, Facts
 from agents.errors import UsageError
 from training.declare.training import Training
+from training.runner.bucket import Bucket
 
 __all__ = ["FACTS", "Names", "Part", "after_of", "all_of", "chain_of", "links_of", "prepares"]
 
@@ -63,8 +64,8 @@ class Part:
 
 
 def prepares(training: Training) -> bool:
-    """Whether its data is brought to the volume, rather than made there by another training."""
-    return training.data is not None and not isinstance(training.data, Training)
+    """Whether its data is brought to the volume: not made there by another, nor in a bucket."""
+    return training.data is not None and not isinstance(training.data, Training | Bucket)
 
 
 def after_of(training: Training) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from goals.durations import Seconds
 from goals.placed import PlacedParameters
 from training.compute.gpu import gpu_names
 from training.declare.training import Training
+from training.runner.bucket import Bucket
 
 __all__ = ["TrainedParameters", "parameters_of", "told"]
 
@@ -79,6 +80,22 @@ class TrainedParameters(PlacedParameters):
             except ValidationError as error:
                 raise ValueError(told(error, self.words[training.name])) from error
         return self
+
+    def find_data(self) -> None:
+        """See that no data is in a bucket which this machine would have to mount.
+
+        Raises:
+            UsageError: Some is.
+        """
+        bucket = next(
+            (b for b in (each.data for each in self.chain) if isinstance(b, Bucket)), None
+        )
+        if self.compute == "local" and bucket is not None:
+            raise UsageError(
+                f"the data is {bucket.label}, and this machine mounts no bucket: compute=local",
+                fix="compute=modal; or compute=loopback, where a folder plays it; or a copy of the "
+                'data in a folder: data="FOLDER"',
+            )
 
     def settings_of(self, training: Training) -> BaseModel:
         """The settings that a training of this goal is asked for with.

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 JOB = """\
 from pydantic import BaseModel, Field
 
-from training import Gate, Keep, Metrics, Prepare, Results, Training
+from training import Bucket, Gate, Keep, Metrics, Prepare, Results, Training
 
 
 class Settings(BaseModel):
@@ -154,9 +154,17 @@ WRONG = [
     ('data="nowhere",', "there is no folder", "correct"),
     ('data="train.py",', "'train.py' is a file", "folder"),
     ('data=".",', "holds the declaration itself", "below it"),
-    ("data=3,", "3 is no folder, Prepare or training", "Prepare("),
+    ("data=3,", "3 is no folder, Prepare, Bucket or training", "Prepare("),
     ('data=Prepare("python make.py {out}", source=["make.py"]),', "no 'make.py'", "correct"),
     ('data=Prepare("python other.py {to}", source=["other.py"]),', "{to}", "{out}"),
+    ('data=Bucket("s3://cats/big", version="1"),', "is no name of", 'key_prefix="big/"'),
+    ('data=Bucket("My Cats", version="1"),', "'My Cats' is no name", 'Bucket("cats"'),
+    ('data=Bucket("cats", version=" "),', "nobody can hash the bytes", "or a digest"),
+    ('data=Bucket("cats", version=2),', "version=2 is no text", 'version="…"'),
+    ('data=Bucket("cats", version="1", key_prefix="big"),', "ends with /", "key_prefix='big/'"),
+    ('data=Bucket("cats", version="1", key_prefix="a/../b/"),', "above another", "whole prefix"),
+    ('data=Bucket("cats", version="1", endpoint_url="r2"),', "no address", "https://"),
+    ('data=Bucket("cats", version="1", requester_pays=True),', "nobody is named", "secret="),
     ('init="other",', "'other' is no training", "init=OTHER"),
     ('goal="my goal",', "'my goal' is no identifier", "goal='my_goal'"),
     ('root="nowhere",', "there is no folder", "root="),
@@ -238,6 +246,8 @@ RIGHT = [
     'micro_batch="batch", learning_rate="lr",',
     'smoke={"steps": 2},',
     'data="photos",',
+    'data=Bucket("cats", version="2026-11-24", key_prefix="a/b/"),',
+    'data=Bucket("a.b", version="1", secret="keys", requester_pays=True),',
     'checkpoints="checkpoint-*", complete="trainer_state.json",',
     'metrics=Metrics("log.csv", columns={"loss": "train/loss"}),',
     r'metrics=Metrics(log=r"step (?P<step>\d+) loss (?P<loss>\S+)"),',

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from training import Gate, Keep, Metrics, Results, Training
-from training.declare.data import Placed
+from training import Bucket, Gate, Keep, Metrics, Results, Training
+from training.declare.data import Placed, placed_of
 from training.declare.hashes import Hashes
 from training.declare.order import hardware_of, order_of, recipe_of, smoke_order
 from training.declare.settings import values_of
@@ -20,6 +20,7 @@ from training.declare.source import source_of
 from training.errors import ConfigError
 from training.key import training_key
 from training.runner.order import Init, Order
+from training.store.volume import LocalVolume
 
 
 class Settings(BaseModel):
@@ -139,6 +140,23 @@ def test_data_and_first_weights_are_in_the_key_by_their_digests_alone(declare):
     better = dataclasses.replace(first, digest="d" * 64)
     keys = [order(it, data=other, init=first).key, order(it, data=here, init=better).key]
     assert len({key, *keys, order(it).key}) == 4
+
+
+def of_bucket(declare, **changed):
+    usual = {"name": "cats", "version": "1", "key_prefix": "big/", "secret": "mine"}
+    it = declare(data=Bucket(**{**usual, **changed}))
+    return order(it, data=placed_of(it, LocalVolume(it.folder), Hashes(None)))
+
+
+def test_a_bucket_is_in_the_key_by_where_it_is_and_the_version_that_was_said(declare):
+    it = of_bucket(declare)
+    assert Order.from_json(it.to_json()) == it
+    assert (it.bucket.name, it.data_path) == ("cats", "")
+    for same in ({"secret": "other"}, {"requester_pays": True}):
+        assert of_bucket(declare, **same).key == it.key
+    others = ({"name": "dogs"}, {"version": "2"}, {"key_prefix": ""}, {"endpoint_url": "https://a"})
+    keys = {of_bucket(declare, **other).key for other in others}
+    assert len({*keys, it.key}) == 5
 
 
 @pytest.mark.parametrize("said", [{"micro_batch": "batch"}, {"how": ["batch", "threads"]}])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training import Gate, Keep, Metrics, Prepare, Results, Training
+from training import Bucket, Gate, Keep, Metrics, Prepare, Results, Training
 from training.errors import ConfigError
 from training.runner.command import filled
 
@@ -79,7 +79,7 @@ def test_the_words_of_the_page_are_those_that_are_started():
         assert " ".join(filled(words.split(), {"resume": ""})) == begun
 
 
-@pytest.mark.parametrize("kind", [Gate, Keep, Metrics, Results, Prepare])
+@pytest.mark.parametrize("kind", [Gate, Keep, Metrics, Results, Prepare, Bucket])
 def test_the_classes_of_the_page_have_these_arguments(kind):
     names = ", ".join(field.name for field in dataclasses.fields(kind))
     assert f"| `{kind.__name__}({names})` |" in PAGE

@@ -42,6 +42,18 @@ def look() -> dict[str, Any]:
 
 
 @app.function(**WHERE)
+def touch(names: list[str]) -> dict[str, Any]:
+    """What files hold, of which each is made if it is not there."""
+    root, seen = Path(os.environ.get("GOAP_CONTAINER_ROOT", "/")), {}
+    for name in names:
+        path = root / name
+        if not path.exists():
+            path.write_text("new", encoding="utf-8")
+        seen[name] = path.read_text(encoding="utf-8")
+    return seen
+
+
+@app.function(**WHERE)
 def write(name: str, then: str = "return") -> int:
     """Commit one file, leave another uncommitted, and end in some way."""
     number = _attempt(name)

@@ -205,3 +205,81 @@ def test_a_launcher_that_was_killed_is_followed_by_one_that_attaches_and_a_stop_
     folder.run()
     assert folder.numbers()["words"] == 4
     assert len(makes(folder)) == 2
+
+
+READER = """
+import os
+from pathlib import Path
+from training.contract import run
+place = Path(os.environ["GOAP_DATA_DIR"])
+outside = not place.is_relative_to(Path(os.environ["GOAP_RUN_DIR"]).parents[1])
+opened = any(name.startswith("AWS_") for name in os.environ)
+for step in run.steps(run.step, run.settings["steps"]):
+    run.log(step, loss=1 / step)
+words = [word for path in sorted(place.rglob("*.txt")) for word in path.read_text().split()]
+run.finish(words=len(words), outside=int(outside), opened=int(opened))
+"""
+KEYS = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+
+
+def in_a_bucket(folder: Folder, name: str, text: str = "one two three") -> Folder:
+    """With data in a bucket of its own, and a smoke training that reads it too."""
+    data = f'data=Bucket("{name}", version="1", key_prefix="big/", secret="{name}-keys"),'
+    folder.change("    keep=", f'    {data}\n    smoke={{"steps": 2}},\n    keep=')
+    folder.change("Gate, Keep", "Bucket, Gate, Keep")
+    folder.write("train.py", f"{READER}# {name}\n")
+    folder.write("mine/big/deep/words.txt", text)
+    folder.write("mine/small.txt", "not below the prefix")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.both_clients
+def test_a_bucket_is_read_where_it_is_and_another_version_is_another_training(
+    folder: Folder,
+) -> None:
+    in_a_bucket(folder, "cats")
+    folder.plane.do("bucket", name="cats", folder=str(folder.path / "mine"))
+    folder.plane.do("secret", name="cats-keys", values=KEYS)
+    steps = json.loads(folder.run().out)["data"]["steps"]
+    assert "prepare_tiny_data" not in steps
+    seen = folder.numbers()
+    assert (seen["words"], seen["outside"], seen["opened"]) == (3, 1, 0)
+    assert folder.volume.listdir("datasets") == []
+    folder.write("mine/big/more.txt", "four")
+    assert json.loads(folder.run().out)["data"]["steps"] == ["validate_auth"]
+    first = folder.training
+    folder.change('version="1"', 'version="2"')
+    folder.run()
+    (second,) = {f"trainings/{each}" for each in folder.volume.listdir("trainings")} - {first}
+    verdict = json.loads(folder.volume.read_bytes(f"{second}/verdict.json"))
+    assert verdict["numbers"]["words"] == 4
+
+
+@pytest.mark.slow
+@pytest.mark.both_clients
+def test_a_bucket_that_is_not_there_not_open_or_empty_is_refused_with_what_to_do(
+    folder: Folder,
+) -> None:
+    in_a_bucket(folder, "dogs")
+
+    def refused(code: int) -> dict[str, str]:
+        error: dict[str, str] = json.loads(folder.run(code).out)["error"]
+        return error
+
+    plane, secret = folder.plane, {"name": "dogs-keys"}
+    assert "modal secret create" in refused(2)["fix"]
+    plane.do("secret", **secret, values={"AWS_ACCESS_KEY_ID": "a"})
+    error = refused(2)
+    assert "AWS_SECRET_ACCESS_KEY" in error["message"]
+    plane.do("secret", **secret, values=KEYS)
+    before = plane.do("state")["containers_started"]
+    error = refused(2)
+    assert "Bucket 'dogs'" in error["message"]
+    assert "make bucket dogs where you keep it" in error["fix"]
+    assert plane.do("state")["containers_started"] == before
+    plane.do("bucket", name="dogs", folder=str(folder.path / "mine"))
+    folder.change("big/", "bigger/")
+    error = refused(1)
+    assert "bucket dogs/bigger, version 1 holds nothing" in error["message"]
+    assert "key_prefix=" in error["fix"]

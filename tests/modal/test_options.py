@@ -1,5 +1,6 @@
 """Hardware, time and secrets that a call asks for, and what an image holds; seen by the client."""
 
+from pathlib import Path
 from typing import Any
 
 import modal
@@ -55,6 +56,30 @@ def test_a_secret_that_nobody_made_is_missed_before_a_container_starts(
     before = plane.do("state")["containers_started"]
     with pytest.raises(modal.exception.NotFoundError, match="no-such-secret"):
         look.with_options(secrets=[modal.Secret.from_name("no-such-secret")]).spawn()
+    assert plane.do("state")["containers_started"] == before
+
+
+def test_a_folder_plays_a_bucket_whose_copy_is_read_and_which_is_written_where_that_is_asked(
+    plane: ControlPlane, look: Any, tmp_path: Path
+) -> None:
+    touch = modal.Function.from_name("probe", "touch")
+    (tmp_path / "big").mkdir()
+    (tmp_path / "big" / "a.txt").write_text("a", encoding="utf-8")
+    plane.do("bucket", name="cats-to-read", folder=str(tmp_path))
+    read = modal.CloudBucketMount("cats-to-read", key_prefix="big/", read_only=True)
+    write = modal.CloudBucketMount("cats-to-read", key_prefix="big/")
+    asked = {"volumes": {"/cats": read, "/open": write}}
+    seen = touch.with_options(**asked).remote(["cats/a.txt", "cats/b.txt", "open/c.txt"])
+    assert seen == {"cats/a.txt": "a", "cats/b.txt": "new", "open/c.txt": "new"}
+    assert sorted(path.name for path in (tmp_path / "big").iterdir()) == ["a.txt", "c.txt"]
+
+
+def test_a_bucket_that_nothing_plays_is_missed_before_a_container_starts(
+    plane: ControlPlane, look: Any
+) -> None:
+    before = plane.do("state")["containers_started"]
+    with pytest.raises(modal.exception.NotFoundError, match="Bucket 'no-such-bucket'"):
+        look.with_options(volumes={"/cats": modal.CloudBucketMount("no-such-bucket")}).spawn()
     assert plane.do("state")["containers_started"] == before
 
 

@@ -74,6 +74,17 @@ def test_what_a_command_makes_is_made_once_and_again_when_its_bytes_change(readi
     assert reading.started().count("prepare_reader_data") == 2
 
 
+def test_a_bucket_is_refused_on_this_machine_before_anything_is_planned(reading):
+    reading.change("job.py", "Gate, Prepare", "Bucket, Gate")
+    reading.change("job.py", 'data="texts"', 'data=Bucket("cats", version="1")')
+    answer = reading.goap("plan", "goal=reader_trained", "--json")
+    assert answer.code == 2
+    assert "bucket cats, version 1, and this machine mounts no bucket" in answer.error["message"]
+    assert "compute=loopback, where a folder plays it" in answer.error["fix"]
+    elsewhere = reading.goap("plan", "goal=reader_trained", "compute=modal", "--json")
+    assert "prepare_reader_data" not in [step["action"] for step in elsewhere.data["steps"]]
+
+
 def test_a_command_that_fails_says_its_last_words_and_nothing_is_trained(reading):
     reading.change("job.py", 'data="texts"', 'data=Prepare("python make.py {out}", ["make.py"])')
     reading.write("make.py", "import sys\nprint('no paper left')\nsys.exit(4)\n")

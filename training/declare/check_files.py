@@ -5,11 +5,13 @@ from itertools import pairwise
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from training.declare.check_bucket import check_bucket
 from training.declare.data import DataError, folder_of
 from training.declare.place import DeclarationError
 from training.declare.prepare import Prepare
 from training.declare.requirements import RequirementError, pins_of
 from training.declare.source import SourceError, files_of
+from training.runner.bucket import Bucket
 from training.runner.command import names_in, words_of
 
 if TYPE_CHECKING:
@@ -72,11 +74,14 @@ def _check_data(training: "Training") -> None:
     if isinstance(data, Prepare):
         _check_prepare(training, data)
         return
+    if isinstance(data, Bucket):
+        check_bucket(training, data)
+        return
     if not isinstance(data, str | Path):
         raise _error(
             training,
             "data",
-            f"{data!r} is no folder, Prepare or training",
+            f"{data!r} is no folder, Prepare, Bucket or training",
             'data="folder", data=Prepare("python prepare.py {out}", source=["prepare.py"])',
         )
     try:

@@ -1,7 +1,8 @@
-"""The data of a training: a folder, or what a command made; known by its content.
+"""The data of a training: a folder, a bucket, or what a command made; known by its content.
 
 On the volume it is ``datasets/<digest>/files`` and, last, ``manifest.json``. What a command made is
-remembered under the identity of that command. What another training wrote stays where it is.
+remembered under the identity of that command. What another training
+wrote stays where it is, and so does a bucket.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from training.declare.hashes import Hashes
 from training.declare.prepare import Prepare
 from training.declare.source import files_of
 from training.errors import DataError
+from training.runner.bucket import Bucket
 from training.runner.command import words_of
 from training.runner.making import FORMAT, manifest_name
 from training.store.durable import sha256_of
@@ -46,20 +48,22 @@ class Placed:
 
     Attributes:
         digest: 64 hex digits of names and contents.
-        path: The directory that its script sees, below the volume.
+        path: The directory that its script sees, below the volume; empty in a bucket.
         label: What a person calls it.
+        bucket: Where it is instead of on the volume.
     """
 
     digest: str
     path: str
     label: str
+    bucket: Bucket | None = None
 
 
 def placed_of(training: "Training", volume: Volume, hashes: Hashes) -> Placed | None:
     """Where the data of a training is on a volume, or will be.
 
     Args:
-        training: It declares a folder, or a command that makes the data.
+        training: It declares a folder, a bucket, or a command that makes the data.
         volume: Remembers what a command made.
         hashes: Remembers digests, so that no folder is read twice.
 
@@ -73,6 +77,8 @@ def placed_of(training: "Training", volume: Volume, hashes: Hashes) -> Placed | 
     if isinstance(data, Prepare):
         digest = read_source(volume, identity_of(training.folder, data, hashes))
         return None if digest is None else Placed(digest, dataset_files(digest), label_of(data))
+    if isinstance(data, Bucket):
+        return Placed(data.digest, "", data.label, data)
     if not isinstance(data, str | Path):
         return None
     folder = folder_of(training.folder, data)

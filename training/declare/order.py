@@ -65,7 +65,7 @@ def order_of(
     )
     if data is None:
         return order
-    return dataclasses.replace(order, label=data.label, data_path=data.path)
+    return dataclasses.replace(order, label=data.label, data_path=data.path, bucket=data.bucket)
 
 
 def _values(training: "Training", settings: "BaseModel | None") -> dict[str, Any]:

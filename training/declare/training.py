@@ -25,6 +25,7 @@ from training.declare.check_shapes import check_shapes
 from training.declare.checks import LONGEST, check
 from training.declare.place import Place, place_of_caller
 from training.declare.prepare import Prepare
+from training.runner.bucket import Bucket
 from training.runner.keep import Keep
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class Training:
         source: Files, folders and globs that the command is made of, relative to the file that
             declares; shipped, and their bytes are in the key.
         requirements: Pins such as ``torch==2.13.0``; or the name of a requirements.txt or uv.lock.
-        data: A folder (its content is in the key), a `Prepare`, or a training, whose ``output/``
-            below its run directory is the data. It is ``$GOAP_DATA_DIR``.
+        data: A folder (its content is in the key), a `Prepare`, a `Bucket`, or a training, whose
+            ``output/`` below its run directory is the data. It is ``$GOAP_DATA_DIR``.
         init: A training whose best checkpoint this one begins with: ``$GOAP_INIT``, a directory.
         gpu: Name and count, such as ``A10G`` or ``H100:8``; several in order of preference.
         nodes: Machines at once, each with this hardware; the script finds ``MASTER_ADDR``,
@@ -106,7 +107,7 @@ class Training:
     settings: type[BaseModel] | None = None
     source: str | Sequence[str] = ()
     requirements: str | Sequence[str] = ()
-    data: str | Path | Prepare | Training | None = None
+    data: str | Path | Prepare | Bucket | Training | None = None
     init: Training | None = None
     gpu: str | Sequence[str] | None = None
     nodes: int = 1

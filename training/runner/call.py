@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from training.errors import ConfigError, DataError
 from training.runner.account import HEARTBEAT_SECONDS, Rented
 from training.runner.ending import Ending
 from training.runner.nodes import Crew
@@ -13,7 +14,7 @@ from training.runner.order import Order
 from training.runner.process import GRACE_SECONDS
 from training.store.layout import LocalLayout
 
-__all__ = ["Call", "Follower", "script_base"]
+__all__ = ["Call", "Follower", "data_directory", "script_base"]
 
 
 class Follower(Protocol):
@@ -48,6 +49,7 @@ class Call:
         follower: Sees each row and sample, and shows them somewhere else; None: nobody does.
         crew: The machines that run the script beside this one; None: it is alone.
         console: Gets the runner's lines of the log as well.
+        bucket: Where the bucket of an order is mounted; None: no bucket can be.
     """
 
     rented: Rented = field(default_factory=Rented)
@@ -61,6 +63,36 @@ class Call:
     console: Callable[[str], object] | None = None
     follower: "Follower | None" = None
     crew: Crew | None = None
+    bucket: Path | None = None
+
+
+def data_directory(order: Order, root: Path, call: Call) -> str:
+    """The directory that a script reads its data in; empty without data.
+
+    Args:
+        order: Says where it is.
+        root: The directory of the volume.
+        call: Knows where a bucket is mounted.
+
+    Raises:
+        ConfigError: It is in a bucket, and none can be mounted here.
+        DataError: The bucket holds nothing there.
+    """
+    if order.bucket is None:
+        return str(root / order.data_path) if order.data_path else ""
+    if call.bucket is None:
+        raise ConfigError(
+            f"the data of {order.name} is {order.bucket.label}, and this machine mounts no bucket",
+            fix="compute=modal; or rehearse it: compute=loopback",
+            code="no_bucket_here",
+        )
+    if not call.bucket.is_dir() or next(call.bucket.iterdir(), None) is None:
+        raise DataError(
+            f"{order.bucket.label} holds nothing: its container sees an empty directory",
+            fix="correct name, key_prefix= or endpoint_url= of the Bucket; then the same command",
+            code="bucket_empty",
+        )
+    return str(call.bucket)
 
 
 def script_base(call: Call) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from training.errors import CheckpointError, DiskFull, FailureClass, TrainingError
 from training.runner.account import Account, total_seconds, uses_of
 from training.runner.adjust import adjusted_settings, read_adjusted
-from training.runner.call import Call, script_base
+from training.runner.call import Call, data_directory, script_base
 from training.runner.checkpoints import Store
 from training.runner.command import filled
 from training.runner.device import device_name
@@ -265,7 +265,7 @@ class _Attempt:
         return {
             "run_dir": str(self._layout.path),
             "resume": "" if self._from is None else str(self._from.path),
-            "data_dir": str(root / order.data_path) if order.data_path else "",
+            "data_dir": data_directory(order, root, self._call),
             "init": str(root / order.init.checkpoint) if order.init is not None else "",
         }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import Unreachable
-from training.runner.call import Call, script_base
+from training.runner.call import Call, data_directory, script_base
 from training.runner.command import filled
 from training.runner.device import device_name
 from training.runner.ends import STOPPED
@@ -161,7 +161,7 @@ class _Member:
         return {
             "run_dir": str(run),
             "resume": str(root / told["resume"]) if told["resume"] else "",
-            "data_dir": str(root / order.data_path) if order.data_path else "",
+            "data_dir": data_directory(order, root, self._call),
             "init": str(root / order.init.checkpoint) if order.init is not None else "",
         }
 

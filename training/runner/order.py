@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from training.errors import ConfigError
 from training.key import KeyParts, training_key
+from training.runner.bucket import Bucket
 from training.runner.gates import Gate
 from training.runner.keep import Keep
 from training.store.layout import CHECKPOINTS_PATTERN
@@ -100,7 +101,8 @@ class Order:
         micro_batch: The setting that is halved when memory does not suffice.
         learning_rate: The setting that is halved when the loss is not finite.
         label: What a person calls the data.
-        data_path: The directory of the data, below the volume; empty without data.
+        data_path: The directory of the data, below the volume; empty without, or in a bucket.
+        bucket: Where the data is instead; None: on the volume, or there is none.
         init: What the first weights are; None where they are drawn.
         checkpoints: Where they are.
         metrics: Where rows are, of a script that does not keep the contract.
@@ -124,6 +126,7 @@ class Order:
     learning_rate: str | None = None
     label: str = ""
     data_path: str = ""
+    bucket: Bucket | None = None
     init: Init | None = None
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     metrics: Metrics | None = None
@@ -153,6 +156,8 @@ class Order:
     def to_json(self) -> str:
         """The text of ``spec.json``."""
         content = {"format": FORMAT, **dataclasses.asdict(self)}
+        if self.bucket is None:
+            del content["bucket"]  # what has none is read by versions that knew of none
         return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
@@ -210,6 +215,7 @@ def _order(stored: dict[str, Any]) -> Order:
             **stored,
             "parts": KeyParts(**parts),
             "command": tuple(stored["command"]),
+            "bucket": _made(Bucket, stored.get("bucket")),
             "init": _made(Init, stored["init"]),
             "checkpoints": Checkpoints(**stored["checkpoints"]),
             "metrics": _made(Metrics, stored["metrics"]),

@@ -11,6 +11,7 @@ from training.errors import TrainingError
 WORDS = (
     *(
         "bill",
+        "bucket",
         "clear",
         "expire",
         "fault",
@@ -24,7 +25,19 @@ WORDS = (
     *("secret", "state", "stop", "token", "unmount"),
 )
 DETAILS = (
-    *("after", "call", "expires", "fate", "identity", "kind", "message", "rank", "rpc", "seconds"),
+    *(
+        "after",
+        "call",
+        "expires",
+        "fate",
+        "folder",
+        "identity",
+        "kind",
+        "message",
+        "rank",
+        "rpc",
+        "seconds",
+    ),
     *("name", "refusal", "secret", "status", "times", "usd_per_hour", "values", "why"),
     *("caller", "client", "containers", "grace", "idle", "retry_scale"),
     *("own_cancel", "queue", "starts"),
@@ -80,6 +93,8 @@ def _do(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"no control plane serves {arguments.state}\n")
         return 3
     details = dict(word.split("=", 1) for word in arguments.details)
+    if "folder" in details:
+        details["folder"] = str(Path(details["folder"]).absolute())
     try:
         state = plane.do(arguments.what, **{name: _value(text) for name, text in details.items()})
     except TrainingError as error:

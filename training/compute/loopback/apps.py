@@ -298,4 +298,7 @@ def _varied(definition: api_pb2.Function, options: api_pb2.FunctionOptions) -> a
     if options.replace_volume_mounts:
         del varied.volume_mounts[:]
     varied.volume_mounts.extend(options.volume_mounts)
+    if options.replace_cloud_bucket_mounts:
+        del varied.cloud_bucket_mounts[:]
+    varied.cloud_bucket_mounts.extend(options.cloud_bucket_mounts)
     return varied

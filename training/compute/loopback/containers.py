@@ -18,6 +18,7 @@ from typing import Any, Literal
 from modal_proto import api_pb2
 
 from training.compute.loopback.apps import Apps
+from training.compute.loopback.buckets import Buckets
 from training.compute.loopback.calls import Call, Calls
 from training.compute.loopback.clusters import (
     address_environment,
@@ -51,6 +52,7 @@ class Sources:
     mounts: Mounts
     volumes: Volumes
     secrets: Secrets
+    buckets: Buckets
     store: Store
 
 
@@ -278,6 +280,7 @@ class Containers:
             container.volumes[mount.volume_id] = MountedVolume(
                 self._sources.volumes, mount.volume_id, path
             )
+        self._sources.buckets.mount(container.definition, container.root)
         app = self._sources.apps.app_of(container.function)
         arguments = make(
             api_pb2.ContainerArguments,

@@ -97,6 +97,7 @@ class Functions:
         ranked = sorted(request.function_data.ranked_functions, key=_rank)
         definition, *others = [each.function for each in ranked] or [request.function]
         _refuse_web(definition.function_name, definition)
+        self._world.buckets.check(definition)
         identity = self._world.apps.define(
             request.app_id, definition, request.existing_function_id, others
         )
@@ -116,6 +117,7 @@ class Functions:
         identity = self._world.apps.bind(
             request.function_id, request.function_options, request.serialized_params
         )
+        self._world.buckets.check(self._world.apps.definition(identity))
         metadata = self._world.apps.metadata(identity)
         return make(
             pb.FunctionBindParamsResponse, bound_function_id=identity, handle_metadata=metadata

@@ -101,6 +101,9 @@ class _Web:
     async def do_secret(self, name: str, values: dict[str, str]) -> None:
         self._world.secrets.create(name, values, overwrite=True, fail=False)
 
+    async def do_bucket(self, name: str, folder: str) -> None:
+        self._world.buckets.play(name, folder)
+
     async def do_rates(self, **rates: float) -> None:
         self._world.rates = {name: str(value) for name, value in rates.items()}
 

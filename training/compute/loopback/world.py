@@ -6,6 +6,7 @@ from pathlib import Path
 
 from training.compute.loopback.apps import Apps
 from training.compute.loopback.blobs import Blobs
+from training.compute.loopback.buckets import Buckets
 from training.compute.loopback.calls import Calls
 from training.compute.loopback.container import Container
 from training.compute.loopback.containers import Containers, Sources
@@ -49,6 +50,7 @@ class World:
     queues: Queues
     mounts: Mounts
     secrets: Secrets
+    buckets: Buckets
     volumes: Volumes
     images: Images
     apps: Apps
@@ -70,8 +72,8 @@ def make_world(
     store, blobs = Store(root / "state.sqlite"), Blobs(root / "blobs")
     apps, mounts = Apps(store), Mounts(store, blobs)
     volumes, images = Volumes(store, blobs), Images(store, root / "images")
-    secrets = Secrets(store)
-    sources = Sources(apps, images, mounts, volumes, secrets, store)
+    secrets, buckets = Secrets(store), Buckets(store)
+    sources = Sources(apps, images, mounts, volumes, secrets, buckets, store)
     containers = Containers(sources, root / "containers", limits, listen)
     containers.clean()
     calls = Calls(store, apps, containers.schedule, retry_scale)
@@ -85,6 +87,7 @@ def make_world(
         queues=Queues(store),
         mounts=mounts,
         secrets=secrets,
+        buckets=buckets,
         volumes=volumes,
         images=images,
         apps=apps,

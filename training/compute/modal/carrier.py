@@ -33,16 +33,16 @@ from training.compute.modal import container
 from training.compute.modal.clustered import clustered, nodes_here
 from training.compute.modal.container import TIMEOUT_SECONDS, show_life
 from training.compute.modal.entering import (
-    MOUNT,
     Entry,
     cancelling,
     container_began,
     enter,
     longest_slice,
-    mounted,
 )
+from training.compute.modal.mounts import mounted, mounted_bucket, volumes
 from training.compute.modal.scripted import contract_package, script_environment
 from training.compute.recipe import Hardware, Recipe
+from training.runner.bucket import Bucket
 from training.store.layout import LocalLayout
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ SHIPPED: Final = (
     *(f"compute/modal/{name}.py" for name in ("__init__", "carrier", "container", "entering")),
     *(
         f"compute/modal/{name}.py"
-        for name in ("clustered", "joiner", "maker", "prover", "scripted")
+        for name in ("clustered", "joiner", "maker", "mounts", "prover", "scripted")
     ),
     *(f"store/{name}.py" for name in ("__init__", "durable", "layout", "lease", "lock")),
     *(f"store/{name}.py" for name in ("metrics", "names", "saved", "volume")),
@@ -131,13 +131,15 @@ _RETRIES: Final = modal.Retries(
 )
 
 
-def options(hardware: Hardware, volume: modal.Volume) -> dict[str, Any]:
+def options(
+    hardware: Hardware, volume: modal.Volume, bucket: Bucket | None = None
+) -> dict[str, Any]:
     """What a call says of its hardware: what was declared, and the most that it may use.
 
     Both clients take ``(request, limit)`` for cores and memory (`_resources.py` of 1.6.4). Without
     a limit a container may use sixteen cores more and any memory, and all that is billed.
     """
-    said: dict[str, Any] = {"volumes": {MOUNT: volume}, "timeout": hardware.timeout}
+    said: dict[str, Any] = {"volumes": volumes(volume, bucket), "timeout": hardware.timeout}
     said |= {"cpu": hardware.cores, "memory": hardware.megabytes}
     if len(hardware.gpu) == 1:
         said["gpu"] = hardware.gpu[0]
@@ -265,6 +267,7 @@ def _called(where: Where, life: "_Life") -> Iterator["Call"]:
             environment=script_environment(),
             after_save=life.saved,
             console=life.said,
+            bucket=mounted_bucket(),
         )
 
 

@@ -47,12 +47,18 @@ _WHERE = {
     "plane; the cloud itself was not reached)",
 }
 
-_MAKE_SECRET = {
-    "modal": "modal secret create NAME KEY=VALUE",
-    "loopback": "python -m training.compute.loopback do secret name=NAME "
-    """values='{"KEY":"VALUE"}' --state .goap/loopback""",
+_DO = "python -m training.compute.loopback do"
+_REMEDIES = {
+    "modal": orders.Remedies(
+        secret="modal secret create NAME KEY=VALUE",  # noqa: S106 - no secret
+        bucket="make bucket {name} where you keep it, and a secret that may list and read it",
+    ),
+    "loopback": orders.Remedies(
+        secret=f"""{_DO} secret name=NAME values='{{"KEY":"VALUE"}}' --state .goap/loopback""",
+        bucket=f"let a folder play it: {_DO} bucket name={{name}} folder=FOLDER "
+        "--state .goap/loopback",
+    ),
 }
-
 
 _LOOK_SECONDS = {"modal": 20.0, "loopback": 0.5}
 """How often a call is looked at that showed no sign of life yet."""
@@ -119,8 +125,8 @@ class ModalCompute:
     @property
     def maker(self) -> ModalMaker:
         """Who runs commands that make data: containers, with the volume mounted."""
-        make_secret = _MAKE_SECRET[self._name]
-        return ModalMaker(self._launcher, self._volume, self._environment, self._name, make_secret)
+        remedies = _REMEDIES[self._name]
+        return ModalMaker(self._launcher, self._volume, self._environment, self._name, remedies)
 
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:
         """What was said in a container of this image; None where it was never asked."""
@@ -141,7 +147,10 @@ class ModalCompute:
                 failed; with its words.
             Interrupted: ``cancelled`` was set.
         """
-        orders.Proving(self._volume, self._environment, recipe, smoke, source).made(log, cancelled)
+        remedies = _REMEDIES[self._name]
+        orders.Proving(self._volume, self._environment, recipe, smoke, source, remedies).made(
+            log, cancelled
+        )
         return self.proof_of(recipe, smoke) or ""
 
     def start(
@@ -150,7 +159,7 @@ class ModalCompute:
         """Start a call that carries a declared training, or attach to the one that does.
 
         Raises:
-            ConfigError: There is no such GPU, or no such secret.
+            ConfigError: There is no such GPU, secret or bucket.
             Unreachable: Nobody answers, or another launcher is between its claim and its call.
         """
         return self._launcher.launch(
@@ -161,7 +170,7 @@ class ModalCompute:
                 source,
                 hardware.tagged(order.key),
                 deadline_seconds,
-                _MAKE_SECRET[self._name],
+                _REMEDIES[self._name],
             )
         )
 

@@ -26,17 +26,14 @@ from training.store.volume import LocalVolume
 
 __all__ = [
     "CLAIMS_NAME",
-    "MOUNT",
     "Entry",
     "cancelling",
     "container_began",
     "enter",
     "longest_slice",
-    "mounted",
     "turn",
 ]
 
-MOUNT: Final = "/volume"
 MARGIN_SECONDS: Final = 10 * 60
 OLDEST_SECONDS: Final = 60 * 60
 
@@ -75,12 +72,6 @@ def container_began() -> float:
 def turn(key: str, after: str) -> str:
     """The name under which the one call that trains `key` after the call `after` is kept."""
     return f"turn/{key}/{after or 'first'}"
-
-
-def mounted() -> Path:
-    """Where the volume is inside this container."""
-    # a container of the loopback control plane is a process, whose mounts lie below a directory
-    return Path(os.environ.get("GOAP_CONTAINER_ROOT", "/"), MOUNT.lstrip("/"))
 
 
 def longest_slice(timeout: float) -> float:

@@ -11,7 +11,7 @@ from typing import Final
 
 import modal
 
-from training.compute.modal.entering import mounted
+from training.compute.modal.mounts import mounted
 
 __all__ = ["join"]
 

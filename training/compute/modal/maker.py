@@ -15,7 +15,8 @@ from typing import Any, Final
 import modal
 import modal.exception
 
-from training.compute.modal.entering import cancelling, enter, mounted
+from training.compute.modal.entering import cancelling, enter
+from training.compute.modal.mounts import mounted
 from training.compute.modal.scripted import script_environment
 from training.store.layout import MakingLayout
 

@@ -16,7 +16,7 @@ import modal.exception
 
 from training.compute.modal import carrier
 from training.compute.modal.launching import Launcher
-from training.compute.modal.orders import deploy, hydrated, stage
+from training.compute.modal.orders import Remedies, deploy, hydrated, stage
 from training.compute.modal.refusals import modal_errors
 from training.compute.modal.volume import ModalVolume
 from training.compute.recipe import Hardware, Recipe
@@ -64,13 +64,13 @@ class MakingLaunch:
         volume: What is mounted.
         environment: The workspace's environment; the default one when None.
         making: The command, with what it is made of.
-        make_secret: The command that makes a secret there.
+        remedies: What makes what is not there.
     """
 
     volume: ModalVolume
     environment: str | None
     making: Making
-    make_secret: str
+    remedies: Remedies
 
     @property
     def directory(self) -> MakingDirectory:
@@ -105,8 +105,8 @@ class MakingLaunch:
         app = carrier.app_name(self._recipe, self.hardware)
         function = modal.Function.from_name(app, "make", environment_name=self.environment)
         said = carrier.options(self.hardware, self.volume.handle)
-        name = self.making.training.name
-        return hydrated(function.with_options(**said), name, self.make_secret)
+        name = f"training {self.making.training.name}"
+        return hydrated(function.with_options(**said), name, self.remedies)
 
     def asked(self, _claim: int) -> None:
         """None: it uses no GPU, and has no account."""
@@ -150,14 +150,14 @@ class ModalMaker:
         volume: What is mounted.
         environment: The workspace's environment; the default one when None.
         name: ``modal``, or ``loopback``.
-        make_secret: The command that makes a secret there.
+        remedies: What makes what is not there.
     """
 
     launcher: Launcher
     volume: ModalVolume
     environment: str | None
     name: str
-    make_secret: str
+    remedies: Remedies
 
     def make_data(
         self, making: Making, log: Callable[[str], None], cancelled: threading.Event
@@ -169,7 +169,7 @@ class ModalMaker:
             Interrupted: `cancelled` was set: it was stopped.
             Unreachable: Nobody answers.
         """
-        launch = MakingLaunch(self.volume, self.environment, making, self.make_secret)
+        launch = MakingLaunch(self.volume, self.environment, making, self.remedies)
         tail = _Tail(launch.directory, log)
         launched = self.launcher.launch(launch)
         if launch.is_completed():

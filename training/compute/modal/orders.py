@@ -4,6 +4,7 @@ Whatever a container reads is on the volume before its call is made: the order, 
 """
 
 import json
+import re
 import tempfile
 import threading
 import time
@@ -32,10 +33,11 @@ from training.errors import (
     Interrupted,
     TrainingError,
 )
+from training.runner.bucket import Bucket
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory, proof_name
 
-__all__ = ["OrderLaunch", "Proving", "deploy", "hydrated", "proof_of", "stage"]
+__all__ = ["OrderLaunch", "Proving", "Remedies", "deploy", "hydrated", "proof_of", "stage"]
 
 POLL_SECONDS: Final = 0.5
 WATCH_SECONDS: Final = 2.0
@@ -43,6 +45,19 @@ WATCH_SECONDS: Final = 2.0
 
 _DEPLOYING = threading.Lock()
 """One at a time: several trainings of a process may be launched at once."""
+
+
+@dataclass(frozen=True)
+class Remedies:
+    """The commands that make what a call asks for and what is not there.
+
+    Attributes:
+        secret: Makes a secret.
+        bucket: Makes a bucket, with a place for its name.
+    """
+
+    secret: str
+    bucket: str
 
 
 def proof_of(volume: ModalVolume, recipe: Recipe, smoke: Order | None, where: str) -> str | None:
@@ -80,6 +95,7 @@ class Proving:
         recipe: What the image is made of.
         smoke: The training that is carried for it; None: none is.
         source: What that is started from.
+        remedies: What makes what is not there.
     """
 
     volume: ModalVolume
@@ -87,6 +103,7 @@ class Proving:
     recipe: Recipe
     smoke: Order | None
     source: Shipped
+    remedies: Remedies
 
     def made(self, log: Callable[[str], None], cancelled: threading.Event) -> None:
         """Build the image, prove it, give it its name, and keep the proof.
@@ -138,9 +155,13 @@ class Proving:
         log(f"importing the requirements{what} on a processor")
         function = modal.Function.from_name(name, "prove", environment_name=self.environment)
         hardware = Hardware(timeout=carrier.PROOF_SECONDS)
-        said = carrier.options(hardware, self.volume.handle)
+        bucket = None if self.smoke is None else self.smoke.bucket
+        said = carrier.options(hardware, self.volume.handle, bucket)
         smoke = "" if self.smoke is None else self.smoke.to_json()
-        call = function.with_options(**said).spawn(list(self.recipe.requirements), staged, smoke)
+        ready = hydrated(
+            function.with_options(**said), "the proof of the image", self.remedies, bucket
+        )
+        call = ready.spawn(list(self.recipe.requirements), staged, smoke)
         claim = Claim(0, call.object_id, time.time(), f"{name}/prove")
         watch = Watch(self.environment, time.time, WATCH_SECONDS)
         while True:
@@ -177,7 +198,7 @@ class OrderLaunch:
         source: What it is started from.
         hardware: What it runs on.
         deadline: After how many seconds it is to save and end; None: when the call has to.
-        make_secret: The command that makes a secret there.
+        remedies: What makes what is not there.
     """
 
     volume: ModalVolume
@@ -186,7 +207,7 @@ class OrderLaunch:
     source: Shipped
     hardware: Hardware
     deadline: float | None
-    make_secret: str
+    remedies: Remedies
 
     def __post_init__(self) -> None:
         try:
@@ -213,13 +234,15 @@ class OrderLaunch:
         """Write what the container reads, deploy, and look the function up.
 
         Raises:
-            ConfigError: A secret is not there.
+            ConfigError: A secret or a bucket is not there.
         """
         self._write()
         deploy(self._recipe, self.hardware, self.environment)
         function = modal.Function.from_name(self._app, "carry", environment_name=self.environment)
-        said = carrier.options(self.hardware, self.volume.handle)
-        return hydrated(function.with_options(**said), self.order.name, self.make_secret)
+        bucket = self.order.bucket
+        said = carrier.options(self.hardware, self.volume.handle, bucket)
+        name = f"training {self.order.name}"
+        return hydrated(function.with_options(**said), name, self.remedies, bucket)
 
     def asked(self, claim: int) -> Asked:
         """What is set aside for the launch."""
@@ -285,23 +308,36 @@ def deploy(recipe: Recipe, hardware: Hardware, environment: str | None) -> None:
 
 
 def hydrated(
-    function: "modal.Function[Any, Any, Any]", name: str, make_secret: str
+    function: "modal.Function[Any, Any, Any]",
+    name: str,
+    remedies: Remedies,
+    bucket: Bucket | None = None,
 ) -> "modal.Function[Any, Any, Any]":
     """Look a function up, with all that it asks for.
 
     Args:
         function: With its options.
-        name: Of the training.
-        make_secret: The command that makes a secret there.
+        name: Whose it is, in words.
+        remedies: What makes what is not there.
+        bucket: What it reads data in.
 
     Raises:
-        ConfigError: A secret is not there.
+        ConfigError: A secret or a bucket is not there, or the secret does not open it.
     """
     try:
         return function.hydrate()
     except modal.exception.NotFoundError as error:
-        raise ConfigError(
-            f"what training {name} runs on is not there: {error}",
-            fix=f"{make_secret}; or change secrets= of the training",
-            code="no_such_secret",
-        ) from error
+        raise _missing(f"what {name} runs on is not there: {error}", remedies, bucket) from error
+    except modal.exception.InvalidError as error:
+        if bucket is None or not bucket.secret or bucket.secret not in str(error):
+            raise
+        raise _missing(f"what {name} runs on is refused: {error}", remedies, bucket) from error
+
+
+def _missing(text: str, remedies: Remedies, bucket: Bucket | None) -> ConfigError:
+    if bucket is not None and re.search(r"\bbucket\b", text, re.IGNORECASE):
+        fix = f"{remedies.bucket.format(name=bucket.name)}; or correct the Bucket in data="
+        return ConfigError(text, fix=fix, code="no_such_bucket")
+    where = "secrets=" if bucket is None else "secrets= or secret= of the Bucket"
+    fix = f"{remedies.secret}; or change {where} of the training"
+    return ConfigError(text, fix=fix, code="no_such_secret")

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from training.compute.modal.entering import mounted
+from training.compute.modal.mounts import mounted, mounted_bucket
 from training.compute.modal.scripted import contract_package, script_environment
 from training.errors import IMAGE_INCOMPLETE, TrainingError
 
@@ -136,7 +136,11 @@ def _carried(root: Path, staged: Path, scratch: Path, smoke: str) -> dict[str, A
         link = layout.root / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(root / name)
-    call = Call(contract=contract_package(scratch), environment=script_environment())
+    call = Call(
+        contract=contract_package(scratch),
+        environment=script_environment(),
+        bucket=mounted_bucket(),
+    )
     try:
         ending = carry(layout.root, order.key, call=call)
     except TrainingError as error:
