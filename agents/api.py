@@ -295,10 +295,12 @@ def approve(state: Path, name: str, max_cost: float | None = None) -> ApprovedDa
     Args:
         state: The state directory.
         name: The run, as `show` takes it.
-        max_cost: The cap; by default that of the run, or what the plan may cost.
+        max_cost: The cap; by default that of the run, or what the plan may cost: whatever that is,
+            where nobody knows it.
 
     Raises:
-        UsageError: There is no such run, it asks for nothing, or no cap can be told.
+        UsageError: There is no such run, it asks for nothing, or a cap is given that cannot be
+            kept because nobody knows the price.
     """
     asking = history(state, name)
     if not asking.plans or not asking.plans[-1].approval:
@@ -318,13 +320,14 @@ def approve(state: Path, name: str, max_cost: float | None = None) -> ApprovedDa
     return ApprovedData.model_validate(approved.to_json())
 
 
-def _cap(asking: RunHistory, wanted: PlanMade, max_cost: float | None) -> float:
+def _cap(asking: RunHistory, wanted: PlanMade, max_cost: float | None) -> float | None:
+    if wanted.usd_range is None and max_cost is not None:
+        raise UsageError(
+            f"the price of the plan is unknown, so max_cost={max_cost:g} cannot be kept",
+            fix=f"{command(f'approve {asking.run}')} agrees to whatever it costs",
+        )
     cap = asking.max_cost if max_cost is None else max_cost
-    if cap is not None:
-        return cap
-    if wanted.usd_range is None:
-        raise UsageError("the price of the plan is unknown: say the most", fix="max_cost=5")
-    return wanted.usd_range[-1]
+    return cap if cap is not None or wanted.usd_range is None else wanted.usd_range[-1]
 
 
 def cancel(state: Path, name: str) -> CancelledData:

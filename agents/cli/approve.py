@@ -37,11 +37,9 @@ def approve_command(options: ApproveOptions, as_json: bool) -> None:
 
     RUN is an id, a unique beginning of one, or last. The approval holds for that very plan with all
     the values it was made for, once, and for at most max_cost= (by default the cap of the run, or
-    what the plan may cost).
+    what the plan may cost). Where nobody knows the price, it is for whatever it costs.
     """
     data = api.approve(options.state, options.run, options.max_cost)
-    text = (
-        f"approved: plan {data.digest[:12]}, {money(data.max_cost)} at most, once; "
-        "now the same run command again"
-    )
+    most = "whatever it costs" if data.max_cost is None else f"{money(data.max_cost)} at most"
+    text = f"approved: plan {data.digest[:12]}, {most}, once; now the same run command again"
     emit("approve", data, lambda: text, json_wanted=as_json)

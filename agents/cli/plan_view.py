@@ -84,9 +84,17 @@ def _total_lines(data: PlanData, words: str) -> list[str]:
         ),
         f"  {_range(data)}",
         *(f"  {_spent(each)}" for each in data.money),
+        *_asked_of_a_person(data),
         f"  digest {data.digest[:12]}",
         f"  run it: {command(f'run {words}')}",
     ]
+
+
+def _asked_of_a_person(data: PlanData) -> list[str]:
+    if not data.approval:
+        return []
+    named = ", ".join(data.approval)
+    return [f"  waits for a person before {named}: {command('approve last')} when the run asks"]
 
 
 def _spent(account: AccountData) -> str:

@@ -114,7 +114,7 @@ class Account:
         if settled.meter is not None:
             self._shows(settled.meter, goes_on=settled.meter.running)
             self.booked += usd
-        elif settled.rate:
+        elif settled.by_time or settled.rate:
             self.timed += usd
         else:
             self.settled += usd

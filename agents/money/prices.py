@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterable
 
+from agents.command import command
 from agents.declare.actions import Grounded
 from agents.errors import NotApproved
 from agents.money.accounts import Open
 
-__all__ = ["at_most", "price_of", "stopping_seconds", "unknown_price"]
+__all__ = ["at_most", "no_room", "not_agreed", "price_of", "stopping_seconds", "unknown_price"]
 
 STOPPING_SECONDS = 30.0
 STOPPING_SHARE = 0.05
@@ -30,9 +31,43 @@ def unknown_price(grounded: Grounded, cap: float) -> NotApproved:
     """A cap cannot be kept where nobody knows a price."""
     return NotApproved(
         f"the price of {grounded.name} is unknown, so max_cost={cap:g} cannot be kept",
-        fix=f"say what an hour of {grounded.basis or grounded.name} costs in rates.json of the "
-        "state directory, or leave max_cost= out",
+        fix=f"{_said(grounded)}, or leave max_cost= out",
     )
+
+
+def no_room(
+    name: str, usd: float, cap: float, spent: float, gone: float, rest: Iterable[Grounded]
+) -> NotApproved:
+    """A step that may cost more than is left.
+
+    Args:
+        name: Its action.
+        usd: The most it may cost.
+        cap: The most that all may.
+        spent: What is spent.
+        gone: What no plan can use any more.
+        rest: The steps that are still to do, this one included.
+    """
+    low, high = price_of(rest)
+    return NotApproved(
+        f"${spent:.2f} of ${cap:.2f} is spent and {name} may cost ${usd:.2f}: stopped before it; "
+        f"the rest costs ${low:.2f} to ${at_most(high)}",
+        fix=f"the same command with max_cost={at_most(gone + high)} does the rest",
+    )
+
+
+def not_agreed(grounded: Grounded) -> NotApproved:
+    """What nobody knows the price of is not bought unasked."""
+    return NotApproved(
+        f"the price of {grounded.name} is unknown, and nobody agreed to pay it",
+        fix=f"{_said(grounded)}, and add max_cost=; or agree to whatever it costs:\n"
+        f"{command('approve last')}\nthen the same command again",
+    )
+
+
+def _said(grounded: Grounded) -> str:
+    basis = grounded.basis or grounded.name
+    return f"say what an hour of {basis} costs in rates.json of the state directory"
 
 
 def at_most(usd: float) -> str:

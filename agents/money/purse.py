@@ -8,14 +8,16 @@ and nobody settled. The cap is that of the call, and is kept nowhere else.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from agents.declare.actions import Estimate, Grounded
 from agents.declare.amounts import Meter, Range
 from agents.errors import NotApproved
-from agents.ledger.payloads import Metered, MoneyReserved, MoneySettled, Payload
+from agents.ledger.payloads import MoneyReserved, MoneySettled, Payload
+from agents.money import prices
 from agents.money.accounts import Account, Open, opened
 from agents.money.metered import MeteredAccount
-from agents.money.prices import at_most, price_of, stopping_seconds, unknown_price
+from agents.money.prices import at_most, price_of, stopping_seconds
 from agents.money.standing import Standing, standing_of
 
 __all__ = ["Purse"]
@@ -37,6 +39,7 @@ class Purse:
         clock: Tells when a step began and ended.
         account: What costs are booked on whose action names no account.
         accounts: What earlier runs left on each account.
+        agreed: Actions whose price nobody knows, and that a person agreed to all the same.
     """
 
     cap: float | None
@@ -44,6 +47,7 @@ class Purse:
     clock: Callable[[], datetime]
     account: str
     accounts: dict[str, Account] = field(default_factory=dict)
+    agreed: set[str] = field(default_factory=set)
     _settled: float = 0.0
     _reserved: dict[str, tuple[str, Open]] = field(default_factory=dict)
     _used: set[str] = field(default_factory=set)
@@ -110,10 +114,6 @@ class Purse:
         rows = (standing_of(name, each, self._metered.get(name)) for name, each in self._earlier())
         return tuple(each for each in rows if not each.is_untouched)
 
-    def enough(self, usd: float) -> str:
-        """A cap that lets so many more dollars be spent, as it is written."""
-        return at_most(self._gone() + usd)
-
     def _earlier(self) -> list[tuple[str, Account]]:
         names = {self.account, *self._used} & set(self.accounts)
         return [(name, self.accounts[name]) for name in sorted(names)]
@@ -152,8 +152,8 @@ class Purse:
             rest: The steps that are still to do, this one included.
 
         Raises:
-            NotApproved: It does not fit under the cap, or has no price to compare with one; the
-                message says what the rest costs.
+            NotApproved: It does not fit under the cap, or has no price to compare with one, or
+                none that anybody agreed to; the message says what the rest costs.
         """
         estimate = grounded.estimate
         if estimate is None or grounded.price == 0:
@@ -164,6 +164,8 @@ class Purse:
         since = "" if metered is not None else self._goes_on_since(grounded.name, account)
         if self.cap is not None:
             self._check(grounded, estimate, rest, self.cap)
+        elif estimate.usd is None and grounded.name not in self.agreed:
+            raise prices.not_agreed(grounded)
         if metered is not None:
             metered.base = metered.meter
         high = None if estimate.usd is None else estimate.usd.high
@@ -235,7 +237,7 @@ class Purse:
         return NotApproved(
             f"{grounded.name} ran as long as ${self.cap or 0.0:.2f} pay for: stopped; the rest "
             f"costs about ${low:.2f} to ${at_most(high)}",
-            fix=f"the same command with max_cost={self.enough(used + high)} goes on",
+            fix=f"the same command with max_cost={at_most(self._gone() + used + high)} goes on",
         )
 
     def _still_costs(self, grounded: Grounded, account: str, used: float) -> tuple[float, float]:
@@ -288,7 +290,8 @@ class Purse:
         elif estimate.usd is not None:
             paid = estimate.usd.expected
         self._settled += paid or 0.0
-        self._book(step, grounded.name, account, paid, estimate.rate)
+        by_time = estimate.per_second is not None
+        self._book(step, grounded.name, account, paid, estimate.rate, by_time=by_time)
 
     def settle_recalled(self, action: str, account: str, seconds: float | None) -> None:
         """Settle what a killed run reserved for a step that was done while nobody looked.
@@ -308,13 +311,14 @@ class Purse:
             passed = self._seconds("", open_)
             usd = open_.per_second * (passed if seconds is None else min(passed, seconds))
         self._settled += usd
-        self._book(action, action, account, usd, "" if open_.per_second is None else "by the time")
+        self._book(action, action, account, usd, by_time=open_.by_time)
 
     def _settle_metered(
         self, step: str, action: str, metered: MeteredAccount, usd: float, rate: str = ""
     ) -> None:
         shown = metered.shown(metered.meter)
-        metered.account.settle(self._book(step, action, metered.name, usd, rate, shown))
+        booked = self._book(step, action, metered.name, usd, rate, by_time=True, meter=shown)
+        metered.account.settle(booked)
 
     def _book(
         self,
@@ -322,12 +326,11 @@ class Purse:
         action: str,
         account: str,
         usd: float | None,
-        rate: str,
-        meter: Metered | None = None,
+        rate: str = "",
+        **of_time: Any,
     ) -> MoneySettled:
-        settled = MoneySettled(
-            step=step, action=action, account=account, usd=usd, rate=rate, meter=meter
-        )
+        names = {"step": step, "action": action, "account": account}
+        settled = MoneySettled(**names, usd=usd, rate=rate, **of_time)
         self.record(step, settled)
         return settled
 
@@ -335,13 +338,7 @@ class Purse:
         self, grounded: Grounded, estimate: Estimate, rest: Iterable[Grounded], cap: float
     ) -> None:
         if estimate.usd is None:
-            raise unknown_price(grounded, cap)
+            raise prices.unknown_price(grounded, cap)
         if estimate.usd.high <= (self.left or 0.0):
             return
-        low, high = price_of(rest)
-        raise NotApproved(
-            f"${self.spent:.2f} of ${cap:.2f} is spent and {grounded.name} may cost "
-            f"${estimate.usd.high:.2f}: stopped before it; the rest costs ${low:.2f} to "
-            f"${at_most(high)}",
-            fix=f"the same command with max_cost={self.enough(high)} does the rest",
-        )
+        raise prices.no_room(grounded.name, estimate.usd.high, cap, self.spent, self._gone(), rest)

@@ -20,7 +20,8 @@ class Approval:
 
     id: str
     digest: str
-    max_cost: float
+    max_cost: float | None
+    actions: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Approvals:
 
     Attributes:
         run: The run's id.
+        request: Digest of what it is asked for, with all values.
         events: Reads the ledger.
         record: Appends an event that says this.
         covered: Actions that somebody agreed to.
@@ -36,17 +38,18 @@ class Approvals:
     """
 
     run: str
+    request: str
     events: Callable[[], list[Event]]
     record: Callable[[ApprovalUsed], object]
     covered: set[str] = field(default_factory=set)
     limit: float | None = None
 
-    def carry_over(self, runs: Iterable[Sequence[Event]], request: str) -> None:
+    def carry_over(self, runs: Iterable[Sequence[Event]]) -> None:
         """What was agreed to and not done in the runs that this one continues, newest first.
 
         Only in those of the very same request: who agreed to it saw all its values.
         """
-        same = [own for own in runs if _request(own[0]) == request]
+        same = [own for own in runs if _request(own[0]) == self.request]
         newest_first = [each for own in same for each in reversed(own)]
         for _, used in of_kind(newest_first, ApprovalUsed):
             self.covered |= set(used.actions)
@@ -65,17 +68,35 @@ class Approvals:
         if not wanted <= self.covered:
             approval = find_approval(self.events(), digest, self.run, wanted)
             self._within(approval.max_cost, cap)
-            used = ApprovalUsed(
-                approval=approval.id,
-                actions=tuple(sorted(wanted)),
-                max_cost=approval.max_cost,
-                digest=digest,
-            )
-            self.record(used)
-            self.covered |= wanted
+            self._use(approval, wanted)
             self.limit = approval.max_cost
         self._within(self.limit, cap)
         return self.limit if cap is None else cap
+
+    def whatever_they_cost(self, actions: Iterable[str]) -> set[str]:
+        """Which of these, whose price nobody knows, a person agreed to for these very values.
+
+        What is free before them is done before anybody is asked, so that the plan that was agreed
+        to may be another one by now.
+        """
+        asked = {each.run for each in self.events() if _request(each) == self.request}
+        for action in set(actions) - self.covered:
+            for approval, run in _unused(self.events()).values():
+                if run in asked and action in approval.actions and approval.max_cost is None:
+                    self._use(approval, {action})
+                    break
+        return set(actions) & self.covered
+
+    def _use(self, approval: Approval, wanted: set[str]) -> None:
+        agreed = wanted | approval.actions
+        used = ApprovalUsed(
+            approval=approval.id,
+            actions=tuple(sorted(agreed)),
+            max_cost=approval.max_cost,
+            digest=approval.digest,
+        )
+        self.record(used)
+        self.covered |= agreed
 
     def _within(self, limit: float | None, cap: float | None) -> None:
         if limit is not None and cap is not None and cap > limit:
@@ -86,7 +107,7 @@ class Approvals:
 
 
 def _request(first: Event) -> str:
-    began = first.payload
+    began = first.payload if first.type == RunStarted.kind else None
     return began.request if isinstance(began, RunStarted) else ""
 
 
@@ -104,17 +125,24 @@ def find_approval(
     Raises:
         NotApproved: There is none.
     """
-    unused: dict[str, Approval] = {}
-    for event in events:
-        said = event.payload if event.type in _OF_APPROVALS else None
-        if isinstance(said, PlanApproved) and said.digest == digest:
-            unused[event.id] = Approval(event.id, digest, said.max_cost)
-        elif isinstance(said, ApprovalUsed):
-            unused.pop(said.approval, None)
+    unused = [each for each, _ in _unused(events).values() if each.digest == digest]
     if not unused:
         raise NotApproved(
             f"a person must approve {', '.join(sorted(set(actions)))} in plan {digest[:12]}",
             fix=f"{command(f'show {run}')}\n{command(f'approve {run}')}\n"
             "then the same command again",
         )
-    return list(unused.values())[-1]
+    return unused[-1]
+
+
+def _unused(events: Iterable[Event]) -> dict[str, tuple[Approval, str]]:
+    """Approvals that were not used yet, each with the run it was asked by; the newest come last."""
+    unused: dict[str, tuple[Approval, str]] = {}
+    for event in events:
+        said = event.payload if event.type in _OF_APPROVALS else None
+        if isinstance(said, PlanApproved):
+            approval = Approval(event.id, said.digest, said.max_cost, frozenset(said.actions))
+            unused[event.id] = approval, said.run
+        elif isinstance(said, ApprovalUsed):
+            unused.pop(said.approval, None)
+    return unused

@@ -51,6 +51,19 @@ class Deliberation:
         """The action of each step, in a valid order."""
         return [self.grounded[step.action] for step in self.result.steps]
 
+    @property
+    def asking(self) -> list[str]:
+        """Actions that were declared to need a person who agrees to them."""
+        declared, names = self.question.catalogue.actions, [s.action for s in self.result.steps]
+        return [name for name in names if name in declared and declared[name].approval]
+
+    @property
+    def unpriced(self) -> list[str]:
+        """Actions of which nobody knows the price, where no cap was given that forbids them."""
+        if self.question.max_cost is not None:
+            return []
+        return [each.name for each in self.actions() if each.price is None]
+
     def will_be(self) -> dict[str, object]:
         """Fact → value after the plan, for the facts the plan changes."""
         after: dict[str, object] = {}

@@ -95,8 +95,9 @@ class Pursuit:
         before = continued_runs(events, question.request)
         self._purse = purse_of(question, events, before, self._record, self.clock)
         told = partial(self._record, question.goal.name)
-        self._approvals = Approvals(self.run_id, self.ledger.events, told)
-        self._approvals.carry_over(before, question.request.digest)
+        request = question.request.digest
+        self._approvals = Approvals(self.run_id, request, self.ledger.events, told)
+        self._approvals.carry_over(before)
         self._login = LoginWait(question.wait, self.poll, self.stop, told)
 
     def run(self) -> RunResult:
@@ -164,8 +165,7 @@ class Pursuit:
                 continue
             if not deliberation.result.steps:
                 return world
-            made = tell.planned(deliberation, self._asking(deliberation), because)
-            self._record(self._goal, made)
+            self._record(self._goal, tell.planned(deliberation, because))
             self._check(deliberation)
             failures = self._act(deliberation)
             because = "; ".join(failure.error.message for failure in failures)
@@ -230,13 +230,9 @@ class Pursuit:
                 "was shown for, is another one",
                 fix=command(shlex.join(["plan", *words_of(self._goal, said)])),
             )
-        self._purse.cap = self._approvals.check(digest, self._asking(deliberation), self._purse.cap)
+        self._purse.cap = self._approvals.check(digest, deliberation.asking, self._purse.cap)
+        self._purse.agreed |= self._approvals.whatever_they_cost(deliberation.unpriced)
         self._purse.check(deliberation.actions())
-
-    def _asking(self, deliberation: Deliberation) -> list[str]:
-        actions = self.question.catalogue.actions
-        names = [step.action for step in deliberation.result.steps]
-        return [name for name in names if name in actions and actions[name].approval]
 
     def _act(self, deliberation: Deliberation) -> list[StepFailure]:
         steps = Steps(

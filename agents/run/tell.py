@@ -1,7 +1,5 @@
 """What a run tells the ledger: payloads made from what it knows."""
 
-from collections.abc import Iterable
-
 from agents.declare.actions import Grounded
 from agents.declare.facts import Reading, WorldState, json_value
 from agents.errors import ActionFailed, GoapError
@@ -34,7 +32,7 @@ def observed(world: WorldState) -> FactsObserved:
     return FactsObserved(readings={fact: seen(each) for fact, each in world.readings.items()})
 
 
-def planned(deliberation: Deliberation, asking: Iterable[str], because: str) -> PlanMade:
+def planned(deliberation: Deliberation, because: str) -> PlanMade:
     """A plan: what it costs, its steps, who must approve what, and why it is not the one before."""
     result, estimate = deliberation.result, total(deliberation.actions())
     return PlanMade(
@@ -45,7 +43,7 @@ def planned(deliberation: Deliberation, asking: Iterable[str], because: str) -> 
         usd=result.usd,
         seconds_range=tuple(estimate.seconds),
         usd_range=None if estimate.usd is None else tuple(estimate.usd),
-        approval=tuple(sorted(set(asking))),
+        approval=tuple(sorted({*deliberation.asking, *deliberation.unpriced})),
         steps=tuple(
             PlanStep(id=step.id, action=step.action, after=tuple(step.after))
             for step in result.steps

@@ -113,6 +113,9 @@ class PlanData(Exact):
     usd: float | None = Field(description="null where the price of a step is not known")
     estimate: Estimate
     money: list[AccountData] = Field(description="accounts that something was spent on before")
+    approval: list[str] = Field(
+        description="actions that wait for a person to agree: they ask for it, or have no price"
+    )
     digest: str = Field(description="give it to run as plan_digest=")
     facts: list[PlannedFact]
     steps: list[PlannedStep]
@@ -298,7 +301,7 @@ class ApprovedData(Exact):
     run: str
     digest: str
     actions: list[str]
-    max_cost: float
+    max_cost: float | None = Field(description="null: whatever it costs, which nobody knows")
     by: str
 
 

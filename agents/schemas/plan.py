@@ -39,6 +39,7 @@ def plan_data(deliberation: Deliberation) -> PlanData:
         usd=_usd(deliberation),
         estimate=_estimate(deliberation),
         money=[AccountData(**asdict(each)) for each in deliberation.money],
+        approval=sorted({*deliberation.asking, *deliberation.unpriced}),
         digest=deliberation.digest,
         facts=_facts(deliberation),
         steps=[_step(deliberation, step) for step in result.steps],

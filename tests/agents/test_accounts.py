@@ -224,6 +224,7 @@ def test_what_was_reserved_for_a_step_that_was_done_while_nobody_looked_is_settl
     assert done.steps == ("brew",)
     (settled,) = of_type(shop, "money.settled")
     assert (settled["account"], settled["usd"]) == ("guest scratch", pytest.approx(0.5))
+    assert (settled["by_time"], settled["rate"]) == (True, "")
     again(shop)
     # nothing is open any more: what is left of the cap is all but that
     assert plan(call, "goal=served", "max_cost=1.6")["status"] == "optimal"

@@ -127,6 +127,44 @@ def test_without_a_rate_the_price_is_unknown_and_a_cap_cannot_be_kept(kit, call)
     assert "brew" not in kit.tea.calls
 
 
+def test_an_unknown_price_waits_for_consent_like_a_known_one_and_a_plan_says_so_before(kit, call):
+    by_the_hour(kit, "brew")
+    asks = "waits for a person before brew"
+    assert asks in call("plan", "goal=served").out
+    assert data_of(call("plan", "goal=served", "--json"))["approval"] == ["brew"]
+    with_a_cap = call("plan", "goal=served", "max_cost=9")
+    assert asks not in with_a_cap.out
+    error = json.loads(call("run", "goal=served", "--json", code=5).out)["error"]
+    assert error["message"] == "the price of brew is unknown, and nobody agreed to pay it"
+    assert "rates.json" in error["fix"]
+    assert "python -m agents approve last" in error["fix"]
+    # what is free before it may tell its price, and is done
+    assert kit.tea.calls[-1] == "boil"
+    assert "price of the plan is unknown" in call("approve", "last", "max_cost=5", code=2).err
+    # so that the plan that was agreed to is another one by now
+    assert "whatever it costs" in call("approve", "last").out
+    kit.killed_while("brew")
+    call("run", "goal=served")
+    assert kit.tea.calls[-1] == "brew"
+    (used,) = of_type(kit, "approval.used")
+    assert (used["actions"], used["max_cost"]) == (["brew"], None)
+    # once, and for these values
+    (kit.tea.root / "tea").unlink()
+    call("run", "goal=served", code=5)
+    call("approve", "last")
+    call("run", "goal=served", "sugar=1", code=5)
+    assert kit.tea.calls.count("brew") == 1
+
+
+def test_a_price_that_becomes_known_after_consent_was_given_has_a_cap_again(kit, call):
+    by_the_hour(kit, "brew")
+    call("run", "goal=served", code=5)
+    call("approve", "last")
+    write_rates(kit)
+    assert "no cap was given" in call("run", "goal=served", code=5).err
+    call("run", "goal=served", "max_cost=9")
+
+
 def test_a_rate_times_the_time_is_the_price_and_the_time_it_took_is_what_is_settled(kit, call):
     write_rates(kit)
     by_the_hour(kit, "brew", seconds=1800)

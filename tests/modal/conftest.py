@@ -27,6 +27,12 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
+FREE = {
+    **{f"gpu_hour_cost_{name}": 0 for name in ("a10g", "t4", "l4", "h100")},
+    **dict.fromkeys(("cpu_hour_cost", "mem_gib_hour_cost"), 0),
+}
+"""A rehearsal costs nothing, and says so; a test that is about prices lists its own."""
+
 LAUNCH = """
 import sys
 from training.compute.recipe import Hardware
@@ -56,6 +62,7 @@ def plane(plane_of_all: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterat
     for name, value in plane_of_all.environment().items():
         monkeypatch.setenv(name, value)
     plane_of_all.do("clear")
+    plane_of_all.do("rates", **FREE)
     yield plane_of_all
     plane_of_all.do("clear")
     assert plane_of_all.do("state")["unimplemented"] == {}

@@ -157,6 +157,7 @@ def test_11_each_reason_why_nobody_may_train_is_an_exit_code(
     down = goap(plane, tmp_path, *words, MODAL_SERVER_URL="http://127.0.0.1:9")
     assert down.code == 3, down.err
     plane.do("token", identity="ak-rotated", secret="as-new")  # noqa: S106 - of no account
+    plane.do("rates")  # no price, so that the cap cannot be kept
     for secret, code in (("as-old", 8), ("as-new", 5)):
         given = {"MODAL_TOKEN_ID": "ak-rotated", "MODAL_TOKEN_SECRET": secret}
         ended = goap(plane, tmp_path, *words, "seed=77", "max_cost=0.01", **given)

@@ -11,6 +11,7 @@ class PlanApproved(Payload):
     """A person agreed to one plan, once, up to a cap.
 
     Attributes:
+        max_cost: Null where nobody knows the price, and a person agreed to whatever it is.
         run: The run that stopped at the plan.
         actions: Those that needed somebody to agree.
         by: Who agreed.
@@ -19,7 +20,7 @@ class PlanApproved(Payload):
     kind: ClassVar[str] = "plan.approved"
 
     digest: str
-    max_cost: float
+    max_cost: float | None
     actions: tuple[str, ...] = ()
     run: str = ""
     by: str = ""
@@ -32,7 +33,7 @@ class ApprovalUsed(Payload):
 
     approval: str
     actions: tuple[str, ...]
-    max_cost: float
+    max_cost: float | None
     digest: str = ""
 
 

@@ -127,7 +127,8 @@ class MoneySettled(OfStep):
     Attributes:
         account: What the money is booked on.
         usd: Null where nobody knows the price.
-        rate: Where the rate was read; empty where the price does not depend on the time.
+        rate: Where the rate was read; empty where that is not known, or there is none.
+        by_time: Whether the time was paid for; one that was written without it says that by a rate.
         meter: What the meter of the account showed; while it runs on, what it uses is booked later.
     """
 
@@ -136,4 +137,5 @@ class MoneySettled(OfStep):
     account: str = ""
     usd: float | None = None
     rate: str = ""
+    by_time: bool = False
     meter: Metered | None = None
