@@ -6,35 +6,31 @@ Each event carries a hash over itself and the one before (`agents.ledger.chain`)
 and the file alone, copied at rest, is the whole ledger. Triggers refuse updates and deletions.
 """
 
-import errno
-import os
-import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
-from agents.command import command
-from agents.errors import (
-    ActionFailed,
-    FailureClass,
-    LedgerDamaged,
-    Transient,
-    UsageError,
-    unusable,
-)
+from agents.errors import LedgerDamaged, UsageError
 from agents.ledger.chain import FIRST, Line, canonical, chain_problems, json_values, link
 from agents.ledger.events import Event
 from agents.ledger.failpoints import failpoint
+from agents.ledger.file import (
+    PATIENCE_SECONDS,
+    check_migrations,
+    connect,
+    create,
+    patiently,
+    translated,
+)
 from agents.ledger.log import Log
-from agents.ledger.migrations import CHAINED, MIGRATIONS, apply_migrations, pending_migrations
+from agents.ledger.migrations import CHAINED, apply_migrations
 from agents.ledger.redaction import redact, redacted
 
 __all__ = ["Ledger"]
 
-PATIENCE_SECONDS = 30.0
+T = TypeVar("T")
 
 _KNOWN = "SELECT 1 FROM events WHERE source = ? AND id = ?"
 _LAST = "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
@@ -70,17 +66,19 @@ class Ledger:
         self.path = path
         self._log = log if log is not None else Log()
         self._lock = threading.Lock()
+        self._patience = patience
         self._chained = True
         self._connection: sqlite3.Connection | None = None
         if readonly and not path.exists():
             return
-        with self._translated():
+        with translated(path):
             if not path.exists():
-                _create(path)
-            connection = _connect(path, readonly=readonly, patience=patience)
+                create(path)
+            connection = connect(path, readonly=readonly, patience=patience)
             try:
-                pending = _check_migrations(connection)
+                pending = patiently(lambda: check_migrations(connection), patience)
                 if readonly:
+                    connection.execute("PRAGMA query_only=ON")
                     self._chained = CHAINED not in pending
                 else:
                     apply_migrations(connection)
@@ -131,7 +129,7 @@ class Ledger:
     def _insert_all(self, events: Sequence[Event]) -> list[Event | None]:
         """Each event with its place and its hash; None for one that was there already."""
         lines = [_line(event) for event in events]
-        with self._lock, self._translated():
+        with self._lock, translated(self.path):
             connection = self._writable()
             for event in events:
                 failpoint(f"ledger.before:{event.type}")
@@ -169,9 +167,7 @@ class Ledger:
             types: Only those of these types; all types when empty.
             after: Only those with a higher sequence number.
         """
-        with self._lock, self._translated():
-            if self._connection is not None:
-                self._log.extend(self._connection, chained=self._chained)
+        self._read(lambda connection: self._log.extend(connection, chained=self._chained))
         return [
             event
             for event in self._log.after(after)
@@ -180,14 +176,20 @@ class Ledger:
 
     def check(self) -> list[str]:
         """What is wrong with the file: with its pages, or with the chain; empty when nothing is."""
-        if self._connection is None:
-            return []
-        with self._lock, self._translated():
-            rows = self._connection.execute("PRAGMA integrity_check").fetchall()
-            problems = [str(row[0]) for row in rows if row[0] != "ok"]
-            if not problems and self._chained:
-                problems = chain_problems(self._connection)
-        return problems or self._unreadable()
+        return self._read(self._problems) or self._unreadable()
+
+    def _problems(self, connection: sqlite3.Connection) -> list[str]:
+        rows = connection.execute("PRAGMA integrity_check").fetchall()
+        problems = [str(row[0]) for row in rows if row[0] != "ok"]
+        return problems or (chain_problems(connection) if self._chained else [])
+
+    def _read(self, look: Callable[[sqlite3.Connection], T]) -> T | None:
+        """What a look at the file returns; None where there is none."""
+        with self._lock, translated(self.path):
+            connection = self._connection
+            if connection is None:
+                return None
+            return patiently(lambda: look(connection), self._patience)
 
     def _unreadable(self) -> list[str]:
         for event in self.events():
@@ -201,39 +203,6 @@ class Ledger:
         if self._connection is None:
             raise LedgerDamaged(f"the ledger {self.path} is closed")
         return self._connection
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn what SQLite raises into errors a person can act on."""
-        try:
-            yield
-        except OSError as error:
-            raise unusable(self.path.parent, error) from error
-        except sqlite3.OperationalError as error:
-            if "full" in str(error):
-                raise ActionFailed(
-                    f"no space left to write the ledger {self.path}",
-                    fix=f"free some space on the disk of {self.path.parent}, then run again",
-                    failure_class=FailureClass.RESOURCE,
-                    name="disk_full",
-                ) from error
-            kind = getattr(error, "sqlite_errorname", "")  # not where it is no text in UTF-8
-            if kind.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-                read_only = OSError(errno.EROFS, os.strerror(errno.EROFS))
-                raise unusable(self.path.parent, read_only) from error
-            if kind.startswith("SQLITE_BUSY"):
-                raise Transient(
-                    f"the ledger {self.path} is being written to all the time",
-                    fix="the same command again",
-                    name="ledger_busy",
-                ) from error
-            raise LedgerDamaged(
-                f"cannot use the ledger {self.path}: {error}", fix=command("doctor")
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise LedgerDamaged(
-                f"{self.path} is not a readable ledger: {error}", fix=command("doctor")
-            ) from error
 
 
 def _storable(event: Event) -> Event:
@@ -262,61 +231,3 @@ def _line(event: Event) -> Line:
         event.run,
         canonical(event.data),
     )
-
-
-def _connect(path: Path, *, readonly: bool, patience: float) -> sqlite3.Connection:
-    if readonly:
-        _roll_back(path)
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
-        )
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=patience, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode=DELETE")
-            connection.execute("PRAGMA synchronous=FULL")
-        except BaseException:
-            connection.close()
-            raise
-    return connection
-
-
-def _roll_back(path: Path) -> None:
-    """Undo what a killed process wrote in part: who may only read is not allowed to."""
-    if not path.with_name(f"{path.name}-journal").exists():
-        return
-    with suppress(sqlite3.Error):  # whoever cannot do it is told so when they read
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
-        try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        finally:
-            connection.close()
-
-
-def _create(path: Path) -> None:
-    """Make an empty ledger, so that nobody ever meets a half of one; the first of several wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        connection = sqlite3.connect(aside)
-        try:
-            apply_migrations(connection)
-        finally:
-            connection.close()
-        with suppress(FileExistsError):
-            os.link(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _check_migrations(connection: sqlite3.Connection) -> list[str]:
-    """Refuse what is no ledger: an emptied file, the database of somebody else, a newer version."""
-    # looked at first: between the two looks another process may migrate it
-    columns = {row[1] for row in connection.execute("PRAGMA table_info(events)")}
-    pending = pending_migrations(connection)
-    if len(pending) == len(MIGRATIONS):
-        raise sqlite3.DatabaseError("it holds no events table")
-    if "hash" in columns and CHAINED in pending:
-        raise sqlite3.DatabaseError(f"its events have hashes, and {CHAINED} is not in its list")
-    return pending

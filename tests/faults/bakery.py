@@ -8,6 +8,7 @@ The world is a folder. ``effects`` has one line per thing that was done to it, e
 write: a line that is there twice is an effect that was had twice.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from agents.cli import emit, history, run, watch  # noqa: F401 - loaded once, before all forks
+from agents.cli import adr, doctor, emit, history, plan, run, status, watch  # noqa: F401 - loaded once, before all forks
 from agents.cli.main import invoke
 from agents.declare.actions import Context, Cost, Goal, action, sensor
 from agents.declare.catalogue import Catalogue
@@ -26,7 +27,11 @@ from agents.declare.facts import Reading, facts
 from agents.declare.outcome import Decision, Outcome
 from agents.declare.triggers import on
 from agents.errors import ActionFailed, FailureClass
+from agents.ledger.events import new_event
+from agents.ledger.payloads import Foreign
+from agents.ledger.store import Ledger
 from agents.records import outdated, write_records
+from agents.run.options import StateOptions
 
 WORLD = "BAKERY"
 PATIENCE = 20.0
@@ -167,6 +172,16 @@ CATALOGUE = Catalogue(
 )
 
 
+def append(words: list[str]) -> int:
+    """Append orders to the ledger, of a few bytes and of many, until somebody kills this."""
+    options = StateOptions.read(words, "append")
+    with Ledger(options.ledger) as ledger:
+        for number in itertools.count():
+            data = {"n": number, "text": "x" * (number * 7919 % 20_000)}
+            ledger.receive(new_event(Foreign(of_type="order.noticed", data=data)))
+    return 0
+
+
 def start(words: list[str], environment: dict[str, str], folder: str) -> int:
     """Run a command line in a new process."""
     pid = os.fork()
@@ -177,7 +192,7 @@ def start(words: list[str], environment: dict[str, str], folder: str) -> int:
         with (Path(folder) / "output.txt").open("ab", buffering=0) as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-        code = invoke(lambda: CATALOGUE, words)
+        code = append(words[1:]) if words[0] == "append" else invoke(lambda: CATALOGUE, words)
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:  # noqa: BLE001 - whatever it is, the child must not go on as the parent
