@@ -37,6 +37,7 @@ from agents.run.paying import purse_of, read_accounts
 from agents.run.pursuit import Pursuit
 from agents.run.question import LEDGER_NAME, Question, read_ledger
 from agents.run.reporter import Reporter, Silent
+from agents.schemas.brief import BriefRun, brief
 from agents.schemas.explain import explained_action, explained_fact, explained_goal
 from agents.schemas.models import (
     ApprovedData,
@@ -180,13 +181,13 @@ def _since(text: str, clock: Callable[[], datetime] = utc_now) -> str:
         ) from None
 
 
-def show(state: Path, name: str) -> ShowData:
-    """One run in full; ``name`` is an id, a unique beginning of one, ``last`` or ``last~1``.
+def show(state: Path, name: str) -> BriefRun:
+    """One run in brief; ``name`` is an id, a unique beginning of one, ``last`` or ``last~1``.
 
     Raises:
         UsageError: There is no such run, or more than one.
     """
-    return shown(history(state, name))
+    return brief(history(state, name))
 
 
 def history(state: Path, name: str) -> RunHistory:

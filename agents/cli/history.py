@@ -17,6 +17,7 @@ from agents.ledger.comparison import compare_runs
 from agents.ledger.events import Event
 from agents.ledger.history import RunHistory, find_run
 from agents.run.options import RunOptions, StateOptions
+from agents.schemas.brief import MOST_BYTES, brief, shortened
 from agents.schemas.models import RunRow
 
 __all__ = ["report_command", "runs_command", "show_command"]
@@ -68,14 +69,19 @@ def _diff(words: tuple[str, ...], as_json: bool) -> None:
 
 @click.command("show")
 @takes(RunOptions)
+@click.option("--events", is_flag=True, help="All of it: every event, plan, value and file.")
 @json_option
-def show_command(options: RunOptions, as_json: bool) -> None:
+def show_command(options: RunOptions, events: bool, as_json: bool) -> None:
     """One run: its plans, steps, failures and end.
 
-    RUN is an id, a unique beginning of one, or last.
+    RUN is an id, a unique beginning of one, or last. What does not fit into 4 kB is left out, the
+    oldest first, and counted; with --events nothing is.
     """
     history = api.history(options.state, options.run)
-    emit("show", api.shown(history), lambda: _story(history), json_wanted=as_json)
+    if events:
+        emit("show", api.shown(history), lambda: _story(history), json_wanted=as_json)
+    else:
+        emit("show", brief(history), lambda: _newest(history), json_wanted=as_json)
 
 
 @click.command("report")
@@ -120,9 +126,28 @@ def _story(run: RunHistory) -> str:
     lines = [paint(f"run {run.run}", bold=True) + f"   goal={run.goal} {words}".rstrip(), ""]
     lines += [line for event in run.events if (line := _line(event))]
     lines += ["", *_evidence(run)]
+    return "\n".join([*lines, _end(run)])
+
+
+def _end(run: RunHistory) -> str:
     exit_code = "" if run.exit_code is None else f" (exit {run.exit_code})"
-    lines.append(f"ended: {run.status}{exit_code}" + (f": {run.message}" if run.message else ""))
-    return "\n".join(lines)
+    return f"ended: {run.status}{exit_code}" + (f": {run.message}" if run.message else "")
+
+
+def _newest(run: RunHistory) -> str:
+    """The story as far as it fits: how it began, and the newest of it."""
+    story = _story(run)
+    if len(story.encode("utf-8", "replace")) <= MOST_BYTES:
+        return story
+    texts = (line for event in run.events if (line := _line(event)))
+    lines = [*texts, "", *_evidence(run), _end(run)]
+    head, *lines = [shortened(line, 300) for line in [story.partition("\n")[0], *lines]]
+    room = MOST_BYTES - 200 - len(head.encode("utf-8", "replace"))
+    kept: list[str] = []
+    while lines and (room := room - len(lines[-1].encode("utf-8", "replace")) - 1) >= 0:
+        kept.append(lines.pop())
+    left_out = f"… {len(lines)} lines are left out: {command(f'show {run.run} --events')}"
+    return "\n".join([head, left_out, *reversed(kept)])
 
 
 def _line(event: Event) -> str | None:

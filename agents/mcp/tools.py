@@ -83,8 +83,8 @@ class Toolkit:
         return _sent(api.cancel(self.state, run))
 
     def run_data(self, run: str) -> dict[str, Any]:
-        """The data of ``show``."""
-        return _sent(api.show(self.state, run))
+        """The data of ``show --events``."""
+        return _sent(api.shown(api.history(self.state, run)))
 
     def report(self, run: str) -> str:
         """The report of a run, as HTML."""

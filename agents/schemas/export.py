@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from agents.declare.catalogue import Catalogue
+from agents.schemas.brief import BriefRun
 from agents.schemas.models import (
     ErrorData,
     EventData,
@@ -25,7 +26,8 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 DATA: dict[str, type[BaseModel]] = {
     "plan": PlanData,
     "run": RunData,
-    "show": ShowData,
+    "show": BriefRun,
+    "show-events": ShowData,
     "status": StatusData,
     "explain-goal": ExplainedGoal,
     "explain-action": ExplainedAction,

@@ -179,7 +179,7 @@ class RunStep(AtLeast):
 
 
 class ShowData(AtLeast):
-    """The data of `show --json`, and of the resource goap://runs/ID."""
+    """The data of `show --events --json`, and of the resource goap://runs/ID."""
 
     run: str
     goal: str

@@ -97,7 +97,9 @@ def test_five_failures_in_one_run_are_recovered_from_without_a_person(
     assert (last.micro_batch, last.lr_scale) == (2, 0.5)
 
     capsys.readouterr()
-    assert invoke(lambda: catalogue, ["show", "last", "--json", f"state={kit.root}"]) == 0
+    assert (
+        invoke(lambda: catalogue, ["show", "last", "--events", "--json", f"state={kit.root}"]) == 0
+    )
     shown = json.loads(capsys.readouterr().out)["data"]
     assert (shown["status"], len(shown["failures"]), len(shown["plans"])) == ("done", 5, 6)
     told = [
@@ -105,7 +107,7 @@ def test_five_failures_in_one_run_are_recovered_from_without_a_person(
     ]
     # each failure stands between the plan it ended and the plan that answers it
     assert told == ["plan.made", "step.failed"] * 5 + ["plan.made"]
-    assert invoke(lambda: catalogue, ["show", "last", f"state={kit.root}"]) == 0
+    assert invoke(lambda: catalogue, ["show", "last", "--events", f"state={kit.root}"]) == 0
     story = capsys.readouterr().out
     assert story.count("✗ ") == story.count("planned again ") == 5
     assert "planned again" in story

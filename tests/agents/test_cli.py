@@ -160,7 +160,7 @@ def test_runs_and_show_tell_what_happened(kit, call):
     assert [(row["status"], row["steps"]) for row in rows] == [("done", 1), ("done", 4)]
     assert data_of(call("runs", "status=failed", "--json")) == []
     first = rows[1]["run"]
-    shown = data_of(call("show", first, "--json"))
+    shown = data_of(call("show", first, "--events", "--json"))
     assert [step["status"] for step in shown["steps"]] == ["verified"] * 4
     assert shown["events"][0]["specversion"] == "1.0"
     assert "there is no run" in call("show", "nonsense", code=2).err

@@ -135,8 +135,10 @@ def sinks_of(kit, tmp_path, capsys):
 
     leaking(kit)
     call("terminal, plain", "run", "goal=served")
-    call("show", "show", "last")
-    call("show --json", "show", "last", "--json")
+    call("show", "show", "last", "--events")
+    call("show, brief", "show", "last")
+    call("show --json", "show", "last", "--events", "--json")
+    call("show --json, brief", "show", "last", "--json")
     call("runs --json", "runs", "--json")
     toolkit = Toolkit(lambda: kit.catalogue, kit.state)
     found["MCP"] = json.dumps(toolkit.run_data("last"))

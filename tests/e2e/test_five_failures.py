@@ -37,7 +37,9 @@ def test_five_failures_in_one_run_are_recovered_from_and_each_is_visible(desk, f
     ended = desk.run("run", *desk.trained, **fates)
     assert ended.code == 0, ended.err
 
-    shown = json.loads(desk.run("show", "last", "--json", f"state={desk.state}").out)["data"]
+    shown = json.loads(desk.run("show", "last", "--events", "--json", f"state={desk.state}").out)[
+        "data"
+    ]
     assert [each["name"] for each in shown["failures"]] == [
         *("disk_full", "out_of_memory", "loss_not_finite", "training_interrupted", "connection"),
     ]

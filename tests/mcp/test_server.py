@@ -173,7 +173,7 @@ async def test_a_run_starts_at_once_and_its_data_are_those_of_show(
         shown = await data(client, "goap_status", run=run)
         assert (shown["status"], shown["exit_code"]) == ("done", 0)
         assert shown["plans"][0]["digest"] == plan["digest"]
-        assert shown == cli("show", run)["data"]
+        assert shown == cli("show", run, "--events")["data"]
         resource = await client.read_resource(f"goap://runs/{run}")
         assert json.loads(resource.contents[0].text) == shown
         report = await client.read_resource(f"goap://runs/{run}/report")

@@ -32,7 +32,7 @@ def desk(tmp_path: Path) -> Any:
 
 
 def events(desk: Path, *types: str) -> list[dict[str, Any]]:
-    shown = json.loads(goap(None, desk, "show", "last", "--json").out)["data"]
+    shown = json.loads(goap(None, desk, "show", "last", "--events", "--json").out)["data"]
     found = [] if shown is None else shown["events"]  # the run may not have begun
     return [each["data"] for each in found if not types or each["type"] in types]
 
@@ -204,7 +204,7 @@ def test_the_best_of_four_is_trained_two_at_a_time_and_chosen_by_validation(desk
     ended = goap(None, desk, "run", *words)
     assert ended.code == 0, ended.err
     assert len(calls(desk)) == 4
-    told = goap(None, desk, "show", "last", "--json").out
+    told = goap(None, desk, "show", "last", "--events", "--json").out
     steps = [each for each in json.loads(told)["data"]["events"] if "candidate" in each["subject"]]
     running, most = set(), 0
     for each in steps:

@@ -13,7 +13,7 @@ from agents.errors import UsageError
 from agents.schemas import schemas, write_schemas
 
 FOLDER = Path(__file__).parents[2] / "agents" / "schemas"
-NAMES = ["envelope", "error", "event", "plan", "run", "show"]
+NAMES = ["envelope", "error", "event", "plan", "run", "show", "show-events"]
 
 
 def committed(name):
@@ -98,8 +98,9 @@ def test_a_run_its_story_and_its_events_fit_their_schemas(kitchen, tmp_path, cap
     fits("run", ask("run", "goal=served", f"room={tmp_path}"))
     fits("plan", ask("plan", "goal=dream", f"room={tmp_path}"))
     fits("plan", ask("plan", "goal=party", f"room={tmp_path}", "max_cost=1"))
-    shown = ask("show", ran["run"])
-    fits("show", shown)
+    fits("show", ask("show", ran["run"]))
+    shown = ask("show", ran["run"], "--events")
+    fits("show-events", shown)
     assert len(shown["events"]) > 8
     for event in shown["events"]:
         fits("event", event)
