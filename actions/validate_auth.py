@@ -51,7 +51,14 @@ def validating(
     """
 
     # one attempt: whoever cannot be reached now is reached by running again, which is said at once
-    @action(effect=F.auth_valid, parameters=parameters, seconds=2, timeout=30, attempts=1)
+    @action(
+        effect=F.auth_valid,
+        parameters=parameters,
+        seconds=2,
+        timeout=30,
+        attempts=1,
+        only_looks=True,
+    )
     def validate_auth(context: Context[P]) -> Outcome:
         """Ask the compute whether it accepts our credentials, and on Modal what an hour costs."""
         compute = ports_of(context).compute

@@ -128,6 +128,7 @@ class Action:
         parameters: The type of the parameters it is for.
         account: The name of what its costs are booked on; empty while that is not known.
         meter: What was used on that account, as the thing itself measured it; None: not known.
+        only_looks: Whether it changes nothing but what is known.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Action:
     parameters: type[BaseModel] = BaseModel
     account: Callable[[Context[Any]], str] | None = None
     meter: Callable[[Context[Any]], Meter | None] | None = None
+    only_looks: bool = False
 
     def offered(self, params: object) -> bool:
         """Whether there is such an action for these parameters at all."""
@@ -239,6 +241,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
     recall: Callable[[Context[P]], Outcome | None] | None = None,
     account: Callable[[Context[P]], str] | None = None,
     meter: Callable[[Context[P]], Meter | None] | None = None,
+    only_looks: bool = False,
 ) -> Callable[[Callable[[Context[P]], Outcome]], Action]:
     """Declare the function below as an action; its docstring's first line is the summary.
 
@@ -262,6 +265,8 @@ def action(  # noqa: PLR0913 - a declaration names everything once
         meter: Tells what was used on that account so far, where the thing that is paid by time
             measures that itself. Then that is booked, whoever used it, and not the time that
             passes here.
+        only_looks: Whether it changes nothing but what is known: a run that did nothing else says
+            that there was nothing to do.
 
     Raises:
         UsageError: The declaration has no effect or no docstring.
@@ -285,6 +290,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
             parameters=parameters or BaseModel,
             account=account,
             meter=meter,
+            only_looks=only_looks,
         )
 
     return declare

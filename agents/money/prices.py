@@ -8,7 +8,15 @@ from agents.declare.actions import Grounded
 from agents.errors import NotApproved
 from agents.money.accounts import Open
 
-__all__ = ["at_most", "no_room", "not_agreed", "price_of", "stopping_seconds", "unknown_price"]
+__all__ = [
+    "at_most",
+    "no_cap",
+    "no_room",
+    "not_agreed",
+    "price_of",
+    "stopping_seconds",
+    "unknown_price",
+]
 
 STOPPING_SECONDS = 30.0
 STOPPING_SHARE = 0.05
@@ -32,6 +40,15 @@ def unknown_price(grounded: Grounded, cap: float) -> NotApproved:
     return NotApproved(
         f"the price of {grounded.name} is unknown, so max_cost={cap:g} cannot be kept",
         fix=f"{_said(grounded)}, or leave max_cost= out",
+    )
+
+
+def no_cap(plan: Iterable[Grounded]) -> NotApproved:
+    """What costs money is not bought unasked."""
+    usd = sum(each.usd for each in plan)
+    return NotApproved(
+        f"the plan costs about ${at_most(usd)} and no cap was given",
+        fix=f"add max_cost={at_most(usd * 1.5)}",
     )
 
 

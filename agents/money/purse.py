@@ -128,17 +128,17 @@ class Purse:
         """Whether a plan may begin at all.
 
         A step whose price is unknown is stopped when its turn comes: what is free before it, such
-        as asking whether our credentials are accepted, may have more to say.
+        as asking whether our credentials are accepted, may have more to say. So is one that may
+        not be needed.
+
+        Args:
+            plan: Those of its steps that are known to be needed.
 
         Raises:
             NotApproved: It costs money and no cap was given.
         """
-        usd = sum(grounded.usd for grounded in plan)
-        if usd and self.cap is None:
-            raise NotApproved(
-                f"the plan costs about ${at_most(usd)} and no cap was given",
-                fix=f"add max_cost={at_most(usd * 1.5)}",
-            )
+        if self.cap is None and any(grounded.usd for grounded in plan):
+            raise prices.no_cap(plan)
 
     def reserve(
         self, step: str, grounded: Grounded, account: str, rest: Iterable[Grounded]
@@ -152,8 +152,8 @@ class Purse:
             rest: The steps that are still to do, this one included.
 
         Raises:
-            NotApproved: It does not fit under the cap, or has no price to compare with one, or
-                none that anybody agreed to; the message says what the rest costs.
+            NotApproved: It does not fit under the cap, or there is none, or it has no price, and
+                nobody agreed to that; the message says what the rest costs.
         """
         estimate = grounded.estimate
         if estimate is None or grounded.price == 0:
@@ -164,7 +164,9 @@ class Purse:
         since = "" if metered is not None else self._goes_on_since(grounded.name, account)
         if self.cap is not None:
             self._check(grounded, estimate, rest, self.cap)
-        elif estimate.usd is None and grounded.name not in self.agreed:
+        elif estimate.usd is not None:
+            self.check(list(rest))
+        elif grounded.name not in self.agreed:
             raise prices.not_agreed(grounded)
         if metered is not None:
             metered.base = metered.meter

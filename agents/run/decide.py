@@ -51,6 +51,15 @@ class Deliberation:
         """The action of each step, in a valid order."""
         return [self.grounded[step.action] for step in self.result.steps]
 
+    def needed(self) -> list[Grounded]:
+        """The actions of the steps that are known to be needed.
+
+        What another one makes true may be so already: nobody could look yet.
+        """
+        seen = {fact for fact, value in self.world.items() if value is not UNKNOWN}
+        needed = [step for step in self.result.steps if {fact for fact, _ in step.why} & seen]
+        return [self.grounded[step.action] for step in needed]
+
     @property
     def asking(self) -> list[str]:
         """Actions that were declared to need a person who agrees to them."""

@@ -34,6 +34,7 @@ from agents.ledger.payloads import (
     StepVerified,
 )
 from agents.ledger.store import Ledger
+from agents.planning import Status
 from agents.run import tell
 from agents.run.approval import Approvals
 from agents.run.asking import words_of
@@ -80,6 +81,7 @@ class Pursuit:
     run_id: str = ""
     _memory: FailureMemory = field(default_factory=FailureMemory)
     _done: list[str] = field(default_factory=list)
+    _did_something: bool = False
     _plans: int = 0
     _last: Deliberation | None = None
     _verified: list[str] = field(default_factory=list)
@@ -131,7 +133,7 @@ class Pursuit:
         except GoapError as error:
             self._close(error)
             raise
-        status = "done" if self._done else "nothing to do"
+        status = "done" if self._did_something else "nothing to do"
         self._record(self._goal, RunFinished(status=status, exit_code=0))
         seconds = time.monotonic() - started
         return RunResult(self.run_id, self._goal, status, seconds, tuple(self._done), world)
@@ -152,6 +154,7 @@ class Pursuit:
             if meter_of(self.question.catalogue, name, context) is None:
                 self._purse.settle_recalled(name, account, max(took, default=None))
             self._done.append(name)
+            self._did_something = True
 
     def _until_the_goal_holds(self) -> WorldState:
         because = ""
@@ -201,13 +204,15 @@ class Pursuit:
         self._estimates = read_accounts(self.question, self._looked, self._purse, self._estimates)
         cap, last = self._purse.for_plans, self._last
         kept = last and continued(last, world, self._verified, excluded=excluded, max_cost=cap)
-        deliberation = kept or deliberate(
-            self.question,
-            world,
-            excluded=excluded,
-            max_cost=cap,
-            estimates=self._estimates,
+        thought = partial(
+            deliberate, self.question, world, excluded=excluded, estimates=self._estimates
         )
+        deliberation = kept or thought(max_cost=cap)
+        if deliberation.result.status is Status.OVER_BUDGET:
+            # what is too dear may be done already, where it takes a free step to see that
+            dearer = thought()
+            known = any(each.price for each in dearer.needed())
+            deliberation = deliberation if known else dearer
         self._last = deliberation
         if not deliberation.result:
             raise why_no_plan(deliberation, self._purse, self._memory)
@@ -232,7 +237,7 @@ class Pursuit:
             )
         self._purse.cap = self._approvals.check(digest, deliberation.asking, self._purse.cap)
         self._purse.agreed |= self._approvals.whatever_they_cost(deliberation.unpriced)
-        self._purse.check(deliberation.actions())
+        self._purse.check(deliberation.needed())
 
     def _act(self, deliberation: Deliberation) -> list[StepFailure]:
         steps = Steps(
@@ -256,6 +261,7 @@ class Pursuit:
         finally:
             self._world, self._verified = steps.world, steps.verified
             self._done += steps.verified
+            self._did_something = self._did_something or steps.did_something
 
     def _learn(self, failures: list[StepFailure]) -> None:
         before, after = self._world, self._look()

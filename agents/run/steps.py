@@ -33,6 +33,7 @@ class Steps:
         reporter: Is told how far a step is.
         world: What was seen last.
         verified: The ids of the steps that were done.
+        did_something: Whether one of them did more than look.
     """
 
     deliberation: Deliberation
@@ -43,6 +44,7 @@ class Steps:
     reporter: Reporter
     world: WorldState
     verified: list[str] = field(default_factory=list)
+    did_something: bool = False
     # steps that run at the same time are verified at the same time
     _looking: threading.Lock = field(default_factory=threading.Lock)
 
@@ -100,6 +102,7 @@ class Steps:
             seen = {fact: tell.seen(world.readings[fact]) for fact in facts}
             self.record(step.id, StepVerified(step=step.id, action=step.action, facts=seen))
             self.verified.append(step.id)
+            self.did_something = self.did_something or not self._only_looks(step)
             self.memory.succeeded(step.action)
         return broken
 
@@ -107,6 +110,10 @@ class Steps:
         """Whether the plan could be made from more knowledge now."""
         catalogue = self.deliberation.question.catalogue
         return sees_more(catalogue, self.deliberation.world, self.world)
+
+    def _only_looks(self, step: Step) -> bool:
+        action = self.deliberation.question.catalogue.actions.get(step.action)
+        return action is None or action.only_looks
 
     def _grounded(self, step: Step) -> Grounded:
         return self.deliberation.grounded[step.action]

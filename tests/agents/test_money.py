@@ -8,6 +8,7 @@ import pytest
 
 from agents.cli.main import invoke
 from agents.declare.actions import Cost
+from agents.declare.facts import Condition
 from agents.declare.outcome import Measurement, Outcome
 from agents.declare.rates import read_rates
 from agents.errors import Interrupted, NotApproved, Transient, UsageError
@@ -163,6 +164,42 @@ def test_a_price_that_becomes_known_after_consent_was_given_has_a_cap_again(kit,
     write_rates(kit)
     assert "no cap was given" in call("run", "goal=served", code=5).err
     call("run", "goal=served", "max_cost=9")
+
+
+def behind_a_closed_door(kit, **declared):
+    """Whether there is tea is seen by who went to the shop; brewing it costs three dollars."""
+    fixed_price(kit, "brew", 3.0)
+    change(kit, "shop", **declared)
+    kit.catalogue.sensors["tea"] = dataclasses.replace(
+        kit.catalogue.sensors["tea"], needs=(Condition("leaves", True),)
+    )
+
+
+@pytest.mark.parametrize("words", [(), ("max_cost=1",)])
+@pytest.mark.parametrize("only_looks", [True, False])
+def test_what_is_done_already_costs_nothing_though_that_is_seen_only_on_the_way(
+    kit, call, words, only_looks
+):
+    behind_a_closed_door(kit, only_looks=only_looks)
+    kit.tea.make("tea", "hot")
+    ended = data_of(call("run", "goal=served", *words, "--json"))
+    assert ended["status"] == ("nothing to do" if only_looks else "done")
+    assert (ended["steps"], kit.tea.calls) == (["shop"], ["shop"])
+    assert of_type(kit, "money.reserved") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [((), "costs about $3.00 and no cap"), (("max_cost=1",), "costs $3.00")]
+)
+def test_what_is_not_done_yet_is_refused_when_that_is_seen_and_what_is_seen_at_once_before_all(
+    kit, call, words, said
+):
+    behind_a_closed_door(kit)
+    kit.tea.make("hot")
+    assert said in call("run", "goal=served", *words, code=5).err
+    assert kit.tea.calls == ["shop"]
+    assert said in call("run", "goal=served", *words, code=5).err
+    assert kit.tea.calls == ["shop"]
 
 
 def test_a_rate_times_the_time_is_the_price_and_the_time_it_took_is_what_is_settled(kit, call):
