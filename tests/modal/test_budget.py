@@ -16,7 +16,7 @@ from training.compute.modal.compute import ModalCompute
 from training.compute.modal.volume import ModalVolume
 from training.compute.recipe import Hardware
 from training.compute.spending import Limits, accounts_of
-from training.errors import BudgetUsedUp
+from training.errors import BudgetUsedUp, TrainingError
 
 pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow]
 
@@ -117,6 +117,19 @@ def test_a_launcher_killed_before_its_call_leaves_no_money_set_aside_for_ever(
 
     until(launched, 180)
     assert slots(paid)["0/begun"] == ""
+    assert second.follow() == "completed"
+
+
+def test_what_was_set_aside_for_a_call_that_was_refused_is_free_at_once(paid: Scripts) -> None:
+    limited(paid, usd_per_day=150)
+    first, second = made(paid, "refused", steps=1), made(paid, "instead", steps=1)
+    paid.plane.do("fault", rpc="FunctionMap", kind="refused", refusal="spend_limit", times=1)
+    with pytest.raises(TrainingError) as refused:
+        first.start(100)
+    assert refused.value.code == "spend_limit"
+    assert slots(paid)["0/begun"] == ""
+    assert paid.compute.set_aside() == {}
+    second.start(100)
     assert second.follow() == "completed"
 
 

@@ -52,7 +52,9 @@ class Cloud:
 
     def read(self) -> dict[int, Reservation | None]:
         self.turn()
-        return dict(self.slots)
+        return {
+            name: None if name in self.given_back else each for name, each in self.slots.items()
+        }
 
     def take(self, number: int, value: dict[str, object]) -> bool:
         self.turn()
@@ -70,6 +72,11 @@ class Cloud:
             return State(over=False)
         self.given_back.add(number)
         return State(over=True)
+
+    def give_back(self, number: int) -> bool:
+        self.turn()
+        self.given_back.add(number)
+        return True
 
     def settle(self, number: int) -> None:
         self.turn()
@@ -179,6 +186,18 @@ def test_a_killed_launcher_leaves_a_reservation_that_the_next_one_gives_back():
     cloud.dead.add(1)
     assert budget.grant(asked(3)).deadline == 970
     assert not cloud.spawn(1, late)  # its request arrives all the same, and finds nothing
+
+
+def test_what_was_set_aside_for_a_call_that_was_refused_is_free_at_once():
+    cloud = Cloud()
+    budget = cloud.budget(limits(day=150))
+    refused = budget.grant(asked(0, 100))
+    with pytest.raises(BudgetUsedUp):
+        budget.grant(asked(1, 140))
+    budget.give_back(refused)
+    budget.give_back(Granted(None, None))
+    assert budget.grant(asked(1, 140)).deadline == 140
+    assert not cloud.spawn(0, refused)
 
 
 def test_what_runs_over_midnight_is_set_aside_on_both_days_and_used_on_its_own():

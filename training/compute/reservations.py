@@ -77,6 +77,9 @@ class Slots(Protocol):
     def state_of(self, number: int, reservation: Reservation) -> State:
         """What became of a reservation; asks the platform."""
 
+    def give_back(self, number: int) -> bool:
+        """Say that no call was made; False when one began all the same."""
+
     def settle(self, number: int) -> None:
         """From now on the account of its training says what its call used."""
 
@@ -163,6 +166,11 @@ class Budget:
             return Granted(number, asked.deadline)
         said = (each.warning(usd, self.limits.bill) for each in tallies)
         return Granted(number, seconds - _stopping(seconds), "; ".join(filter(None, said)))
+
+    def give_back(self, granted: Granted) -> None:
+        """Free what was set aside for a call that was refused, so that it was not made."""
+        if granted.slot is not None:
+            self.slots.give_back(granted.slot)
 
     def set_aside(self) -> dict[str, float]:
         """Dollars by training that are set aside and not used yet, for calls that are not over."""

@@ -75,9 +75,13 @@ class ModalSlots:
             return State(over=False, call=call)
         if reservation.call:
             return State(over=True, call=call)
-        if self._dict.put(begun_name(number), GIVEN_BACK, skip_if_exists=True):
+        if self.give_back(number):
             return State(over=True)
         return State(over=False, call=str(self._dict.get(begun_name(number)) or ""))
+
+    def give_back(self, number: int) -> bool:
+        """Say that no call was made; False when one began all the same."""
+        return self._dict.put(begun_name(number), GIVEN_BACK, skip_if_exists=True)
 
     def settle(self, number: int) -> None:
         """From now on the account of its training says what its call used."""

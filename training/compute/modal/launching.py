@@ -140,12 +140,13 @@ class Launcher:
         with claims.taken(key, number, training.function, training.hardware) as mine:
             if mine is None:
                 raise being_launched(key)
+            granted = Granted(None, None)
             try:
                 granted = self._granted(claims, training.asked(number))
                 call = training.spawned(function, over, granted)
             except Exception as error:
                 if is_definite(error):
-                    _take_back(claims, key, mine, words_of(error))
+                    self._take_back(claims, key, mine, words_of(error), granted)
                 raise
             claims.tell(key, mine, call)
         return Launch(call, attached=False, call_id=call, warning=granted.warning)
@@ -157,6 +158,14 @@ class Launcher:
             BudgetUsedUp: Nothing is left.
         """
         return Granted(None, None) if asked is None else self._budget(claims).grant(asked)
+
+    def _take_back(
+        self, claims: Claims, key: str, claim: Claim, why: str, granted: Granted
+    ) -> None:
+        """As well as it goes: where nothing is answered, the next launcher looks by itself."""
+        with suppress(modal.exception.Error, grpclib.GRPCError):
+            claims.take_back(key, claim, why)
+            self._budget(claims).give_back(granted)
 
     def set_aside(self) -> dict[str, float]:
         """Dollars by training that are set aside for calls which are not over."""
@@ -199,9 +208,3 @@ class Launcher:
 
     def _claims(self) -> Claims:
         return Claims(self._environment, self._clock)
-
-
-def _take_back(claims: Claims, key: str, claim: Claim, why: str) -> None:
-    """As well as it goes: where nothing is answered any more, the next launcher looks by itself."""
-    with suppress(modal.exception.Error, grpclib.GRPCError):
-        claims.take_back(key, claim, why)
