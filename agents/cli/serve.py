@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import Annotated
 
 import click
@@ -22,9 +23,11 @@ from agents.watching.webhook import (
     secret_of,
 )
 
-__all__ = ["ListenOptions", "listen", "serve_command"]
+__all__ = ["WRITER_SECONDS", "ListenOptions", "listen", "serve_command"]
 
 MOST_PORT = 65_535
+WRITER_SECONDS = 1.0
+"""So long whoever watches waits for another process that writes; then it tries again."""
 
 
 def _address(host: str) -> str:
@@ -61,11 +64,12 @@ class ServeOptions(ListenOptions, StateOptions):
 def serve_command(options: ServeOptions, as_json: bool) -> None:
     """Receive signed webhooks as events.
 
-    POST /hooks/NAME with X-Hub-Signature-256 (HMAC-SHA256 of the body, with the secret in
-    AGENTS_WEBHOOK_SECRET) and X-GitHub-Delivery. Listens on this machine only unless host= says
+    POST /hooks/NAME, signed with the secret in AGENTS_WEBHOOK_SECRET: as GitHub does it
+    (X-Hub-Signature-256, X-GitHub-Delivery), as GitLab does it, or any JSON object with
+    X-Hub-Signature-256 and X-Delivery-Id. Listens on this machine only unless host= says
     otherwise. watch port=N does the same and pursues goals as well.
     """
-    with stopping() as stop, Ledger(options.ledger) as ledger:
+    with stopping() as stop, Ledger(options.ledger, patience=WRITER_SECONDS) as ledger:
         server = listen(ledger, options.host, options.port)
         try:
             host = f"[{server.host}]" if ":" in server.host else server.host
@@ -87,12 +91,13 @@ def listen(
     """
     secret = secret_of(os.environ)
 
-    def received(event: Event) -> None:
-        say(f"{event.time[11:19]}  webhook {event.subject} {event.id}")
+    def received(events: Sequence[Event]) -> None:
         if wake is not None:
             wake.set()
+        for event in events:
+            say(f"{event.time[11:19]}  webhook {event.subject} {event.id}")
 
-    server = WebhookServer(ledger, secret, host=host, port=port, received=received)
+    server = WebhookServer(ledger, secret, host=host, port=port, received=received, told=say)
     if host not in ("127.0.0.1", "::1", "localhost"):
         say(f"others can reach {host}: {SECRET_VARIABLE} is all that protects it")
     return server

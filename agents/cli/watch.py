@@ -11,17 +11,25 @@ import click
 
 from agents.cli.output import emit, json_option, say
 from agents.cli.run import pursue, stopping
-from agents.cli.serve import ListenOptions, listen
+from agents.cli.serve import WRITER_SECONDS, ListenOptions, listen
 from agents.cli.words import catalogue_of, question
 from agents.declare.parameters import Parameters
 from agents.declare.triggers import Trigger
-from agents.errors import GoapError, Interrupted, Locked, UsageError
+from agents.errors import (
+    ActionFailed,
+    GoapError,
+    Interrupted,
+    Locked,
+    Transient,
+    UsageError,
+)
 from agents.ledger.log import Log
 from agents.ledger.store import Ledger
 from agents.run.question import Question
 from agents.run.tell import status_of
 from agents.watching.source import Place
 from agents.watching.sources import opened
+from agents.watching.troubles import problem_of
 from agents.watching.watch import Pursued, Watch
 from agents.watching.webhook import WebhookServer
 
@@ -44,7 +52,10 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
     listening = [word for word in words if word.partition("=")[0] in ListenOptions.names()]
     requests = _requests(context, tuple(word for word in words if word not in listening))
     first = next(iter(requests.values()))
-    with stopping() as stop, first.ledger() as ledger:
+    with (
+        stopping() as stop,
+        Ledger(first.ledger_path, log=first.log, patience=WRITER_SECONDS) as ledger,
+    ):
         wake = threading.Event()
         with (
             opened(_watched(requests, None if once else wake), say) as sources,
@@ -64,9 +75,8 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
                 waiting.append({"goal": "", "trigger": f"webhooks at port {server.port}"})
             if once:
                 return _once(watch, waiting, as_json)
-            watch.begin()  # before it is said: who reads it may commit at once
-            say(f"watching {first.state}; Ctrl-C ends it\n{_shown(waiting)}")
-            watch.run()
+            # said when it began: who reads it may commit at once
+            watch.run(lambda: say(f"watching {first.state}; Ctrl-C ends it\n{_shown(waiting)}"))
     return 0
 
 
@@ -126,7 +136,16 @@ def _pursue(asked: Question, stop: threading.Event) -> Pursued:
         raise
     except GoapError as error:
         say(f"error: {error.message}" + (f"\n  fix: {error.fix}" if error.fix else ""))
-        return Pursued(goal, 0, status_of(error), error.exit_code, "", error.message)
+        # what was asked for is still wanted when there is room again
+        full = isinstance(error, ActionFailed) and error.name == "disk_full"
+        code = Transient.exit_code if full else error.exit_code
+        return Pursued(goal, 0, status_of(error), code, "", error.message)
+    except Exception as error:  # noqa: BLE001 - a look that goes wrong ends no watcher
+        problem = problem_of(error)
+        say(f"error: {problem}")
+        # what the machine refuses now, open files for example, it may grant later
+        passing = isinstance(error, OSError)
+        return Pursued(goal, 0, "error", Transient.exit_code if passing else 1, "", problem)
     return Pursued(goal, 0, result.status, 0, result.run or "")
 
 

@@ -3,7 +3,8 @@
 ```
 Goal("published", …, triggers=(
     on("git.commit", paths="book/**"),
-    on("webhook.received", where={"name": "publish"}),
+    on("webhook.received", where={"name": "publish", "branch": "main"}),
+    on("webhook.received", where={"kind": "workflow_run", "workflow_run.conclusion": "success"}),
     on(daily="06:30"),
 ))
 ```
@@ -13,6 +14,7 @@ true then, so an event that is lost, doubled or late changes nothing that the ne
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from functools import cache
 from agents.declare.schedule import Schedule, cron, daily, every
 from agents.errors import UsageError
 from agents.ledger.events import Event
-from agents.ledger.payloads import FileChanged, GitCommit, ScheduleDue
+from agents.ledger.payloads import FileChanged, GitCommit, ScheduleDue, Value
 
 __all__ = [
     "COMMIT",
@@ -49,7 +51,7 @@ class Trigger:
         paths: For commits and files: patterns, of which one must fit.
         branch: For commits: the branch; empty means the one that is checked out.
         schedule: When ``schedule.due`` is due.
-        where: Values the event's data must have.
+        where: Values the event's data must have, by their dotted names.
         debounce: Seconds without another such event before the goal is looked at.
     """
 
@@ -57,7 +59,7 @@ class Trigger:
     paths: tuple[str, ...] = ()
     branch: str = ""
     schedule: Schedule | None = None
-    where: tuple[tuple[str, str], ...] = ()
+    where: tuple[tuple[str, Value], ...] = ()
     debounce: float = DEBOUNCE_SECONDS
 
     def __str__(self) -> str:
@@ -69,7 +71,8 @@ class Trigger:
         if self.paths:
             parts.append(f"touching {', '.join(self.paths)}")
         if self.where:
-            parts.append("where " + ", ".join(f"{key}={value}" for key, value in self.where))
+            said = ", ".join(f"{key}={_written(value)}" for key, value in self.where)
+            parts.append(f"where {said}")
         return " ".join(parts)
 
     def matches(self, event: Event) -> bool:
@@ -78,11 +81,14 @@ class Trigger:
             return False
         if self.schedule is not None:
             return event.subject == self.schedule.text
-        if self.branch and event.subject != self.branch:
+        said = event.attributes()
+        if self.branch and said.get("branch") != self.branch:
             return False
-        if self.paths and not any(matches_path(each, self.paths) for each in _paths(event)):
+        if self.paths and not _touches(said, self.paths):
             return False
-        return fits(event, self.where)
+        # what brings nothing to look at prompts those alone who ask for just that
+        asked = {key for key, _ in self.where}
+        return asked.issuperset(_texts(said, "only_for")) and fits(event, self.where)
 
 
 def on(
@@ -93,7 +99,7 @@ def on(
     every: str = "",
     daily: str = "",
     cron: str = "",
-    where: Mapping[str, str] | None = None,
+    where: Mapping[str, Value] | None = None,
     debounce: float = DEBOUNCE_SECONDS,
 ) -> Trigger:
     """Declare a trigger: an event type, or one of ``every``, ``daily`` and ``cron``.
@@ -102,28 +108,27 @@ def on(
         event: ``git.commit``, ``file.changed``, ``webhook.received``, ``run.finished``,
             ``watch.started``, or any type that ``python -m agents emit`` is told.
         paths: Patterns such as ``book/**``; ``*`` stays within a folder, ``**`` does not.
-        branch: Only commits on this branch.
+        branch: Only commits on this branch, also those that a webhook tells of.
         every: An interval such as ``6h``.
         daily: A time of day in UTC such as ``06:30``.
         cron: Five fields, in UTC.
-        where: Values the event's data must have; ``goal`` is that of a finished run.
+        where: Values the event's data must have, by their dotted names, with their JSON types or
+            as they are written: ``{"deleted": False}``. ``goal`` is that of a finished run.
         debounce: Seconds of quiet before the goal is looked at.
 
     Raises:
-        UsageError: Neither or both of an event and a schedule, or a schedule that makes no sense.
+        UsageError: Neither or both of an event and a schedule, or what makes no sense.
     """
     schedule = _schedule(event, every, daily, cron)
-    patterns = tuple(path for path in ([paths] if isinstance(paths, str) else paths) if path)
+    patterns = _patterns(event, [paths] if isinstance(paths, str) else paths)
+    return Trigger(event or DUE, patterns, branch, schedule, _where(where or {}), debounce)
+
+
+def _patterns(event: str, paths: Iterable[str]) -> tuple[str, ...]:
+    patterns = tuple(path for path in paths if path)
     if event == FILE and not patterns:
         raise UsageError(f"{FILE} needs paths=: what to watch")
-    return Trigger(
-        event or DUE,
-        patterns,
-        branch,
-        schedule,
-        tuple(sorted((where or {}).items())),
-        debounce,
-    )
+    return patterns
 
 
 def _schedule(event: str, interval: str, time: str, line: str) -> Schedule | None:
@@ -138,10 +143,49 @@ def _schedule(event: str, interval: str, time: str, line: str) -> Schedule | Non
     return cron(line) if line else None
 
 
-def fits(event: Event, where: Iterable[tuple[str, str]]) -> bool:
-    """Whether the event's data has these values."""
+def _where(where: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
+    for key, value in where.items():
+        if not all(key.split(".")):
+            raise UsageError(f"where={{{key!r}: …}} names no value", fix='"repository.full_name"')
+        if value is not None and not isinstance(value, str | bool | int | float):
+            raise UsageError(
+                f"where={{{key!r}: {value!r}}}: no event has that as one value",
+                fix="a text, a number, True, False or None; the name of a value inside is dotted",
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"where={{{key!r}: {value}}}: JSON has no such number")
+    return tuple(sorted(where.items(), key=lambda each: each[0]))
+
+
+def fits(event: Event, where: Iterable[tuple[str, Value]]) -> bool:
+    """Whether the event's data has these values, each of its type in JSON.
+
+    A text fits itself, and the value that is written so: ``"false"`` fits ``false`` as well.
+    """
     attributes = event.attributes()
-    return all(key in attributes and _written(attributes[key]) == value for key, value in where)
+    return all(_is(_found(attributes, key), value) for key, value in where)
+
+
+_NOTHING = object()
+
+
+def _found(attributes: Mapping[str, object], key: str) -> object:
+    """The value of a dotted name: one that is called so, or one inside of another."""
+    if key in attributes:
+        return attributes[key]
+    first, _, rest = key.partition(".")
+    inner = attributes.get(first)
+    return _found(inner, rest) if rest and isinstance(inner, Mapping) else _NOTHING
+
+
+def _is(found: object, wanted: Value) -> bool:
+    if found is _NOTHING:
+        return False
+    if isinstance(wanted, str):
+        return _written(found) == wanted
+    if isinstance(wanted, bool) or isinstance(found, bool):
+        return found is wanted
+    return found == wanted
 
 
 def _written(value: object) -> str:
@@ -167,6 +211,13 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(meaning.get(part, re.escape(part)) for part in parts), re.DOTALL)
 
 
-def _paths(event: Event) -> list[str]:
-    paths = event.attributes().get("paths")
-    return [str(path) for path in paths] if isinstance(paths, list | tuple) else []
+def _touches(said: Mapping[str, object], patterns: tuple[str, ...]) -> bool:
+    # who tells of some of the files only may mean any
+    return said.get("more_paths") is True or any(
+        matches_path(each, patterns) for each in _texts(said, "paths")
+    )
+
+
+def _texts(said: Mapping[str, object], key: str) -> list[str]:
+    values = said.get(key)
+    return [str(each) for each in values] if isinstance(values, list | tuple) else []

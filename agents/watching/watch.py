@@ -2,6 +2,9 @@
 
 What was handled is written to the ledger after the goal was pursued. Killed in between, the next
 watcher looks again: by then the goal holds, or is pursued to its end. Nothing else is remembered.
+
+What fails in passing ends no watcher: a source that cannot look, a full disk, a ledger that another
+process holds. It is said once, and tried again after a while.
 """
 
 import threading
@@ -11,7 +14,7 @@ from datetime import datetime, timedelta
 
 from agents.declare.actions import Goal
 from agents.declare.triggers import Trigger
-from agents.errors import GoapError, Interrupted, Locked
+from agents.errors import GoapError, Interrupted, LedgerDamaged, Locked
 from agents.ledger.events import Event, new_event, utc_now
 from agents.ledger.payloads import (
     RunFinished,
@@ -21,6 +24,7 @@ from agents.ledger.payloads import (
 )
 from agents.ledger.store import Ledger
 from agents.watching.source import Source
+from agents.watching.troubles import Troubles
 
 __all__ = ["Pursued", "Watch"]
 
@@ -31,6 +35,10 @@ MOST_DEFERRALS = 5
 FIRST_DEFERRAL_SECONDS = 30.0
 LOCKED_SECONDS = 5.0
 MOST_IDS = 20
+MOST_DAMAGED = 5
+"""So often in a row a ledger is found damaged before it is believed."""
+
+LEDGER = "the ledger"
 TICK_SECONDS = 1.0
 
 
@@ -83,23 +91,62 @@ class Watch:
     clock: Callable[[], datetime] = utc_now
     _seen: int = 0
     _pending: dict[str, _Pending] = field(default_factory=dict)
-    _problems: dict[str, str] = field(default_factory=dict)
+    _owed: dict[str, Event] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._troubles = Troubles(self._say, self._now)
 
     def begin(self) -> None:
-        """Note where every source is now: whatever happens after this is seen."""
+        """Note where every source is now: whatever happens after this is seen.
+
+        Raises:
+            GoapError: The ledger cannot be written to.
+        """
         self.ledger.append(new_event(WatchStarted(goals=tuple(self._names())), clock=self.clock))
         for source in self.sources:
             self._poll(source)
 
-    def run(self) -> None:
-        """Watch, from where it began, until ``stop`` is set."""
+    def run(self, begun: Callable[[], object] = lambda: None) -> None:
+        """Watch until ``stop`` is set.
+
+        Args:
+            begun: Called when whatever happens from now on is seen.
+
+        Raises:
+            LedgerDamaged: It is, and stays so.
+        """
+
+        def begin() -> None:
+            self.begin()
+            begun()
+
+        doing: Callable[[], object] = begin
         while not self.stop.is_set():
-            self.tick()
+            if self._tried(doing):
+                doing = self.tick
             if self.wake.wait(TICK_SECONDS):
                 self.wake.clear()
 
+    def _tried(self, doing: Callable[[], object]) -> bool:
+        """Whether it could be done now, as the ledger is one that can be used."""
+        if self._troubles.resting(LEDGER):
+            return False
+        try:
+            doing()
+        except GoapError as error:
+            times = self._troubles.met(LEDGER, error)
+            if isinstance(error, LedgerDamaged) and times >= MOST_DAMAGED:
+                raise
+            return False
+        self._troubles.over(LEDGER)
+        return True
+
     def once(self) -> list[Pursued]:
-        """Look at everything that is pending now, without waiting for quiet."""
+        """Look at everything that is pending now, without waiting for quiet.
+
+        Raises:
+            GoapError: The ledger cannot be used.
+        """
         self.begin()
         looks: list[Pursued] = []
         # a run that finishes may prompt another goal: each goal gets its turn after every other
@@ -115,7 +162,11 @@ class Watch:
 
         Args:
             patient: Wait for the debounce of each trigger.
+
+        Raises:
+            GoapError: The ledger cannot be used.
         """
+        self._note_owed()
         for source in self.sources:
             self._poll(source)
         self._read()
@@ -128,16 +179,15 @@ class Watch:
 
     def _poll(self, source: Source) -> None:
         """Ask a source; one that cannot look, as its repository is gone, keeps no other waiting."""
-        problem = ""
+        name = source.source
+        if self._troubles.resting(name):
+            return
         try:
             source.poll(self.ledger, self.clock())
-        except GoapError:
-            raise  # the ledger itself: nothing can be watched without it
         except Exception as error:  # noqa: BLE001 - whatever the outside has in store
-            problem = f"{type(error).__name__}: {error}"
-        if problem != self._problems.get(source.source, ""):
-            self.told(f"{source.source}: {problem or 'can be seen again'}")
-        self._problems[source.source] = problem
+            self._troubles.met(name, error)
+        else:
+            self._troubles.over(name)
 
     def waiting(self) -> list[dict[str, str]]:
         """What is waited for: triggers with their goals, sources with their next moment."""
@@ -148,6 +198,12 @@ class Watch:
         ]
         now = self.clock()
         return triggers + [{"goal": "", "trigger": source.waiting(now)} for source in self.sources]
+
+    def _say(self, line: str) -> None:
+        self.told(line)
+
+    def _now(self) -> datetime:
+        return self.clock()
 
     def _names(self) -> list[str]:
         return [goal.name for goal in self.goals]
@@ -202,8 +258,11 @@ class Watch:
             self.told(f"{goal.name} waits: {error.message}")
             self._put_off(pending, LOCKED_SECONDS)
             return Pursued(goal.name, len(events), error.code, error.exit_code, "", error.message)
-        except Interrupted:
-            return None  # the events stay pending for the next watcher
+        except Interrupted as error:
+            if self.stop.is_set():
+                return None  # the events stay pending for the next watcher
+            # only this run was ended: whoever did that does not want it begun again at once
+            pursued = Pursued(goal.name, 0, "cancelled", error.exit_code, "", error.message)
         pursued = replace(pursued, events=len(events))
         self._settle(pending, events, pursued)
         return pursued
@@ -227,11 +286,20 @@ class Watch:
             wait = FIRST_DEFERRAL_SECONDS * 2**pending.deferrals
             self._put_off(pending, wait)
             self.told(f"{pursued.goal}: {pursued.message}; again in {wait:g} s")
-        self.ledger.append(new_event(settled, subject=pursued.goal, clock=self.clock))
-        if not again:
+        else:
             self._forget(pursued.goal, events[-1].sequence)
-            # said when it is durable: whoever reads it may kill us, and nothing is done twice
-            self.told(f"{pursued.goal}: {pursued.status}")
+        # where it cannot be written now, it is before the next look: nothing is done twice
+        self._owed[pursued.goal] = new_event(settled, subject=pursued.goal, clock=self.clock)
+        self._note_owed()
+
+    def _note_owed(self) -> None:
+        for goal, event in list(self._owed.items()):
+            self.ledger.append(event)
+            del self._owed[goal]
+            payload = event.payload
+            if event.type == TriggerHandled.kind and isinstance(payload, TriggerHandled):
+                # said when it is durable: whoever reads it may kill us, and nothing is done twice
+                self.told(f"{goal}: {payload.status}")
 
 
 _TRANSIENT = 3

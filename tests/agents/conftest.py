@@ -1,8 +1,10 @@
 """A small real world for the engine: facts are files in a directory, actions write them."""
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,15 @@ from agents.declare.actions import Action, Context, Goal, Sensor, action, sensor
 from agents.declare.catalogue import Catalogue
 from agents.declare.facts import Fact, Reading, facts
 from agents.declare.outcome import Outcome
-from agents.ledger.events import Event
+from agents.declare.triggers import on
+from agents.ledger.events import Event, new_event
+from agents.ledger.payloads import Foreign
 from agents.ledger.payloads.base import Payload
 from agents.ledger.store import Ledger
 from agents.run.identity import close_lost_runs
 from agents.run.pursuit import Pursuit
 from agents.run.question import Question
+from agents.watching.watch import Pursued, Watch
 
 
 class Kitchen(BaseModel):
@@ -157,3 +162,48 @@ def kit(tea: Tea, tmp_path: Path) -> Kit:
         (Goal("served", "Tea is served", lambda _: F.tea, TeaParameters),),
     )
     return Kit(tea, catalogue, tmp_path / "state")
+
+
+@pytest.fixture
+def watched(kit):
+    """The kitchen, with triggers beside its goal."""
+    goal = kit.catalogue.goals["served"]
+    triggers = (on("guest.arrived"), on("webhook.received", where={"name": "tea"}))
+    kit.catalogue.goals["served"] = dataclasses.replace(goal, triggers=triggers)
+    return kit
+
+
+class Clockwork:
+    """A watch over a ledger whose time and pursuits the test decides."""
+
+    def __init__(self, kit):
+        self.now = datetime(2026, 3, 1, tzinfo=UTC)
+        self.looks = []
+        self.endings = []
+        self.ledger = Ledger(kit.state / "ledger.db", patience=0)
+        self.goals = list(kit.catalogue.goals.values())
+        self.start()
+
+    def start(self):
+        self.watch = Watch(self.goals, self.ledger, (), self.pursue, clock=lambda: self.now)
+
+    def pursue(self, goal):
+        self.looks.append(goal.name)
+        ending = self.endings.pop(0) if self.endings else Pursued(goal.name, 0, "done")
+        if isinstance(ending, Exception):
+            raise ending
+        return ending
+
+    def emit(self, type_="guest.arrived"):
+        self.ledger.append(new_event(Foreign(of_type=type_), clock=lambda: self.now))
+
+    def after(self, seconds):
+        self.now += timedelta(seconds=seconds)
+        return len(self.watch.tick())
+
+
+@pytest.fixture
+def clockwork(watched):
+    found = Clockwork(watched)
+    yield found
+    found.ledger.close()

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,20 +16,11 @@ from agents.declare.schedule import every
 from agents.declare.triggers import on
 from agents.errors import Locked
 from agents.ledger.events import new_event
-from agents.ledger.payloads import Foreign, RunFinished
+from agents.ledger.payloads import RunFinished
 from agents.ledger.store import Ledger
 from agents.watching.clock import ScheduleSource
 from agents.watching.git import GitSource
-from agents.watching.watch import Pursued, Watch
-
-
-@pytest.fixture
-def watched(kit):
-    """The kitchen, with triggers beside its goal."""
-    goal = kit.catalogue.goals["served"]
-    triggers = (on("guest.arrived"), on("webhook.received", where={"name": "tea"}))
-    kit.catalogue.goals["served"] = dataclasses.replace(goal, triggers=triggers)
-    return kit
+from agents.watching.watch import Pursued
 
 
 @pytest.fixture
@@ -131,42 +122,6 @@ def test_a_repository_that_went_away_is_said_once_and_keeps_no_other_source_wait
     clockwork.watch.sources[0].close()
 
 
-class Clockwork:
-    """A watch over a ledger whose time and pursuits the test decides."""
-
-    def __init__(self, kit):
-        self.now = datetime(2026, 3, 1, tzinfo=UTC)
-        self.looks = []
-        self.endings = []
-        self.ledger = Ledger(kit.state / "ledger.db")
-        self.goals = list(kit.catalogue.goals.values())
-        self.start()
-
-    def start(self):
-        self.watch = Watch(self.goals, self.ledger, (), self.pursue, clock=lambda: self.now)
-
-    def pursue(self, goal):
-        self.looks.append(goal.name)
-        ending = self.endings.pop(0) if self.endings else Pursued(goal.name, 0, "done")
-        if isinstance(ending, Exception):
-            raise ending
-        return ending
-
-    def emit(self, type_="guest.arrived"):
-        self.ledger.append(new_event(Foreign(of_type=type_), clock=lambda: self.now))
-
-    def after(self, seconds):
-        self.now += timedelta(seconds=seconds)
-        return len(self.watch.tick())
-
-
-@pytest.fixture
-def clockwork(watched):
-    found = Clockwork(watched)
-    yield found
-    found.ledger.close()
-
-
 def test_events_are_waited_out_until_they_are_quiet(clockwork):
     clockwork.emit()
     assert clockwork.after(1) == 0
@@ -218,7 +173,7 @@ def test_a_clock_that_is_set_back_delays_nothing(clockwork):
 def test_what_another_watcher_handled_is_not_looked_at_again(clockwork):
     clockwork.emit()
     clockwork.watch.tick()
-    other = Clockwork.__new__(Clockwork)
+    other = type(clockwork).__new__(type(clockwork))
     other.__dict__.update(clockwork.__dict__)
     other.start()
     other.now += timedelta(seconds=5)

@@ -21,6 +21,7 @@ KNOWS = {
     "training/runner/order.py": "a field of an order is called so",
     "agents/__main__.py": "a command is called so",
     "actions/commands/trainings.py": "a command is called so, and what it answers",
+    "agents/watching/deliveries.py": "services call so what was pushed",
     "training/contract.py": "one file for scripts, which imports nothing: it knows its own folder",
 }
 AMONG_CHECKPOINTS = ("step-", "state.json", "saved.jsonl", "pinned.json")

@@ -67,7 +67,14 @@ class ScheduleDue(ScheduleSeen):
 
 
 class WebhookReceived(Payload):
-    """A delivery: its kind, the digest of its body, and the plain values at its top."""
+    """A delivery: its kind, the digest of its body, and the plain values in it.
+
+    Attributes:
+        fields: Values by their dotted names, those at the top of the body first.
+        paths: The files it is about.
+        more_paths: There are others as well.
+        only_for: What a trigger has to name to be prompted by it.
+    """
 
     kind: ClassVar[str] = "webhook.received"
 
@@ -76,6 +83,9 @@ class WebhookReceived(Payload):
     sha256: str = ""
     bytes: int = 0
     fields: dict[str, Value] = Field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+    more_paths: bool = False
+    only_for: tuple[str, ...] = ()
 
 
 class WatchStarted(Payload):
