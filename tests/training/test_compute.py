@@ -27,6 +27,7 @@ from training.data.synthetic import portraits
 from training.errors import CheckpointError, DiskFull, ImageError
 from training.learn.config import Execution, resolve
 from training.own import order_of, own_source
+from training.runner.ending import Ending
 from training.runner.order import Order
 from training.store.commit import commit_ending, verify_commit
 from training.store.directory import TrainingDirectory
@@ -223,6 +224,15 @@ def test_a_training_that_was_never_launched_is_absent(tmp_path: Path) -> None:
     status = LocalCompute(tmp_path).status(KEY)
     assert (status.state, status.owner, status.step, status.target) == ("absent", "", None, None)
     assert not LocalCompute(tmp_path).stop(KEY)
+
+
+def test_a_training_that_ended_while_its_launcher_made_a_plan_is_not_launched_again(
+    tmp_path: Path, cats: tuple[Path, str]
+) -> None:
+    ending = Ending(KEY, "dit", "completed", 5, 5, 1, 1.0, "2026-03-01", "2026-03-01")
+    TrainingDirectory.local(tmp_path, KEY).write_ending(ending)
+    assert launched(tmp_path, cats, 5).attached
+    assert not LocalCompute(tmp_path).status(KEY).at_work
 
 
 def test_an_interpreter_that_is_not_there_leaves_no_lock(

@@ -17,7 +17,7 @@ from training.compute.recipe import Hardware, Recipe
 from training.compute.spending import Period
 from training.compute.starting import words_of_runner
 from training.declare.source import stage_source
-from training.errors import ConfigError
+from training.errors import CheckpointError, ConfigError
 from training.runner.order import Order
 from training.store.directory import TrainingDirectory
 from training.store.durable import disk_errors
@@ -81,6 +81,8 @@ class LocalCompute:
         with _taken(directory) as lock:
             if lock is None:
                 return Launch(owner=_owner(directory), attached=True)
+            if _is_over(directory):
+                return Launch(owner="it came to its end meanwhile", attached=True)
             interpreter = interpreter_for(order.parts.requirements)
             with disk_errors(directory.path):
                 stage_source(source, directory.volume, order.key)
@@ -204,6 +206,15 @@ def _taken(directory: TrainingDirectory) -> Iterator[int | None]:
         yield lock
     finally:
         os.close(lock)
+
+
+def _is_over(directory: TrainingDirectory) -> bool:
+    """Whether it came to its end while whoever launches it made a plan."""
+    try:
+        ending = directory.read_ending()
+    except CheckpointError:
+        return False  # it is written anew at the end
+    return ending is not None and ending.status == "completed"
 
 
 def _owner(directory: TrainingDirectory) -> str:
