@@ -197,3 +197,25 @@ def beats_of(tiny: Carried, attempt: int) -> int:
     if not tiny.layout.account_path.exists():
         return 0
     return sum(use.attempt == attempt and use.state == "running" for use in tiny.uses)
+
+
+def test_a_guard_whose_runner_is_killed_while_the_script_starts_ends_it_and_says_nothing(processes):
+    told, tell = os.pipe()
+    os.close(told)
+    guard = processes(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            str(ROOT / "training/runner/guard.py"),
+            str(tell),
+            "sleep",
+            "60",
+        ],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        pass_fds=(tell,),
+    )
+    os.close(tell)
+    assert guard.communicate(timeout=30) == (None, b"")
+    assert guard.returncode == 0

@@ -103,7 +103,7 @@ def main(tell: int, words: list[str]) -> int:
     except OSError as error:
         print(f"{words[0]}: {error.strerror}", file=sys.stderr, flush=True)
         return 127 if isinstance(error, FileNotFoundError) else 126
-    os.write(tell, f"{script.pid}\n".encode())
+    say(tell, script.pid)
     runner = sys.stdin.fileno()
     ended = os.pidfd_open(script.pid) if hasattr(os, "pidfd_open") else None
     watched = [runner] if ended is None else [runner, ended]
@@ -113,9 +113,14 @@ def main(tell: int, words: list[str]) -> int:
             break  # the runner is gone, or wants an end of it
     kill_all(os.getpid(), script.pid)
     code = script.wait()
-    with suppress(BrokenPipeError):  # nobody is left to tell: what would be said stands in the log
-        os.write(tell, f"{code}\n".encode())
+    say(tell, code)
     return 0
+
+
+def say(tell: int, number: int) -> None:
+    """Tell the runner a number; when nobody is left to tell, its standard input is closed too."""
+    with suppress(BrokenPipeError):
+        os.write(tell, f"{number}\n".encode())
 
 
 if __name__ == "__main__":
