@@ -23,6 +23,7 @@ def is_alive(pid):
     return True
 
 
+@pytest.mark.slow
 def test_an_engine_killed_while_training_runs_is_continued_by_the_next_run_without_a_second_one(
     desk,
 ):
@@ -45,6 +46,7 @@ def test_an_engine_killed_while_training_runs_is_continued_by_the_next_run_witho
     assert [run.data["status"] for run in desk.events("run.finished")] == ["lost", "done"]
 
 
+@pytest.mark.slow
 def test_a_training_killed_in_mid_run_is_resumed_at_once_and_ends_with_the_same_weights(
     desk, finished
 ):
@@ -70,6 +72,7 @@ def test_engine_and_training_killed_together_are_continued_from_the_checkpoint(d
     assert desk.weights() == finished[0].weights()
 
 
+@pytest.mark.slow
 def test_signals_end_a_run_at_once_with_130_and_the_training_goes_on(desk):
     pid = 0
     for signals, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), start=1):

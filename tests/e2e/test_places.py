@@ -72,6 +72,7 @@ def names_a_full_disk(said: str) -> bool:
 
 
 @AS_ROOT
+@pytest.mark.slow
 def test_a_disk_that_fills_up_leaves_the_last_checkpoint_whole_and_freed_space_is_enough(
     desk, finished
 ):

@@ -32,19 +32,22 @@ def until_it_says(stream, words):
     raise AssertionError(f"it never said {words!r}")
 
 
-def test_ctrl_c_leaves_the_training_running_and_the_same_command_attaches_to_it(desk):
+def test_whatever_ends_the_run_leaves_the_training_and_the_same_command_attaches_to_it(desk):
     pause = desk.pause_at(12)
-    first = desk.started_process("run", GOAL)
+    run = desk.started_process("run", GOAL)
     with pause:
-        first.send_signal(signal.SIGINT)
-        _, err = first.communicate()
-        assert first.returncode == 130, err
-        assert "goes on without us" in err
-        second = desk.started_process("run", GOAL)
-        until_it_says(second.stderr, "re-attached to")
-    _, err = second.communicate()
-    assert second.returncode == 0, err
-    assert (launches(desk), attempts(desk)) == (["launched", "attached"], 1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+            # as a terminal does: to everybody in the group
+            os.killpg(run.pid, number)
+            _, err = run.communicate()
+            killed = number == signal.SIGKILL
+            assert run.returncode == (-number if killed else 130), err
+            assert killed or "goes on without us" in err
+            run = desk.started_process("run", GOAL)
+            until_it_says(run.stderr, "re-attached to")
+    _, err = run.communicate()
+    assert run.returncode == 0, err
+    assert (launches(desk), attempts(desk)) == (["launched", *["attached"] * 4], 1)
     assert desk.verdict()["numbers"]["state"] == undisturbed()
 
 

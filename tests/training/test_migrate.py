@@ -236,6 +236,7 @@ def test_the_commit_names_what_is_there_now(old: Path) -> None:
     assert finished.result_name in commit.files
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_of_the_old_layout_goes_on_to_the_same_weights(
     old: Path, new: Path, tmp_path: Path
 ) -> None:
