@@ -5,7 +5,7 @@ Goal("published", …, triggers=(
     on("git.commit", paths="book/**"),
     on("webhook.received", where={"name": "publish", "branch": "main"}),
     on("webhook.received", where={"kind": "workflow_run", "workflow_run.conclusion": "success"}),
-    on(daily="06:30"),
+    on(daily="06:30", zone="Europe/Zurich"),
 ))
 ```
 
@@ -91,7 +91,7 @@ class Trigger:
         return asked.issuperset(_texts(said, "only_for")) and fits(event, self.where)
 
 
-def on(
+def on(  # noqa: PLR0913 - each word of a trigger
     event: str = "",
     *,
     paths: str | Iterable[str] = (),
@@ -99,6 +99,7 @@ def on(
     every: str = "",
     daily: str = "",
     cron: str = "",
+    zone: str = "",
     where: Mapping[str, Value] | None = None,
     debounce: float = DEBOUNCE_SECONDS,
 ) -> Trigger:
@@ -110,8 +111,9 @@ def on(
         paths: Patterns such as ``book/**``; ``*`` stays within a folder, ``**`` does not.
         branch: Only commits on this branch, also those that a webhook tells of.
         every: An interval such as ``6h``.
-        daily: A time of day in UTC such as ``06:30``.
-        cron: Five fields, in UTC.
+        daily: A time of day such as ``06:30``.
+        cron: Five fields, or ``@hourly``, ``@daily``, ``@weekly``, ``@monthly``, ``@yearly``.
+        zone: Where ``daily`` and ``cron`` are read from a clock: ``Europe/Zurich``; UTC otherwise.
         where: Values the event's data must have, by their dotted names, with their JSON types or
             as they are written: ``{"deleted": False}``. ``goal`` is that of a finished run.
         debounce: Seconds of quiet before the goal is looked at.
@@ -119,7 +121,7 @@ def on(
     Raises:
         UsageError: Neither or both of an event and a schedule, or what makes no sense.
     """
-    schedule = _schedule(event, every, daily, cron)
+    schedule = _schedule(event, every, daily, cron, zone)
     patterns = _patterns(event, [paths] if isinstance(paths, str) else paths)
     return Trigger(event or DUE, patterns, branch, schedule, _where(where or {}), debounce)
 
@@ -131,16 +133,18 @@ def _patterns(event: str, paths: Iterable[str]) -> tuple[str, ...]:
     return patterns
 
 
-def _schedule(event: str, interval: str, time: str, line: str) -> Schedule | None:
+def _schedule(event: str, interval: str, time: str, line: str, zone: str) -> Schedule | None:
     if bool(event) == bool(interval or time or line):
         raise UsageError("a trigger has either an event type or one schedule")
     if len([text for text in (interval, time, line) if text]) > 1:
         raise UsageError("a trigger has one of every=, daily= and cron=")
+    if zone and not (time or line):
+        raise UsageError("zone= says where daily= or cron= is read from a clock: one is needed")
     if interval:
         return every(interval)
     if time:
-        return daily(time)
-    return cron(line) if line else None
+        return daily(time, zone)
+    return cron(line, zone) if line else None
 
 
 def _where(where: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:

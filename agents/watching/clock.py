@@ -57,7 +57,8 @@ class ScheduleSource:
 
     def waiting(self, now: datetime) -> str:
         """When it is due next."""
-        return f"{self.schedule.text}: next {self.schedule.following(now):%Y-%m-%d %H:%M:%S} UTC"
+        following = self.schedule.following(now).astimezone(self.schedule.zone)
+        return f"{self.schedule.text}: next {following:%Y-%m-%d %H:%M:%S %Z}"
 
     def close(self) -> None:
         """Nothing runs beside."""

@@ -1,4 +1,4 @@
-"""Schedules: intervals, times of day and cron lines, in UTC."""
+"""Schedules: intervals, times of day and cron lines, in UTC and in time zones."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -83,7 +83,13 @@ def test_a_time_of_day_that_makes_no_sense_is_refused(text):
 
 MOMENTS = st.integers(1_577_836_800, 2_208_988_800).map(lambda n: datetime.fromtimestamp(n, UTC))
 SCHEDULES = st.sampled_from(
-    [every("90s"), every("6h"), daily("06:30"), cron("*/7 3,4 1-9 * *"), cron("0 0 29 2 *")]
+    [
+        *(every("90s"), every("6h"), daily("06:30"), cron("*/7 3,4 1-9 * *"), cron("0 0 29 2 *")),
+        *(daily("02:30", zone) for zone in ("Europe/Zurich", "America/New_York", "Asia/Tehran")),
+        *(cron("*/20 1-3 * * *", zone) for zone in ("Australia/Lord_Howe", "Antarctica/Troll")),
+        *(cron("5,35 0 * * *", zone) for zone in ("Africa/Cairo", "Asia/Kolkata")),
+        *(cron("@weekly", "Africa/Cairo"), cron("@yearly", "Pacific/Apia")),
+    ]
 )
 
 
@@ -93,3 +99,71 @@ def test_nothing_is_due_between_the_latest_and_the_following_moment(schedule, no
     assert latest <= now < following
     assert schedule.following(latest) == following
     assert schedule.latest(following - timedelta(microseconds=1)) == latest
+
+
+NIGHTS = [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)]
+
+
+def due_in(schedule, night):
+    """All that is due from an hour before a night's midnight in UTC to five hours after."""
+    found, moment = [], night - timedelta(hours=1)
+    while (moment := schedule.following(moment)) < night + timedelta(hours=5):
+        found.append(f"{moment:%H:%M}")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("line", "spring", "autumn"),
+    [
+        # in Zurich 02:00 to 03:00 is left out in spring, and comes twice in autumn
+        ("30 2 * * *", ["01:00"], ["00:30"]),
+        ("0 3 * * *", ["01:00"], ["02:00"]),
+        ("30 1 * * *", ["00:30"], ["23:30"]),
+        ("0 2-4 * * *", ["01:00", "02:00"], ["00:00", "02:00", "03:00"]),
+        ("15 * * * *", *[[f"{hour:02}:15" for hour in (23, 0, 1, 2, 3, 4)]] * 2),
+    ],
+)
+def test_what_is_due_when_clocks_are_set_is_due_once(line, spring, autumn):
+    schedule = cron(line, "Europe/Zurich")
+    assert [due_in(schedule, night) for night in NIGHTS] == [spring, autumn]
+
+
+@pytest.mark.parametrize("night", NIGHTS)
+@pytest.mark.parametrize("line", ["30 2 * * *", "*/20 2 * * *", "*/20 * * * *", "7 1-3 * * *"])
+def test_latest_and_following_agree_at_each_minute_of_a_night_when_clocks_are_set(line, night):
+    schedule = cron(line, "Europe/Zurich")
+    for minute in range(0, 240, 5):
+        now = night + timedelta(minutes=minute)
+        latest, following = schedule.latest(now), schedule.following(now)
+        assert latest <= now < following
+        assert schedule.following(latest) == following
+
+
+@pytest.mark.parametrize(
+    ("name", "next_due"),
+    [
+        ("@hourly", "2026-07-01T10:00"),
+        ("@daily", "2026-07-01T22:00"),
+        ("@midnight", "2026-07-01T22:00"),
+        ("@weekly", "2026-07-04T22:00"),
+        ("@monthly", "2026-07-31T22:00"),
+        ("@yearly", "2026-12-31T23:00"),
+    ],
+)
+def test_the_names_of_cron_are_known_and_a_day_begins_where_its_people_live(name, next_due):
+    schedule = cron(name, "Europe/Zurich")
+    assert schedule.following(at("2026-07-01T09:30")) == at(next_due)
+    assert schedule.text == f"cron {name} Europe/Zurich"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Zurch", "Europe", "../etc/passwd", "/etc", "CET+1", "\0"])
+def test_a_time_zone_that_is_none_is_refused_when_it_is_declared(zone):
+    with pytest.raises(UsageError, match="no time zone"):
+        daily("06:30", zone)
+
+
+@pytest.mark.parametrize("name", ["@reboot", "@fortnightly"])
+def test_a_name_that_is_no_time_is_refused_with_what_to_write(name):
+    with pytest.raises(UsageError) as caught:
+        cron(name)
+    assert "@daily" in caught.value.fix or "watch.started" in caught.value.fix

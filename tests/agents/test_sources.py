@@ -2,7 +2,7 @@
 
 import threading
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -162,6 +162,22 @@ def test_a_schedule_that_was_missed_is_due_once_and_not_before_it_was_first_seen
     due = ledger.events(types=("schedule.due",))
     assert [event.data["due"] for event in due] == ["2026-03-08T06:30:00.000Z"]
     assert "next 2026-03-09 06:30:00 UTC" in ScheduleSource(daily("06:30")).waiting(week_later)
+
+
+def test_a_day_in_a_time_zone_is_due_once_also_when_clocks_are_set_and_nobody_watched(ledger):
+    trigger = on(daily="02:30", zone="Europe/Zurich")
+    source = ScheduleSource.open(trigger, Place(Path()))
+    midnight = datetime(2026, 10, 24, 22, tzinfo=UTC)
+    for hour in (0, 1, 2, 3, 4, 28, 100):
+        source.poll(ledger, midnight + timedelta(hours=hour))
+        # another one, which has just begun
+        ScheduleSource.open(trigger, Place(Path())).poll(ledger, midnight + timedelta(hours=hour))
+    due = ledger.events(types=("schedule.due",))
+    days = [(event.data["due"][:16], trigger.matches(event)) for event in due]
+    assert days == [
+        (f"2026-10-{day}T0{hour}:30", True) for day, hour in ((25, 0), (26, 1), (29, 1))
+    ]
+    assert source.waiting(midnight).endswith("next 2026-10-25 02:30:00 CEST")
 
 
 def test_a_clock_that_was_ahead_for_a_while_silences_no_schedule(ledger):

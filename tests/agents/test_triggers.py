@@ -66,6 +66,8 @@ def test_a_schedule_matches_its_own_moments_only():
         {"every": "1h", "daily": "06:00"},
         {"event": "file.changed"},
         {"cron": "x"},
+        {"every": "1h", "zone": "Europe/Zurich"},
+        {"event": "a", "zone": "Europe/Zurich"},
     ],
 )
 def test_a_trigger_that_makes_no_sense_is_refused_when_it_is_declared(declared):
