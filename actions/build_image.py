@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from actions.carried import refuted_by
 from actions.job import TrainingContext
 from actions.ports import ports_of, translated
-from actions.training_cost import basis, price
-from agents.declare.actions import Cost, action, sensor
+from actions.rates import PROVING, cost_on
+from actions.training_cost import price
+from agents.declare.actions import action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Artifact, Outcome
 from goals.parameters import TrainingParameters
@@ -42,7 +43,7 @@ def image_built(context: TrainingContext) -> Reading:
 @action(
     needs=F.auth_valid,
     effect=F.image_built,
-    cost=lambda params: Cost(10 if price(params) == 0 else 300, price(params), basis(params)),
+    cost=lambda params: cost_on(params.compute, PROVING, 10 if price(params) == 0 else 300),
     parameters=TrainingParameters,
     timeout=1800,
 )

@@ -13,9 +13,9 @@ from actions.carried import Carried
 from actions.metering import Following
 from actions.notes import TrainingNote, notes_of
 from actions.ports import Ports, ports_of, translated
+from actions.rates import rate_for
 from agents.command import command
 from agents.declare.actions import Context, Progress
-from agents.declare.rates import read_rates
 from agents.errors import Interrupted
 from agents.run.options import state_directory
 from goals.placed import PlacedParameters
@@ -148,7 +148,7 @@ def _launch(
 ) -> Launch:
     # the intent is durable before the launch: a crash between the two is seen by the next run
     context.note(about=TrainingNote(training=job.key, launch="intended").about())
-    rate = read_rates(context.state).get(ports.compute.name)
+    rate = rate_for(context.state, ports.compute.name, launching.hardware)
     per_hour = rate.usd_per_hour if rate is not None else None
     hardware = replace(
         launching.hardware,

@@ -76,11 +76,19 @@ class Following:
 def _meter(job: Carried, uses: list[Use], step: int, *, running: bool) -> Meter:
     seconds = total_seconds(uses)
     dollars = dollars_of(uses)
-    meter = Meter(seconds, None if dollars is None else Range(*dollars), running)
+    usd = None if dollars is None else Range(*dollars)
+    meter = Meter(seconds, usd, running, machines=_at_once(uses))
     target = job.order.target_step
     if target is None or step < 1:
         return meter
     return replace(meter, rest=rest_of(seconds, step, max(0, target - step), running=running))
+
+
+def _at_once(uses: list[Use]) -> int:
+    """The machines of the newest attempt that nobody wrote the last line of."""
+    newest = max((each.attempt for each in uses), default=0)
+    latest = {each.rank: each for each in uses if each.attempt == newest}
+    return max(1, sum(each.state != "ended" for each in latest.values()))
 
 
 def rest_of(seconds: float, done: float, left: float, *, running: bool) -> Range:

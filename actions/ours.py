@@ -7,8 +7,9 @@ from actions.disk import free_mb
 from actions.free_space import free_space
 from actions.prepare_data import dataset_ready, prepare_data
 from actions.prune_checkpoints import checkpoints_pruned, prune_checkpoints
+from actions.rates import PROVING
 from actions.sweep import CANDIDATES, JUDGED, best_chosen, choose_best
-from actions.train import train
+from actions.train import hardware_of, train
 from actions.training_cost import training_seconds
 from actions.training_facts import (
     classifier_trained,
@@ -26,8 +27,8 @@ __all__ = ["ACTIONS", "SENSORS"]
 
 
 def asked_hardware(params: TrainingParameters) -> tuple[Hardware, ...]:
-    """What is asked for."""
-    return (Hardware(gpu=(params.gpu,)),)
+    """What is asked for: to prove the image on, and to train on."""
+    return PROVING, hardware_of(params)
 
 
 ACTIONS = (

@@ -11,8 +11,9 @@ from actions.job import Job, job_with
 from actions.measured import verdicts_of
 from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of, translated
-from actions.train import train_job
-from actions.training_cost import basis, price, training_seconds
+from actions.rates import cost_on
+from actions.train import hardware_of, train_job
+from actions.training_cost import training_seconds
 from actions.training_outcome import outcome_of
 from agents.declare.actions import Action, Context, Cost, Meter, Sensor, action, sensor
 from agents.declare.facts import Condition, Reading
@@ -76,7 +77,7 @@ def _train_candidate(number: int) -> Action:
 
     def cost(params: SweepParameters) -> Cost:
         seconds = training_seconds(params, params.candidates()[number - 1])
-        return Cost(seconds, price(params), basis(params))
+        return cost_on(params.compute, hardware_of(params), seconds)
 
     return action(
         needs=(F.auth_valid, F.image_built, F.dataset_ready),

@@ -8,9 +8,10 @@ from actions.following import LOG_LINE, Launching, launch_and_follow
 from actions.job import Job, TrainingContext, job_of
 from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of, translated
-from actions.training_cost import basis, disk_mb, price, training_seconds
+from actions.rates import cost_on
+from actions.training_cost import disk_mb, training_seconds
 from actions.training_outcome import outcome_of
-from agents.declare.actions import Cost, Meter, action
+from agents.declare.actions import Meter, action
 from agents.declare.facts import Condition, Fact
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
@@ -21,9 +22,14 @@ from training.compute.recipe import Hardware
 from training.own import in_processes, own_source
 from training.runner.ending import Ending
 
-__all__ = ["train", "train_job"]
+__all__ = ["hardware_of", "train", "train_job"]
 
 ERROR = re.compile(r"error: |\w+(\.\w+)*(Error|Exception)\b")
+
+
+def hardware_of(params: TrainingParameters) -> Hardware:
+    """What is asked for."""
+    return Hardware(gpu=(params.gpu,), queue_timeout=params.queue_timeout)
 
 
 def _needs(params: TrainingParameters) -> tuple[Fact | Condition, ...]:
@@ -62,7 +68,7 @@ def _meter(context: TrainingContext) -> Meter | None:
 @action(
     needs=_needs,
     effect=_effect,
-    cost=lambda params: Cost(training_seconds(params), price(params), basis(params)),
+    cost=lambda params: cost_on(params.compute, hardware_of(params), training_seconds(params)),
     resources={"gpu": 1, "cpu": 1},
     parameters=TrainingParameters,
     recall=_recall,
@@ -78,7 +84,7 @@ def _launching(job: Job, params: TrainingParameters, compute: str) -> Launching:
     # where there are several GPUs, each has a process; this machine is what it is
     _, _, count = params.gpu.partition(":")
     order = job.order if compute == "local" else in_processes(job.order, int(count or 1))
-    hardware = Hardware(gpu=(params.gpu,), queue_timeout=params.queue_timeout)
+    hardware = hardware_of(params)
     return Launching(order, own_source(), hardware, params.slice_seconds)
 
 

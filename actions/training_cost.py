@@ -7,7 +7,7 @@ magnitude: 6 floating point operations per weight and token (Kaplan et al., arXi
 from goals.parameters import TrainingParameters
 from training.learn.config import TrainingConfig
 
-__all__ = ["basis", "disk_mb", "price", "training_seconds", "weights"]
+__all__ = ["disk_mb", "price", "training_seconds", "weights"]
 
 LOCAL_FLOPS = 7e10
 """What a small machine sustains in a training step: two cores in fp32, measured."""
@@ -54,11 +54,6 @@ def price(params: TrainingParameters) -> float | None:
 def _is_here(params: TrainingParameters) -> bool:
     """Whether training runs on this machine, directly or in a container of the rehearsal."""
     return params.compute in ("local", "loopback")
-
-
-def basis(params: TrainingParameters) -> str:
-    """Where it runs: durations and rates of one compute say nothing about another."""
-    return params.compute
 
 
 def disk_mb(params: TrainingParameters) -> float:

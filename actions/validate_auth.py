@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from actions.ports import ports_of, translated
-from actions.rates import note_rate
+from actions.rates import note_rates
 from agents.declare.actions import Action, Context, action, sensor
 from agents.declare.context import P
 from agents.declare.facts import UNKNOWN, Reading
@@ -47,7 +47,7 @@ def validating(
     Args:
         parameters: Their type.
         seconds: How long the credentials have to be accepted.
-        hardware: What each of its trainings runs on.
+        hardware: What each of its steps runs on.
     """
 
     # one attempt: whoever cannot be reached now is reached by running again, which is said at once
@@ -64,10 +64,9 @@ def validating(
         compute = ports_of(context).compute
         with translated():
             auth = compute.check_auth(seconds(context.params))
-        if compute.name == "modal" and (
-            text := note_rate(context.state, compute, hardware(context.params))
-        ):
-            context.note(text)
+        if compute.name == "modal":
+            for text in note_rates(context.state, compute, hardware(context.params)):
+                context.note(text)
         return Outcome(summary=auth.evidence)
 
     return validate_auth

@@ -4,6 +4,7 @@ import json
 import sys
 
 from actions.ports import ports_of, translated
+from actions.rates import cost_on
 from actions.trained.files import hashes_in
 from actions.trained.job import NotYet, TrainedContext, data_of
 from actions.trained.names import Part
@@ -14,7 +15,7 @@ from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Measurement, Outcome
 from training.compute.interpreter import interpreter_for
 from training.declare.data import Placed, is_placed, manifest_name
-from training.declare.order import recipe_of
+from training.declare.order import making_hardware, recipe_of
 from training.declare.prepare import Prepare
 from training.declare.preparing import prepare
 from training.errors import ImageError
@@ -37,9 +38,9 @@ class Data(Part):
         return (self.holds("data"),)
 
     def cost(self, params: TrainedParameters) -> Cost:
-        """A moment here; nobody knows what a container takes, and nobody says what it costs."""
+        """A moment here; nobody knows what a container takes."""
         if self._runs and params.compute == "modal":
-            return Cost(THERE_SECONDS, None, params.compute)
+            return cost_on(params.compute, making_hardware(self.training), THERE_SECONDS)
         return Cost(5.0, 0.0, params.compute)
 
     def look(self, context: TrainedContext) -> Reading:

@@ -2,6 +2,7 @@
 
 from actions.carried import refuted_by
 from actions.ports import ports_of, translated
+from actions.rates import PROVING, cost_on
 from actions.trained.job import NotYet, TrainedContext, smoke_of, source_for
 from actions.trained.names import Names, Part, after_of, prepares
 from actions.trained.parameters import TrainedParameters
@@ -36,9 +37,8 @@ class Image(Part):
 
     def cost(self, params: TrainedParameters) -> Cost:
         """A moment here; minutes where an image is built."""
-        if params.compute == "modal":
-            return Cost(THERE_SECONDS, None, params.compute)
-        return Cost(HERE_SECONDS, 0.0, params.compute)
+        seconds = THERE_SECONDS if params.compute == "modal" else HERE_SECONDS
+        return cost_on(params.compute, PROVING, seconds)
 
     def look(self, context: TrainedContext) -> Reading:
         """Whether there is a proof, and no training refuted it since."""

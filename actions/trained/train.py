@@ -6,6 +6,7 @@ from actions.carried import ending_of, given_up, interrupted, the_log, unfinishe
 from actions.following import Launching, launch_and_follow
 from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of
+from actions.rates import PROVING, cost_on
 from actions.trained.job import (
     Job,
     NotYet,
@@ -22,7 +23,7 @@ from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
 from training.compute.port import TrainingStatus
 from training.compute.recipe import Hardware
-from training.declare.order import hardware_of
+from training.declare.order import hardware_of, making_hardware
 from training.declare.training import Training
 from training.runner.ending import Ending
 
@@ -41,14 +42,16 @@ def seconds_of(params: TrainedParameters) -> float:
 
 
 def hardware_for(params: TrainedParameters) -> tuple[Hardware, ...]:
-    """What each training of a goal runs on."""
-    return tuple(hardware_of(each, params.gpu) for each in params.chain)
+    """What each step of a goal runs on: proofs, commands that make data, trainings."""
+    trainings = (hardware_of(each, params.gpu) for each in params.chain)
+    makers = (making_hardware(each) for each in params.chain)
+    return tuple(dict.fromkeys((PROVING, *makers, *trainings)))
 
 
 def cost_of(params: TrainedParameters, training: Training, settings: BaseModel) -> Cost:
     """What training with some settings is expected to take; nothing to pay on this machine."""
-    usd = None if params.compute == "modal" else 0.0
-    return Cost(_seconds(training, settings), usd, params.compute)
+    hardware = hardware_of(training, params.gpu)
+    return cost_on(params.compute, hardware, _seconds(training, settings))
 
 
 def _seconds(training: Training, settings: BaseModel) -> float:

@@ -60,12 +60,16 @@ ByParameters: TypeAlias = Callable[[Any], Given]
 class Cost(NamedTuple):
     """What an action is expected to take; dollars are None where they depend on a rate.
 
-    Durations and rates are those of a ``basis``: where it runs, such as the compute.
+    Durations and rates are those of a ``basis``: where it runs, such as the compute. Where that has
+    several prices, ``rate`` is the name of its own. So many ``machines`` are used, and paid, at
+    once.
     """
 
     seconds: float = 1.0
     usd: float | None = 0.0
     basis: str = ""
+    rate: str = ""
+    machines: int = 1
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,8 @@ class Grounded:
     priced: bool = True
     basis: str = ""
     estimate: Estimate | None = None
+    rate: str = ""
+    machines: int = 1
 
     @property
     def price(self) -> float | None:
@@ -165,6 +171,8 @@ class Action:
             self.resources,
             cost.usd is not None,
             cost.basis,
+            rate=cost.rate,
+            machines=cost.machines,
         )
 
 

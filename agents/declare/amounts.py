@@ -31,6 +31,7 @@ class Meter:
         usd: Dollars for that, by the rates it was used at; None where those were not written down:
             the rate of now counts for all of it then.
         running: Whether it is being used now. What waits for its turn is not.
+        machines: How many are used at once while it is: each has its seconds.
         rest: Seconds that it still takes, by the speed it was measured at itself; None where that
             is not known.
     """
@@ -39,6 +40,7 @@ class Meter:
     usd: Range | None = None
     running: bool = False
     rest: Range | None = None
+    machines: int = 1
 
     def priced(self, per_second: Range | None) -> Range:
         """Dollars so far; nothing where nobody knows a rate.

@@ -29,12 +29,14 @@ class Open:
         since: When the step began to cost.
         per_second: The expected rate; None where the price does not depend on the time.
         most_per_second: The most that rate may be; 0 where that is not known.
+        machines: How many are used at once: each costs that.
     """
 
     usd: float
     since: str
     per_second: float | None = None
     most_per_second: float = 0.0
+    machines: int = 1
 
     @property
     def by_time(self) -> bool:
@@ -42,11 +44,11 @@ class Open:
         return self.per_second is not None
 
 
-def opened(usd: float, since: str, per_second: Range | None) -> Open:
+def opened(usd: float, since: str, per_second: Range | None, machines: int = 1) -> Open:
     """A reservation of so many dollars at most; by time where there is a rate."""
     if per_second is None:
         return Open(usd, since)
-    return Open(usd, since, per_second.expected, per_second.high)
+    return Open(usd, since, per_second.expected, per_second.high, machines)
 
 
 @dataclass

@@ -55,7 +55,8 @@ class Estimates:
     Attributes:
         samples: By action and basis, oldest first.
         rates: By basis.
-        rests: By action: what it still takes, as the thing itself was measured.
+        rests: By action: what it still takes of all machines together, as the thing itself was
+            measured.
     """
 
     samples: Mapping[tuple[str, str], tuple[Sample, ...]] = field(default_factory=dict)
@@ -75,18 +76,28 @@ class Estimates:
         )
 
     def rate_of(self, grounded: Grounded) -> Range | None:
-        """Dollars per second of an action that is paid by time; None where nobody knows them."""
-        rate = None if grounded.priced else self.rates.get(grounded.basis)
+        """Dollars for a second of one machine, where time is paid; None: nobody knows."""
+        rate = self._rate(grounded)
         return None if rate is None else rate.per_second
+
+    def _rate(self, grounded: Grounded) -> Rate | None:
+        """Its own, else that of all on its basis."""
+        if grounded.priced:
+            return None
+        return self.rates.get(grounded.rate) or self.rates.get(grounded.basis)
 
     def _estimate(self, grounded: Grounded) -> Estimate:
         samples = self.samples.get((grounded.name, grounded.basis), ())
-        rate = None if grounded.priced else self.rates.get(grounded.basis)
-        seconds = self.rests.get(grounded.name) or _seconds(grounded.seconds, samples)
+        rate = self._rate(grounded)
+        rest = self.rests.get(grounded.name)
+        if rest is not None:
+            seconds = rest.times(1 / grounded.machines)
+        else:
+            seconds = _seconds(grounded.seconds, samples)
         if grounded.priced:
             usd: Range | None = Range(grounded.usd, grounded.usd, grounded.usd)
         else:
-            usd = rate.price(seconds) if rate is not None else None
+            usd = None if rate is None else rate.price(seconds.times(grounded.machines))
         return Estimate(
             seconds=seconds,
             usd=usd,
@@ -114,7 +125,7 @@ def estimates_from(events: Iterable[Event], rates: Mapping[str, Rate]) -> Estima
                 before = started.pop(step)
                 declared, expected = before.declared_seconds, before.expected_seconds
                 if declared is not None and expected is not None:
-                    sample = Sample(declared, expected, _took(finished))
+                    sample = Sample(declared, expected, _took(finished, before.machines))
                     samples[before.action, before.basis].append(sample)
     return Estimates({key: tuple(each[-MOST_SAMPLES:]) for key, each in samples.items()}, rates)
 
@@ -138,10 +149,13 @@ def _sum(ranges: Iterable[Range]) -> Range:
     return Range(*(sum(each[part] for each in rows) for part in range(3)))
 
 
-def _took(finished: StepFinished) -> float:
-    """The time the step took; its own measurement when that is more: it counts earlier attempts."""
+def _took(finished: StepFinished, machines: int) -> float:
+    """The time the step took; its own measurement when that is more.
+
+    That counts earlier attempts, and each machine.
+    """
     measurements = finished.outcome.measurements
-    own = [each.value for each in measurements if each.name == "seconds"]
+    own = [each.value / machines for each in measurements if each.name == "seconds"]
     return max(LEAST_SECONDS, finished.seconds, *own)
 
 

@@ -47,7 +47,8 @@ class MeteredAccount:
         """Seconds that were used since the step began; what runs is taken to run on."""
         base = 0.0 if self.base is None else self.base.seconds
         since = (now - self.at).total_seconds() if self.meter.running else 0.0
-        return max(0.0, self.meter.seconds - base) + max(0.0, since)
+        used = max(0.0, self.meter.seconds - base)
+        return used + max(0.0, since) * self.meter.machines
 
     def shown(self, meter: Meter) -> Metered:
         """For the ledger."""

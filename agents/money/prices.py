@@ -31,8 +31,9 @@ def price_of(actions: Iterable[Grounded]) -> tuple[float, float]:
 
 
 def stopping_seconds(open_: Open) -> float:
-    """How long a step may go on when it was asked to stop."""
-    return min(STOPPING_SECONDS, STOPPING_SHARE * open_.usd / open_.most_per_second)
+    """How long a step may go on when it was asked to stop, on all its machines together."""
+    most = STOPPING_SECONDS * open_.machines
+    return min(most, STOPPING_SHARE * open_.usd / open_.most_per_second)
 
 
 def unknown_price(grounded: Grounded, cap: float) -> NotApproved:

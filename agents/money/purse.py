@@ -171,7 +171,8 @@ class Purse:
         if metered is not None:
             metered.base = metered.meter
         high = None if estimate.usd is None else estimate.usd.high
-        open_ = opened(high or 0.0, since or self.clock().isoformat(), estimate.per_second)
+        since = since or self.clock().isoformat()
+        open_ = opened(high or 0.0, since, estimate.per_second, grounded.machines)
         self._set_aside(step, grounded.name, account, open_, usd=high)
 
     def _goes_on_since(self, action: str, account: str) -> str:
@@ -253,7 +254,7 @@ class Purse:
         return max(LEAST_SHARE * low, low - used), max(LEAST_SHARE * high, high - used)
 
     def paid_seconds(self, grounded: Grounded) -> float | None:
-        """How long what is reserved, and all that is left, lasts from now; None without a limit."""
+        """Seconds of hardware that are paid for from now on, with all that is left, if it ends."""
         account, open_ = self._reserved.get(grounded.name, ("", None))
         if self.cap is None or open_ is None or not open_.most_per_second:
             return None
@@ -261,10 +262,11 @@ class Purse:
         return max(1.0, lasts - self._seconds(account, open_) - stopping_seconds(open_))
 
     def _seconds(self, account: str, open_: Open) -> float:
-        """How long a step is being paid for: by its meter, or since it began."""
+        """Seconds of hardware that are being paid for: by its meter, or since the step began."""
         if account in self._metered:
             return self._metered[account].used(self.clock())
-        return max(0.0, (self.clock() - datetime.fromisoformat(open_.since)).total_seconds())
+        since = datetime.fromisoformat(open_.since)
+        return max(0.0, (self.clock() - since).total_seconds()) * open_.machines
 
     def settle(self, step: str, grounded: Grounded, meter: Meter | None = None) -> None:
         """Replace the reservation by what the step cost, whether it failed or not.

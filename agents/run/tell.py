@@ -63,6 +63,7 @@ def started(step: Step, grounded: Grounded, attempt: int) -> StepStarted:
         action=step.action,
         attempt=attempt,
         basis=grounded.basis,
+        machines=grounded.machines,
         expected_seconds=estimate.seconds.expected,
         declared_seconds=estimate.declared,
     )

@@ -28,7 +28,7 @@ from agents.run.observe import observe
 from agents.run.pursuit import Pursuit
 from agents.run.question import Question
 from goals import GOALS, F
-from training.compute.port import Auth, Launch, Shipped, TrainingStatus
+from training.compute.port import Auth, HourlyRate, Launch, Shipped, TrainingStatus
 from training.compute.recipe import Hardware, Recipe
 from training.data.shard import DatasetManifest
 from training.errors import FailureClass
@@ -85,6 +85,7 @@ class Machine:
         ends: What the coming launches do; without one, a launch completes the training.
         auth: What is known of credentials; an exception is raised instead.
         accepted: What asking says; an exception is raised instead.
+        listed: What an hour of some hardware costs.
     """
 
     root: Path
@@ -92,6 +93,7 @@ class Machine:
     auth: Auth | Exception | None = field(default_factory=lambda: Auth(True, "not needed", False))
     accepted: Auth | Exception = field(default_factory=lambda: Auth(True, "accepted"))
     asked: list[str] = field(default_factory=list)
+    listed: dict[str, HourlyRate] = field(default_factory=dict)
     launches: list[tuple[str, How]] = field(default_factory=list)
     built: bool = True
     state: str = "absent"
@@ -111,8 +113,8 @@ class Machine:
         self.auth = self.accepted
         return self.accepted
 
-    def hourly_rate(self, hardware: Sequence[Hardware]) -> None:  # noqa: ARG002
-        return None
+    def hourly_rates(self, hardware: Sequence[Hardware]) -> list[HourlyRate | None]:
+        return [self.listed.get(each.label) for each in hardware]
 
     def proof_of(self, recipe: Recipe, smoke: Order | None) -> str | None:  # noqa: ARG002
         self.asked.append("proof_of")

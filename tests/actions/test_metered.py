@@ -328,3 +328,23 @@ def test_money_is_gone_also_where_the_volume_that_counted_it_was_emptied() -> No
     assert machine.purse(50.0).spent == pytest.approx(paid)
     assert machine.follow(50.0, iter([10.0] * 50))
     assert machine.purse(50.0).spent == pytest.approx(2 * paid) == machine.booked()
+
+
+def test_machines_that_run_on_since_they_were_seen_are_all_paid_for() -> None:
+    now, rest = [BEGAN], Range(100.0, 100.0, 100.0)
+    usd = rest.times(USD_PER_SECOND)
+    grounded = Grounded(
+        "train", (), (), 25.0, 0.0, {}, priced=False, basis="cloud", machines=4,
+        estimate=Estimate(rest, usd, RATE, 25.0),
+    )  # fmt: skip
+    purse = Purse(1.2, lambda *_: None, lambda: now[0], "goal")
+    purse.reads("train", KEY, Meter(machines=4, running=True), RATE)
+    purse.reserve("train", grounded, KEY, [grounded])
+    before = purse.paid_seconds(grounded)
+    assert before is not None
+    now[0] += timedelta(seconds=20)
+    assert purse.paid_seconds(grounded) == pytest.approx(before - 80.0)
+    purse.cover("train", grounded, [])
+    now[0] += timedelta(seconds=10)
+    with pytest.raises(NotApproved):
+        purse.cover("train", grounded, [])

@@ -218,6 +218,28 @@ def test_a_rate_times_the_time_is_the_price_and_the_time_it_took_is_what_is_sett
     assert data_of(call("runs", "--json"))[0]["usd"] == pytest.approx(0.5)
 
 
+def test_what_several_machines_take_at_once_is_paid_for_each_of_them(kit, call):
+    write_rates(kit)
+    change(kit, "brew", cost=lambda _: Cost(1800, None, BASIS, machines=3))
+    plan = data_of(call("plan", "goal=served", "--json"))
+    assert plan["estimate"]["usd"]["expected"] == pytest.approx(3.0)
+    clock = Clock()
+
+    def brewed(_context):
+        clock.now += timedelta(seconds=900)
+        kit.tea.make("tea")
+        # all three together
+        took = Measurement(name="seconds", value=2700, unit="s")
+        return Outcome(summary="", measurements=(took,))
+
+    change(kit, "brew", run=brewed)
+    kit.run(max_cost=20.0, clock=clock)
+    assert [data["usd"] for data in of_type(kit, "money.settled")] == [pytest.approx(1.5)]
+    (kit.tea.root / "tea").unlink()
+    again = data_of(call("plan", "goal=served", "--json"))
+    assert (again["seconds"], again["usd"]) == (900, pytest.approx(1.5))
+
+
 def outlasting(kit, minutes):
     """Brewing takes its time and can be stopped; somebody looks at the clock each minute."""
     clock = Clock()

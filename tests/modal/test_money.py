@@ -48,7 +48,8 @@ def test_02_and_24_a_plan_over_the_budget_is_refused_at_the_prices_of_today(
     ended = goap(plane, tmp_path, *WORDS, "max_cost=0.0001")
     assert ended.code == 5, ended.err
     today = datetime.now(UTC).date().isoformat()
-    assert rates(tmp_path)["modal"] == {
+    assert set(rates(tmp_path)) == {"modal A10G", "modal cpu"}
+    assert rates(tmp_path)["modal A10G"] == {
         "usd_per_hour": {"low": 10.0, "expected": 16.0, "high": 34.0},
         "source": "modal billing rates --json: gpu_hour_cost_a10g",
         "seen": today,
@@ -57,13 +58,13 @@ def test_02_and_24_a_plan_over_the_budget_is_refused_at_the_prices_of_today(
 
     # a price holds for the day on which it was read
     plane.do("rates", **{**RATES, "gpu_hour_cost_a10g": 20})
-    older = {"modal": {**rates(tmp_path)["modal"], "until": "2026-01-01"}}
+    older = {"modal A10G": {**rates(tmp_path)["modal A10G"], "until": "2026-01-01"}}
     (tmp_path / "state" / "rates.json").write_text(json.dumps(older), encoding="utf-8")
     assert goap(plane, tmp_path, *WORDS, "max_cost=0.0001").code == 5
-    assert rates(tmp_path)["modal"]["usd_per_hour"]["low"] == 20
+    assert rates(tmp_path)["modal A10G"]["usd_per_hour"]["low"] == 20
     assert trainings() == before
 
-    by_hand = {"modal": {**rates(tmp_path)["modal"], "source": "our contract", "until": ""}}
+    by_hand = {"modal": {**rates(tmp_path)["modal A10G"], "source": "our contract", "until": ""}}
     (tmp_path / "state" / "rates.json").write_text(json.dumps(by_hand), encoding="utf-8")
     assert goap(plane, tmp_path, *WORDS, "max_cost=0.0001").code == 5
     assert rates(tmp_path) == by_hand
@@ -103,25 +104,27 @@ def test_the_price_that_is_asked_is_that_of_the_declared_gpus_or_of_the_one_aske
     listed = {f"gpu_hour_cost_{name}": price for name, price in names.items()}
     plane.do("rates", **listed, cpu_hour_cost=0, mem_gib_hour_cost=0)
 
-    def price(*words: str) -> tuple[dict[str, float], str]:
+    def prices(*words: str) -> dict[str, tuple[float, float, float, str]]:
         shutil.rmtree(tmp_path / "state", ignore_errors=True)
         common = ("compute=modal", "state=state", "max_cost=0.000001")
         ended = goap(plane, tmp_path, "run", *words, *common)
         assert ended.code == 5, ended.err
-        modal = rates(tmp_path)["modal"]
-        return modal["usd_per_hour"], modal["source"]
+        found = rates(tmp_path)
+        assert found.pop("modal cpu")["usd_per_hour"]["high"] == 0  # what proves the image
+        return {
+            name: (*each["usd_per_hour"].values(), each["source"]) for name, each in found.items()
+        }
 
     def named(*which: str) -> str:
         said = ", ".join(f"gpu_hour_cost_{each}" for each in which)
         return f"modal billing rates --json: {said}"
 
-    per_hour, source = price("goal=main_trained")
-    assert per_hour == {"low": 1.0, "expected": 6.0, "high": 6.0}
-    assert source == named("a100_80gb", "t4", "l4")
-    per_hour, source = price("goal=pre_trained")
-    assert (per_hour["expected"], source) == (6.0, named("a100_80gb"))
-    per_hour, source = price("goal=main_trained", "gpu=H100:4")
-    assert (per_hour["expected"], source) == (28.0, named("h100"))
+    pre = {"modal A100-80GB:2": (6.0, 6.0, 6.0, named("a100_80gb"))}
+    main = {"modal T4 or L4": (1.0, 2.0, 1.0, named("t4", "l4"))}  # expected, high, low
+    assert prices("goal=main_trained") == {**pre, **main}
+    assert prices("goal=pre_trained") == pre
+    expected = {"modal H100:4": (28.0, 28.0, 28.0, named("h100"))}
+    assert prices("goal=main_trained", "gpu=H100:4") == expected
 
 
 def test_the_rate_of_cores_and_memory_is_that_of_what_is_asked_for() -> None:
@@ -135,10 +138,9 @@ def test_the_rate_of_cores_and_memory_is_that_of_what_is_asked_for() -> None:
         (Hardware(cpu=16.0, memory=65536), 48, 48, 48),
         (Hardware(gpu=("A10G",), cpu=1.0), 11, 15, 34),
     ):
-        found = hourly_rate([hardware], listed, lambda: day)
+        found = hourly_rate(hardware, listed, lambda: day)
         assert found is not None
         assert (found.low, found.expected, found.high) == (low, expected, high)
-    assert hourly_rate([], listed, lambda: day) is None
 
 
 def test_each_gpu_has_its_rate_under_the_name_that_the_platform_lists() -> None:
@@ -160,7 +162,7 @@ def test_of_a_list_of_preference_the_first_is_expected_and_the_others_are_the_bo
     listed = {"gpu_hour_cost_h100": "4", "gpu_hour_cost_a100_40gb": "2", "gpu_hour_cost_l4": "1"}
     listed |= {"cpu_hour_cost": "0", "mem_gib_hour_cost": "0"}
     day = datetime(2026, 1, 2, tzinfo=UTC)
-    found = hourly_rate([Hardware(gpu=("A100", "H100!:8", "L4"))], listed, lambda: day)
+    found = hourly_rate(Hardware(gpu=("A100", "H100!:8", "L4")), listed, lambda: day)
     assert found is not None
     assert (found.low, found.expected, found.high) == (1, 2, 32)
 
@@ -171,11 +173,10 @@ def test_the_rate_of_a_gpu_that_is_not_listed_is_no_rate() -> None:
 
     listed = {name: str(value) for name, value in RATES.items()}
     day = datetime(2026, 1, 2, tzinfo=UTC)
-    found = hourly_rate([Hardware(gpu=("A10G:2",))], listed, lambda: day)
+    found = hourly_rate(Hardware(gpu=("A10G:2",)), listed, lambda: day)
     assert found is not None
     assert (found.low, found.expected, found.high, found.seen) == (20, 26, 68, "2026-01-02")
-    assert hourly_rate([Hardware(gpu=("H100",))], listed, lambda: day) is None
+    assert hourly_rate(Hardware(gpu=("H100",)), listed, lambda: day) is None
     assert (
-        hourly_rate([Hardware(gpu=("A10G",))], {**listed, "cpu_hour_cost": "?"}, lambda: day)
-        is None
+        hourly_rate(Hardware(gpu=("A10G",)), {**listed, "cpu_hour_cost": "?"}, lambda: day) is None
     )

@@ -12,7 +12,15 @@ from pathlib import Path
 from training.compute import proof
 from training.compute.billing import Report
 from training.compute.interpreter import interpreter_for
-from training.compute.port import Auth, Launch, NamedImage, Shipped, TrainingStatus, status_of
+from training.compute.port import (
+    Auth,
+    HourlyRate,
+    Launch,
+    NamedImage,
+    Shipped,
+    TrainingStatus,
+    status_of,
+)
 from training.compute.recipe import Hardware, Recipe
 from training.compute.spending import Period
 from training.compute.starting import words_of_runner
@@ -54,8 +62,9 @@ class LocalCompute:
         """Nothing is needed here."""
         return Auth(valid=True, evidence="not needed: local compute has no account", needed=False)
 
-    def hourly_rate(self, hardware: Sequence[Hardware]) -> None:
+    def hourly_rates(self, hardware: Sequence[Hardware]) -> list[HourlyRate | None]:
         """This machine costs nothing."""
+        return [None for _ in hardware]
 
     def start(
         self,

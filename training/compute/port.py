@@ -55,7 +55,7 @@ class Auth:
 
 @dataclass(frozen=True)
 class HourlyRate:
-    """Dollars per hour of training: the least, the expected and the most, and who says so when."""
+    """Dollars per hour of a machine: the least, the expected and the most, and who says so when."""
 
     low: float
     expected: float
@@ -184,11 +184,11 @@ class Compute(Protocol):
             Unreachable: Nobody answers.
         """
 
-    def hourly_rate(self, hardware: Sequence[Hardware]) -> HourlyRate | None:
-        """What an hour of training costs; None where it costs nothing, or nobody says it.
+    def hourly_rates(self, hardware: Sequence[Hardware]) -> "list[HourlyRate | None]":
+        """What an hour of one machine costs; None where it costs nothing, or nobody says it.
 
         Args:
-            hardware: What each training runs on.
+            hardware: Kinds of machines; there is an answer for each.
         """
 
     @property

@@ -85,6 +85,18 @@ class Hardware:
     likely_seconds: float | None = None
     nodes: int = 1
 
+    @property
+    def label(self) -> str:
+        """All that the price of one of its machines depends on, in words.
+
+        >>> Hardware(gpu=("T4", "L4")).label, Hardware(cpu=4.0, memory=8192).label, Hardware().label
+        ('T4 or L4', 'cpu cpu=4 memory=8192', 'cpu')
+        """
+        words = [" or ".join(self.gpu) or "cpu"]
+        words += [] if self.cpu is None else [f"cpu={self.cpu:g}"]
+        words += [] if self.memory is None else [f"memory={self.memory}"]
+        return " ".join(words)
+
     def tagged(self, key: str) -> "Hardware":
         """The same for one training: its key stands where a tag asks for it.
 

@@ -158,5 +158,10 @@ def hardware_of(
     )
 
 
+def making_hardware(training: "Training") -> Hardware:
+    """What a command that makes data runs on: a processor suffices, of one machine."""
+    return dataclasses.replace(hardware_of(training), gpu=(), nodes=1)
+
+
 def _pairs(tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(tags.items()))

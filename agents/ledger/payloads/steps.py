@@ -33,6 +33,7 @@ class StepStarted(OfStep):
 
     Attributes:
         basis: What its duration depends on, such as where it runs.
+        machines: How many are used at once.
         recalled: It was done while nobody looked; only its outcome is written now.
     """
 
@@ -40,6 +41,7 @@ class StepStarted(OfStep):
 
     attempt: int = 1
     basis: str = ""
+    machines: int = 1
     expected_seconds: float | None = None
     declared_seconds: float | None = None
     recalled: bool = False

@@ -118,9 +118,10 @@ class ModalCompute:
         """
         return auth.check_auth(needed_seconds)
 
-    def hourly_rate(self, hardware: Sequence[Hardware]) -> HourlyRate | None:
-        """What the platform bills for an hour of trainings that run on this."""
-        return hourly_rate(hardware, listed_rates(), self._clock)
+    def hourly_rates(self, hardware: Sequence[Hardware]) -> list[HourlyRate | None]:
+        """What the platform bills for an hour of each of these."""
+        listed = listed_rates() if hardware else {}
+        return [hourly_rate(each, listed, self._clock) for each in hardware]
 
     @property
     def maker(self) -> ModalMaker:

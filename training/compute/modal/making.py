@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from training.compute.modal.refusals import modal_errors
 from training.compute.modal.volume import ModalVolume
 from training.compute.recipe import Hardware, Recipe
 from training.compute.reservations import Granted
-from training.declare.order import hardware_of, recipe_of
+from training.declare.order import making_hardware, recipe_of
 from training.declare.preparing import Making
 from training.errors import DataError, ImageError, Interrupted, TrainingError
 from training.store.directory import TrainingDirectory
@@ -124,8 +124,8 @@ class MakingLaunch:
 
     @property
     def hardware(self) -> Hardware:
-        """What the training asks for without its GPU: a processor suffices."""
-        return replace(hardware_of(self.making.training), gpu=())
+        """What the training asks for without its GPU."""
+        return making_hardware(self.making.training)
 
     def _write(self) -> None:
         name = self.directory.name

@@ -4,11 +4,10 @@ The names in that answer were seen in public uses of it: ``gpu_hour_cost_h100``,
 (a core), ``mem_gib_hour_cost``. A GPU whose name is not among them has no known price.
 """
 
-import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -47,48 +46,38 @@ def listed_rates() -> Mapping[str, str]:
 
 
 def hourly_rate(
-    hardware: Sequence[Hardware], listed: Mapping[str, str], now: Callable[[], datetime]
+    hardware: Hardware, listed: Mapping[str, str], now: Callable[[], datetime]
 ) -> HourlyRate | None:
-    """What an hour of training costs; None where it is not listed.
+    """What an hour of one machine costs; None where it is not listed.
 
     Of a list of preference the first GPU is expected, the cheapest and the dearest are the bounds.
-    Of several trainings it is the least of the cheapest, and what the dearest is expected to cost,
-    and may.
 
     Args:
-        hardware: What each training runs on.
+        hardware: What it has.
         listed: The rates of the workspace by name.
         now: Says when.
 
     >>> from datetime import UTC, datetime
     >>> day = lambda: datetime(2026, 1, 2, tzinfo=UTC)
     >>> listed = {"gpu_hour_cost_h100": "4", "cpu_hour_cost": "0.5", "mem_gib_hour_cost": "0.25"}
-    >>> found = hourly_rate([Hardware(gpu=("H100:2",))], listed, day)
+    >>> found = hourly_rate(Hardware(gpu=("H100:2",)), listed, day)
     >>> (found.low, found.expected, found.high, found.source, found.seen)
     (8.0, 11.0, 32.0, 'modal billing rates --json: gpu_hour_cost_h100', '2026-01-02')
-    >>> hourly_rate([Hardware(gpu=("H100", "A10G"))], listed, day) is None
+    >>> hourly_rate(Hardware(gpu=("H100", "A10G")), listed, day) is None
     True
     """
     try:
-        found = [_rate_of(each, listed) for each in hardware]
+        low, expected, high, names = _rate_of(hardware, listed)
     except (KeyError, ValueError):
         return None
-    if not found:
-        return None
-    lowest, expected, highest, names = zip(*found, strict=True)
-    return HourlyRate(
-        low=min(lowest),
-        expected=max(expected),
-        high=max(highest),
-        source=f"{COMMAND}: {', '.join(dict.fromkeys(itertools.chain(*names)))}",
-        seen=now().date().isoformat(),
-    )
+    source = f"{COMMAND}: {', '.join(dict.fromkeys(names))}"
+    return HourlyRate(low, expected, high, source, seen=now().date().isoformat())
 
 
 def _rate_of(
     hardware: Hardware, listed: Mapping[str, str]
 ) -> tuple[float, float, float, list[str]]:
-    """The least, the expected and the most for one training, and the rates that say so.
+    """The least, the expected and the most for one machine, and the rates that say so.
 
     Raises:
         KeyError: A rate is not listed.
