@@ -1,4 +1,4 @@
-"""Pretrain, fine-tune from its best, evaluate: one goal, each link named by digest."""
+"""Pretrain, fine-tune from its best, evaluate, promote: one goal, each link named by digest."""
 
 import json
 
@@ -45,7 +45,22 @@ exam = Training(
     gates=[Gate("score", ">=", 0.5)],
     goal="examined",
 )
-CATALOGUE = toolkit(exam)
+class Shelf(BaseModel):
+    channel: str = Field("beta", description="who gets it")
+
+
+promote = Training(
+    "promote",
+    settings=Shelf,
+    command="python promote.py {channel}",
+    source=["promote.py"],
+    init=second,
+    data=exam,
+    target=None,
+    gates=[Gate("promoted", ">=", 1)],
+    goal="promoted",
+)
+CATALOGUE = toolkit(promote)
 """
 
 JUDGE = '''
@@ -57,7 +72,28 @@ from pathlib import Path
 
 state = json.loads((Path(os.environ["GOAP_INIT"]) / "state.json").read_text())["state"]
 result = {"score": 1.0, "state": state}
-Path(os.environ["GOAP_RUN_DIR"], "result.json").write_text(json.dumps(result))
+folder = Path(os.environ["GOAP_RUN_DIR"])
+(folder / "output").mkdir()
+(folder / "output" / "scores.txt").write_text(str(state))
+(folder / "result.json").write_text(json.dumps(result))
+'''
+
+PROMOTE = '''
+"""Puts a model where people find it, with what it was judged by beside it."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+folder, judged = Path(os.environ["GOAP_RUN_DIR"]), Path(os.environ["GOAP_DATA_DIR"])
+shelf = folder / "output" / sys.argv[1]
+shutil.copytree(os.environ["GOAP_INIT"], shelf / "model")
+shutil.copy(judged / "scores.txt", shelf)
+state = json.loads((shelf / "model" / "state.json").read_text())["state"]
+same = int((shelf / "scores.txt").read_text()) == state
+(folder / "result.json").write_text(json.dumps({"promoted": int(same), "state": state}))
 '''
 
 
@@ -65,6 +101,7 @@ Path(os.environ["GOAP_RUN_DIR"], "result.json").write_text(json.dumps(result))
 def chain(desk):
     desk.write("job.py", CHAIN)
     desk.write("judge.py", JUDGE)
+    desk.write("promote.py", PROMOTE)
     return desk
 
 
@@ -80,12 +117,14 @@ def of(desk, name):
 
 
 def test_one_goal_trains_what_it_is_made_of_first_and_hands_the_best_checkpoint_on(chain):
-    plan = chain.goap("plan", "goal=examined", "--json").data
+    plan = chain.goap("plan", "goal=promoted", "--json").data
     order = [step["action"] for step in plan["steps"] if step["action"].startswith("train_")]
-    assert order == ["train_first", "train_second", "train_exam"]
-    chain.run("goal=examined")
-    assert trained(chain) == ["first", "second", "exam"]
+    assert order == ["train_first", "train_second", "train_exam", "train_promote"]
+    chain.run("goal=promoted")
+    assert trained(chain) == ["first", "second", "exam", "promote"]
     assert of(chain, "exam")["checkpoint"] is None
+    # what is promoted is what was judged
+    assert of(chain, "promote")["numbers"]["state"] == of(chain, "second")["numbers"]["state"]
     # the best by the highest loss is the earliest that was kept
     (pretrained,) = (
         each
@@ -97,18 +136,25 @@ def test_one_goal_trains_what_it_is_made_of_first_and_hands_the_best_checkpoint_
     (tuned,) = (each for each in orders if each["name"] == "second")
     assert tuned["init"]["training"] == pretrained.name
     assert tuned["init"]["checkpoint"].endswith("checkpoints/step-00000005")
-    assert chain.run("goal=examined").data["status"] == "nothing to do"
+    assert chain.run("goal=promoted").data["status"] == "nothing to do"
 
 
 def test_a_setting_of_the_first_makes_all_that_follows_anew_and_one_of_the_last_nothing_else(chain):
-    chain.run("goal=examined")
-    chain.run("goal=examined", "harsh=true")
-    assert trained(chain) == ["first", "second", "exam", "exam"]
-    chain.run("goal=examined", "second_lr=0.02")
-    assert trained(chain)[4:] == ["second", "exam"]
-    chain.run("goal=examined", "first_steps=12")
-    assert trained(chain)[6:] == ["first", "second", "exam"]
-    assert chain.run("goal=examined").data["status"] == "nothing to do"
+    chain.run("goal=promoted")
+    chain.run("goal=promoted", "channel=stable")
+    assert trained(chain) == ["first", "second", "exam", "promote", "promote"]
+    chain.run("goal=promoted", "second_lr=0.02")
+    assert trained(chain)[5:] == ["second", "exam", "promote"]
+    chain.run("goal=promoted", "first_steps=12")
+    assert trained(chain)[8:] == ["first", "second", "exam", "promote"]
+    assert chain.run("goal=promoted").data["status"] == "nothing to do"
+
+
+@pytest.mark.slow
+def test_what_fails_its_examination_is_not_promoted(chain):
+    chain.change("judge.py", '"score": 1.0', '"score": 0.4')
+    chain.run("goal=promoted", code=1)
+    assert "promote" not in trained(chain)
 
 
 def test_a_link_in_the_middle_is_a_goal_of_its_own(chain):
@@ -120,14 +166,8 @@ def test_a_link_in_the_middle_is_a_goal_of_its_own(chain):
 
 def test_what_one_training_writes_is_the_data_of_another(chain):
     chain.change(
-        "judge.py",
-        "result = ",
-        "out = Path(os.environ['GOAP_RUN_DIR'], 'output')\n"
-        "out.mkdir()\n(out / 'scores.txt').write_text(str(state))\nresult = ",
-    )
-    chain.change(
         "job.py",
-        "CATALOGUE = toolkit(exam)",
+        "CATALOGUE = toolkit(promote)",
         """
 report = Training("report", command="python report.py", source=["report.py"], data=exam,
                   gates=[Gate("read", ">=", 1)])
