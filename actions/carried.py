@@ -9,6 +9,7 @@ from agents.declare.actions import Context
 from agents.declare.facts import Reading
 from agents.errors import ActionFailed, FailureClass, Unserved
 from agents.ledger.events import Event
+from agents.ledger.past import endings_of
 from agents.ledger.payloads import StepFailed, StepFinished, StepVerified
 from training.compute.port import QUEUE_TIMEOUT, TrainingStatus
 from training.errors import IMAGE_INCOMPLETE
@@ -217,7 +218,7 @@ def refuted_by(events: Sequence[Event], train: str, build: str) -> str:
         build: The action that proves its image.
     """
     refuted, rebuilt = "", False
-    for event in events:
+    for event in endings_of(events, train, build):
         match event.payload:
             case StepFailed(action=action, name=name, message=message) if action == train:
                 refuted = message if name == IMAGE_INCOMPLETE and not rebuilt else ""

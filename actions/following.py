@@ -17,6 +17,7 @@ from actions.rates import rate_for
 from agents.command import command
 from agents.declare.actions import Context, Progress
 from agents.errors import Interrupted
+from agents.ledger.past import about
 from agents.run.options import state_directory
 from goals.placed import PlacedParameters
 from training.compute.port import Launch, Shipped, TrainingStatus
@@ -214,7 +215,7 @@ def _tell(
 
 def _read_before(context: Context[PlacedParameters], job: Carried) -> int:
     """How many bytes of the log are in the ledger."""
-    newest_first = notes_of(reversed(context.history()), job.key)
+    newest_first = notes_of(reversed(about(context.history(), "training", job.key)), job.key)
     return next((note.log_at for note in newest_first if note.log_at is not None), 0)
 
 

@@ -7,6 +7,7 @@ from agents.declare.actions import Context, action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Artifact, Outcome
 from agents.ledger.events import Event, of_kind
+from agents.ledger.past import endings_of
 from agents.ledger.payloads import StepFinished
 from agents.records import inputs_digest, outdated, uncommitted, write_records
 from goals.placed import DocumentParameters
@@ -53,7 +54,7 @@ def _and_more(count: int) -> str:
 
 def _written(events: Sequence[Event]) -> str:
     """What the records were made of when they were written last; empty when they never were."""
-    for _, finished in of_kind(reversed(events), StepFinished):
+    for _, finished in of_kind(reversed(endings_of(events, update_docs.name)), StepFinished):
         if finished.action == update_docs.name:
             return finished.outcome.provenance.get(WRITTEN, "")
     return ""

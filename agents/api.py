@@ -19,8 +19,9 @@ from agents.declare.parameters import Parameters
 from agents.declare.schedule import every
 from agents.errors import Locked, UsageError, nearest
 from agents.ledger.events import new_event, timestamp, utc_now
-from agents.ledger.history import RunHistory, find_run, run_histories
+from agents.ledger.history import RunHistory, find_history, summaries
 from agents.ledger.payloads import PlanApproved, PlanMade, Provenance, RepositoryState
+from agents.ledger.projections.runs import open_runs
 from agents.ledger.store import Ledger
 from agents.machine import account
 from agents.records import repository_state
@@ -30,7 +31,6 @@ from agents.run.identity import (
     close_lost_runs,
     continued_runs,
     new_run_id,
-    open_runs,
 )
 from agents.run.lock import exclusive, holder
 from agents.run.paying import purse_of, read_accounts
@@ -58,7 +58,6 @@ __all__ = [
     "cancel",
     "drawn_plan",
     "explain",
-    "histories",
     "history",
     "plan",
     "run",
@@ -142,12 +141,9 @@ def status(question: Question) -> StatusData:
     )
 
 
-def histories(state: Path) -> list[RunHistory]:
-    """Every run of a state directory as the ledger tells it, newest first."""
-    return run_histories(read_ledger(state))
-
-
-def runs(state: Path, *, goal: str = "", status: str = "", since: str = "") -> list[RunRow]:
+def runs(
+    state: Path, *, goal: str = "", status: str = "", since: str = "", limit: int = 0
+) -> list[RunRow]:
     """The runs so far, newest first.
 
     Args:
@@ -155,17 +151,14 @@ def runs(state: Path, *, goal: str = "", status: str = "", since: str = "") -> l
         goal: Only those of this goal.
         status: Only those that ended so.
         since: Only those that began since a date, or a time ago such as ``6h``.
+        limit: At most so many; 0 for all.
 
     Raises:
         UsageError: ``since`` is neither.
     """
     begin = _since(since)
-    rows = [RunRow.model_validate(each.summary()) for each in histories(state)]
-    return [
-        row
-        for row in rows
-        if row.started >= begin and goal in ("", row.goal) and status in ("", row.status)
-    ]
+    rows = summaries(read_ledger(state), goal=goal, status=status, since=begin, limit=limit)
+    return [RunRow.model_validate(row) for row in rows]
 
 
 def _since(text: str, clock: Callable[[], datetime] = utc_now) -> str:
@@ -196,7 +189,7 @@ def history(state: Path, name: str) -> RunHistory:
     Raises:
         UsageError: There is no such run, or more than one.
     """
-    return find_run(histories(state), name)
+    return find_history(read_ledger(state), name)
 
 
 def shown(history: RunHistory) -> ShowData:
@@ -256,7 +249,7 @@ def _holds_already(question: Question) -> RunResult | None:
 
 def _close_killed(question: Question, owner: dict[str, str]) -> None:
     """A run that was killed after its last step must not count as running for ever."""
-    if not open_runs(question.past):
+    if not open_runs(question.past.ledger):
         return
     # who holds the lock is the run that is open: nothing was killed
     with (

@@ -9,9 +9,11 @@ from actions.ports import Ports, connect, translated
 from agents.command import command
 from agents.declare.words import word
 from agents.errors import UsageError
-from agents.ledger.events import Event
-from agents.ledger.history import RunHistory, find_run, run_histories
-from agents.ledger.payloads import StepFinished, StepNoted
+from agents.ledger.events import Event, of_kind
+from agents.ledger.history import find_history
+from agents.ledger.past import Past
+from agents.ledger.payloads import RunStarted, StepFinished, StepNoted
+from agents.ledger.projections.places import things
 from agents.run.options import StateOptions
 from goals.placed import PlacedParameters
 from training.store.directory import TrainingDirectory, trainings
@@ -19,6 +21,9 @@ from training.store.directory import TrainingDirectory, trainings
 __all__ = ["TrainingOptions", "Which", "find"]
 
 _KEY = re.compile(r"[0-9a-f]{16}")
+_NAMES = ("training", "training_key")
+"""What notes and outcomes call the key of the training that they are about."""
+
 SHORTEST = 4
 """Fewer characters of a key are too likely to mean another one."""
 
@@ -62,14 +67,14 @@ def find(options: TrainingOptions) -> Which:
         UsageError: No run, no training or several are called so, or the run launched none.
         Unauthenticated: The volume is elsewhere and does not accept us.
     """
-    runs = run_histories(options.events())
+    past = options.events()
     if _KEY.fullmatch(options.which):
-        return _there(options, options.which, _params_of(runs, options.which))
+        return _there(options, options.which, _params_of(past, options.which))
     try:
-        run = find_run(runs, options.which)
+        run = find_history(past, options.which)
     except UsageError as error:
-        key = _begins(options, runs, error)
-        return _there(options, key, _params_of(runs, key))
+        key = _begins(options, past, error)
+        return _there(options, key, _params_of(past, key))
     keys = _keys(run.events)
     if not keys:
         raise UsageError(
@@ -104,9 +109,11 @@ def _ports(options: TrainingOptions, params: Mapping[str, Any]) -> Ports:
     return connect(PlacedParameters.model_validate(place), options.state)
 
 
-def _params_of(runs: Iterable[RunHistory], key: str) -> Mapping[str, Any]:
-    """Those of the newest run that launched a training; nothing where none did."""
-    return next((run.params for run in runs if key in _keys(run.events)), {})
+def _params_of(past: Past, key: str) -> Mapping[str, Any]:
+    """Those of the newest run that had to do with a training; nothing where none did."""
+    newest = next(reversed(past.of(about=[(name, key) for name in _NAMES])), None)
+    begun = past.of(run=newest.run) if newest is not None else ()
+    return next((began.params for _, began in of_kind(begun, RunStarted)), {})
 
 
 def _keys(events: Iterable[Event]) -> list[str]:
@@ -121,7 +128,7 @@ def _keys(events: Iterable[Event]) -> list[str]:
     return list(keys)
 
 
-def _begins(options: TrainingOptions, runs: Iterable[RunHistory], otherwise: UsageError) -> str:
+def _begins(options: TrainingOptions, past: Past, otherwise: UsageError) -> str:
     """The one training whose key begins so.
 
     Raises:
@@ -129,8 +136,8 @@ def _begins(options: TrainingOptions, runs: Iterable[RunHistory], otherwise: Usa
     """
     if len(options.which) < SHORTEST or not set(options.which) <= set("0123456789abcdef"):
         raise otherwise
-    known = {key for run in runs for key in _keys(run.events)}
-    if not any(key.startswith(options.which) for key in known):
+    known = set(things(past.ledger, _NAMES, options.which))
+    if not known:
         with translated():
             known |= {each.key for each in trainings(_ports(options, {}).volume)}
     keys = sorted(key for key in known if key.startswith(options.which))

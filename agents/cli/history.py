@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from pydantic import NonNegativeInt
 
 from agents import api
 from agents.cli.diff_view import diff_text
@@ -15,7 +16,7 @@ from agents.declare.words import word
 from agents.errors import UsageError
 from agents.ledger.comparison import compare_runs
 from agents.ledger.events import Event
-from agents.ledger.history import RunHistory, find_run
+from agents.ledger.history import RunHistory
 from agents.run.options import RunOptions, StateOptions
 from agents.schemas.brief import MOST_BYTES, brief, shortened
 from agents.schemas.models import RunRow
@@ -31,6 +32,7 @@ class RunsOptions(StateOptions):
     goal: str = word("G", "")
     status: str = word("S", "")
     since: str = word("TIME", "")
+    limit: NonNegativeInt = word("N", 50)
 
 
 class ReportOptions(RunOptions):
@@ -41,20 +43,22 @@ class ReportOptions(RunOptions):
 
 
 @click.command("runs")
-@click.argument("words", nargs=-1, metavar="[goal=G] [status=S] [since=TIME] | diff A B")
+@click.argument("words", nargs=-1, metavar="[goal=G] [status=S] [since=TIME] [limit=N] | diff A B")
 @json_option
 def runs_command(words: tuple[str, ...], as_json: bool) -> None:
     """The runs so far, newest first.
 
-    since= takes a date (2026-02-28) or a time ago (6h, 2d). diff A B compares two runs, named as
-    show does: an id, a unique beginning of one, last, or last~1 for the one before.
+    since= takes a date (2026-02-28) or a time ago (6h, 2d), limit= how many (0: all). diff A B
+    compares two runs, named as show does: an id, a unique beginning of one, last, or last~1 for the
+    one before.
     """
     if words[:1] == ("diff",):
         _diff(words[1:], as_json)
         return
     options = RunsOptions.read(words, "runs")
-    rows = api.runs(options.state, goal=options.goal, status=options.status, since=options.since)
-    emit("runs", rows, lambda: _table(rows, options.state), json_wanted=as_json)
+    asked = options.model_dump(include={"goal", "status", "since", "limit"})
+    rows = api.runs(options.state, **asked)
+    emit("runs", rows, lambda: _table(rows, options), json_wanted=as_json)
 
 
 def _diff(words: tuple[str, ...], as_json: bool) -> None:
@@ -62,8 +66,7 @@ def _diff(words: tuple[str, ...], as_json: bool) -> None:
     options = StateOptions.read([word for word in words if "=" in word], "runs diff")
     if len(names) != 2:
         raise UsageError("diff compares two runs", fix=command("runs diff last~1 last"))
-    histories = api.histories(options.state)
-    data = compare_runs(*(find_run(histories, name) for name in names))
+    data = compare_runs(*(api.history(options.state, name) for name in names))
     emit("runs", data, lambda: diff_text(data), json_wanted=as_json)
 
 
@@ -103,11 +106,10 @@ def report_command(options: ReportOptions, as_json: bool) -> None:
     emit("report", {"path": str(out)}, lambda: str(out), json_wanted=as_json)
 
 
-def _table(rows: list[RunRow], state: Path) -> str:
+def _table(rows: list[RunRow], options: RunsOptions) -> str:
     if not rows:
-        count = len(api.histories(state))
-        if count:
-            return f"none of {count} runs is like that: {command('runs')}"
+        if api.runs(options.state, limit=1):
+            return f"no run is like that: {command('runs')}"
         return f"no runs yet; start one: {command('run goal=GOAL')}"
     lines = []
     for row in rows:
@@ -116,6 +118,8 @@ def _table(rows: list[RunRow], state: Path) -> str:
         counts = f"{row.steps} steps, {row.plans} plans"
         failed = f", {row.failures} failed" if row.failures else ""
         lines.append(f"{mark} {row.run}  {row.goal:<20} {row.status:<15} {counts}{failed}  {end}")
+    if len(rows) == options.limit:
+        lines.append(f"these are the newest {len(rows)}; all: {command('runs limit=0')}")
     return "\n".join(line.rstrip() for line in lines)
 
 

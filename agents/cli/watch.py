@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from agents.errors import (
     Transient,
     UsageError,
 )
-from agents.ledger.log import Log
 from agents.ledger.store import Ledger
 from agents.run.question import Question
 from agents.run.tell import status_of
@@ -93,11 +91,7 @@ def _requests(context: click.Context, words: tuple[str, ...]) -> dict[str, Quest
     goals = [goal for goal in catalogue.goals.values() if goal.triggers]
     if not goals:
         raise UsageError("no goal has triggers", fix="declare some beside a goal: on(…)")
-    log = Log()  # what the look at one goal has read of the ledger, no other reads again
-    return {
-        goal.name: replace(question(context, (*words, f"goal={goal.name}")), log=log)
-        for goal in goals
-    }
+    return {goal.name: question(context, (*words, f"goal={goal.name}")) for goal in goals}
 
 
 def _root(asked: Question) -> Path:

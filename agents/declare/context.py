@@ -1,7 +1,7 @@
 """What a sensor or an action is given when it is called."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol
@@ -63,7 +63,7 @@ class Context(Generic[P_co]):
         params: The goal's typed parameters.
         ports: What reaches the outside, made by the composition root from the parameters.
         state: The state directory.
-        history: Events of the ledger, oldest first.
+        history: Events of the ledger, oldest first; read as far as they are looked at.
         run: The run id; empty while only planning.
         note: Tells the ledger what the step does.
         progress: Tell the person watching how far the step is.
@@ -80,7 +80,7 @@ class Context(Generic[P_co]):
     params: P_co
     ports: Any
     state: Path
-    history: Callable[[], list[Event]] = list
+    history: Callable[[], Sequence[Event]] = list
     run: str = ""
     note: Note = _note_nothing
     progress: Callable[[Progress], None] = _ignore

@@ -12,7 +12,16 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["FIRST", "GUARDS", "Line", "canonical", "chain_problems", "json_values", "link"]
+__all__ = [
+    "FIRST",
+    "GUARDS",
+    "Line",
+    "canonical",
+    "chain_problems",
+    "json_text",
+    "json_values",
+    "link",
+]
 
 FIRST = "0" * 64
 """What stands for the hash before the first event."""
@@ -96,7 +105,7 @@ def json_values(data: Any) -> Any:
     A character that is no Unicode, half of a pair for example, becomes a question mark.
     """
     if isinstance(data, str):
-        return data if data.isascii() else data.encode("utf-8", "replace").decode()
+        return json_text(data)
     if isinstance(data, float):
         return data if math.isfinite(data) else None
     if isinstance(data, Mapping):
@@ -104,3 +113,8 @@ def json_values(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [json_values(each) for each in data]
     return data
+
+
+def json_text(text: str) -> str:
+    """The text with a question mark for what is no character, so that anybody can encode it."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -21,6 +21,8 @@ from agents.errors import (
     unusable,
 )
 from agents.ledger.migrations import CHAINED, MIGRATIONS, apply_migrations, pending_migrations
+from agents.ledger.projections import bring_up_to_date
+from agents.ledger.rows import Reading
 
 __all__ = ["PATIENCE_SECONDS", "check_migrations", "connect", "create", "patiently", "translated"]
 
@@ -72,6 +74,7 @@ def create(path: Path) -> None:
         connection = sqlite3.connect(aside)
         try:
             apply_migrations(connection)
+            bring_up_to_date(Reading(connection))
         finally:
             connection.close()
         with suppress(FileExistsError):

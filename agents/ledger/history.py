@@ -7,7 +7,9 @@ from typing import Any
 
 from agents.command import command
 from agents.errors import UsageError, nearest
+from agents.ledger.chain import json_text
 from agents.ledger.events import Event, of_kind
+from agents.ledger.past import Past
 from agents.ledger.payloads import (
     MoneyReserved,
     MoneySettled,
@@ -21,7 +23,17 @@ from agents.ledger.payloads import (
     StepVerified,
 )
 
-__all__ = ["RunHistory", "by_run", "find_run", "run_histories"]
+__all__ = [
+    "RunHistory",
+    "by_run",
+    "find_history",
+    "history_of",
+    "run_histories",
+    "summaries",
+]
+
+MOST_NAMED = 20
+"""So many runs are named to somebody who gave the name of none."""
 
 
 @dataclass
@@ -70,10 +82,9 @@ class RunHistory:
         ]
         if not rows:
             return None
-        expected = sum(row["expected_seconds"] for row in rows)
-        took = sum(row["seconds"] for row in rows)
-        off = (expected - took) / took if took else 0.0
-        return {"expected_seconds": expected, "seconds": took, "error": off}
+        return _estimate(
+            sum(row["expected_seconds"] for row in rows), sum(row["seconds"] for row in rows)
+        )
 
     @property
     def spent(self) -> float:
@@ -165,13 +176,19 @@ class RunHistory:
                 row |= {"status": "failed", "summary": message}
 
 
+def _estimate(expected: float, took: float) -> dict[str, float]:
+    off = (expected - took) / took if took else 0.0
+    return {"expected_seconds": expected, "seconds": took, "error": off}
+
+
 def run_histories(events: Iterable[Event]) -> list[RunHistory]:
-    """Every run, newest first."""
-    histories = [_history(run, own) for run, own in by_run(events).items()]
+    """Every run of these events, newest first."""
+    histories = [history_of(run, own) for run, own in by_run(events).items()]
     return histories[::-1]
 
 
-def _history(run: str, events: Iterable[Event]) -> RunHistory:
+def history_of(run: str, events: Iterable[Event]) -> RunHistory:
+    """A run as its events tell it."""
     history = RunHistory(run)
     for event in events:
         history._apply(event)
@@ -187,23 +204,57 @@ def by_run(events: Iterable[Event]) -> dict[str, list[Event]]:
     return runs
 
 
-def find_run(runs: list[RunHistory], name: str) -> RunHistory:
+def summaries(
+    past: Past, *, goal: str = "", status: str = "", since: str = "", limit: int = 0
+) -> list[dict[str, Any]]:
+    """The runs in one row each, newest first.
+
+    Args:
+        past: The ledger.
+        goal: Only those of this goal.
+        status: Only those that ended so.
+        since: Only those that began then or later.
+        limit: At most so many; 0 for all.
+    """
+    sql = (
+        "SELECT runs.run, goal, status, exit_code, started, ended, plans, steps, failures, usd,"
+        " expected, took FROM projected_runs AS runs"
+        " LEFT JOIN projected_took AS time ON time.run = runs.run"
+        " WHERE started >= ?1 AND ?2 IN ('', goal) AND ?3 IN ('', status)"
+        " ORDER BY first DESC LIMIT ?4"
+    )
+    rows = past.ledger.rows(sql, (since, goal, status, limit or -1))
+    return [_summary(*row) for row in rows]
+
+
+def _summary(*row: Any) -> dict[str, Any]:
+    names = ("run", "goal", "status", "exit_code", "started", "ended", "plans", "steps")
+    *known, failures, usd, expected, took = row
+    estimate = None if expected is None else _estimate(expected, took)
+    more = {"failures": failures, "usd": usd, "estimate": estimate}
+    return {**dict(zip(names, known, strict=True)), **more}
+
+
+def find_history(past: Past, name: str) -> RunHistory:
     """The run called ``name``, a unique beginning of one, ``last``, or ``last~1`` before it.
 
     Raises:
         UsageError: There is no such run, or more than one.
     """
-    if not runs:
+    newest = "SELECT run FROM projected_runs ORDER BY first DESC LIMIT ? OFFSET ?"
+    back = re.fullmatch(r"last(?:~(\d{1,9}))?", name)
+    if back is not None and (found := past.ledger.rows(newest, (1, int(back[1] or 0)))):
+        return history_of(found[0][0], past.of(run=found[0][0]))
+    begins = "SELECT run FROM projected_runs WHERE run >= ? AND run < ? ORDER BY first DESC LIMIT ?"
+    text = json_text(name)
+    edges = (text, f"{text}\U0010ffff", MOST_NAMED)
+    beginning = [run for (run,) in past.ledger.rows(begins, edges)]
+    if len(beginning) == 1 or name in beginning:
+        run = name if name in beginning else beginning[0]
+        return history_of(run, past.of(run=run))
+    if beginning:
+        raise UsageError(f"{name!r} could be {', '.join(beginning)}")
+    others = [run for (run,) in past.ledger.rows(newest, (MOST_NAMED, 0))]
+    if not others:
         raise UsageError("there are no runs yet", fix=command("run goal=NAME"))
-    back = re.fullmatch(r"last(?:~(\d+))?", name)
-    if back is not None and int(back[1] or 0) < len(runs):
-        return runs[int(back[1] or 0)]
-    matches = [run for run in runs if run.run.startswith(name)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        raise UsageError(f"{name!r} could be {', '.join(run.run for run in matches)}")
-    raise UsageError(
-        f"there is no run {name!r}{nearest(name, [run.run for run in runs])}",
-        fix=command("runs"),
-    )
+    raise UsageError(f"there is no run {name!r}{nearest(name, others)}", fix=command("runs"))

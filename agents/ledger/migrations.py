@@ -71,10 +71,15 @@ def _modern(sequence: int, type_: str, text: str) -> dict[str, Any]:
         raise sqlite3.DatabaseError(f"event {sequence} ({type_}) is not readable") from error
 
 
+def _by_type(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE INDEX events_by_type ON events (type, seq)")
+
+
 MIGRATIONS: tuple[tuple[str, Callable[[sqlite3.Connection], None]], ...] = (
     ("0001-events", _events),
     ("0002-append-only", _append_only),
     (CHAINED, _chained),
+    ("0004-by-type", _by_type),
 )
 
 

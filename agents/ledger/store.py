@@ -9,11 +9,13 @@ and the file alone, copied at rest, is the whole ledger. Triggers refuse updates
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from agents.errors import LedgerDamaged, UsageError
-from agents.ledger.chain import FIRST, Line, canonical, chain_problems, json_values, link
+from agents.ledger.chain import Line, canonical, chain_problems, json_values, link
 from agents.ledger.events import Event
 from agents.ledger.failpoints import failpoint
 from agents.ledger.file import (
@@ -24,16 +26,17 @@ from agents.ledger.file import (
     patiently,
     translated,
 )
-from agents.ledger.log import Log
 from agents.ledger.migrations import CHAINED, apply_migrations
+from agents.ledger.past import Past
+from agents.ledger.projections import advance, bring_up_to_date, is_current
 from agents.ledger.redaction import redact, redacted
+from agents.ledger.rows import Reading, event_of, last_of
 
-__all__ = ["Ledger"]
+__all__ = ["ClosedLedger", "Ledger"]
 
 T = TypeVar("T")
 
 _KNOWN = "SELECT 1 FROM events WHERE source = ? AND id = ?"
-_LAST = "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
 _INSERT = (
     "INSERT INTO events (id, source, type, time, subject, run, data, hash)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -47,7 +50,6 @@ class Ledger:
         path: The SQLite file; its directory is made when the ledger is writable.
         readonly: Never create or append anything; a missing file reads as an empty ledger, and
             one of an earlier version is read as it will be when it is migrated.
-        log: What was read of this file before; what is read now is added to it.
         patience: Seconds to wait while another process writes.
 
     Raises:
@@ -60,32 +62,20 @@ class Ledger:
         path: Path,
         *,
         readonly: bool = False,
-        log: Log | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self.path = path
-        self._log = log if log is not None else Log()
         self._lock = threading.Lock()
         self._patience = patience
-        self._chained = True
-        self._connection: sqlite3.Connection | None = None
+        self._reading: Reading | None = None
+        self._readonly = readonly
+        self._beside = False
         if readonly and not path.exists():
             return
         with translated(path):
             if not path.exists():
                 create(path)
-            connection = connect(path, readonly=readonly, patience=patience)
-            try:
-                pending = patiently(lambda: check_migrations(connection), patience)
-                if readonly:
-                    connection.execute("PRAGMA query_only=ON")
-                    self._chained = CHAINED not in pending
-                else:
-                    apply_migrations(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
+            self._reading = _opened(path, readonly=readonly, patience=patience)
 
     def __enter__(self) -> Self:
         return self
@@ -96,9 +86,9 @@ class Ledger:
     def close(self) -> None:
         """Close the file, when nobody writes into it any more; closing twice is fine."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            if self._reading is not None:
+                self._reading.connection.close()
+                self._reading = None
 
     def append(self, event: Event) -> Event:
         """Make the event durable, without secrets, and return it as it was stored.
@@ -130,13 +120,15 @@ class Ledger:
         """Each event with its place and its hash; None for one that was there already."""
         lines = [_line(event) for event in events]
         with self._lock, translated(self.path):
-            connection = self._writable()
+            reading = self._writable()
+            connection = reading.connection
             for event in events:
                 failpoint(f"ledger.before:{event.type}")
             with connection:
                 # takes the write lock: nobody else appends between the look and the insertion
                 connection.execute("BEGIN IMMEDIATE")
-                before, previous = connection.execute(_LAST).fetchone() or (0, FIRST)
+                _, previous = last_of(connection)
+                current = is_current(connection)
                 stored: list[Event | None] = []
                 for event, line in zip(events, lines, strict=True):
                     if connection.execute(_KNOWN, (event.source, event.id)).fetchone():
@@ -147,62 +139,163 @@ class Ledger:
                     update = {"sequence": sequence, "hash": previous}
                     stored.append(event.model_copy(update=update))
                     failpoint(f"ledger.uncommitted:{event.type}")
+                if current:  # where another version wrote, they are brought up to date when read
+                    advance(connection, filter(None, stored))
             for new in filter(None, stored):
                 failpoint(f"ledger.after:{new.type}")
-                self._log.push(new, before)
-                before = new.sequence
         return stored
 
     def _stored(self, event: Event) -> Event:
-        identity = (event.source, event.id)
-        return next(each for each in self.events() if (each.source, each.id) == identity)
+        return self.select("e.source = ? AND e.id = ?", (event.source, event.id))[0]
+
+    @property
+    def past(self) -> Past:
+        """What it says, read as far as somebody looks."""
+        return Past(self)
 
     def events(
         self, *, run: str | None = None, types: tuple[str, ...] = (), after: int = 0
     ) -> list[Event]:
-        """Events in the order they were appended; each line of the file is parsed once.
+        """Events in the order they were appended, all of them in memory.
 
         Args:
             run: Only those of this run.
             types: Only those of these types; all types when empty.
             after: Only those with a higher sequence number.
         """
-        self._read(lambda connection: self._log.extend(connection, chained=self._chained))
-        return [
-            event
-            for event in self._log.after(after)
-            if (run is None or event.run == run) and (not types or event.type in types)
-        ]
+        return list(self.past.of(*types, run=run, after=after))
+
+    def select(self, where: str, parameters: Sequence[object] = ()) -> list[Event]:
+        """The events that a condition of SQL names, in the order in which they were appended.
+
+        Raises:
+            LedgerDamaged: One of them is not what was written.
+        """
+        rows = self._asked(where, lambda reading: reading.rows(where, parameters)) or []
+        chained = self._reading is None or self._reading.chained
+        return [event_of(row, chained=chained) for row in rows]
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """What SQL says of the projections; nothing where there is no file.
+
+        Raises:
+            LedgerDamaged: They are behind, and an event they lack is not what was written.
+        """
+
+        def look(reading: Reading) -> list[tuple[Any, ...]]:
+            return reading.connection.execute(sql, parameters).fetchall()
+
+        return self._asked(sql, look) or []
+
+    def _asked(self, sql: str, look: Callable[[Reading], T]) -> T | None:
+        if "projected_" not in sql:
+            return self._read(look)
+
+        def look_when_current(reading: Reading) -> T:
+            if not self._beside:
+                self._beside = _caught_up(self.path, reading, self._patience)
+            return look(reading)
+
+        return self._read(look_when_current)
+
+    def marked(self, name: str) -> int:
+        """How far somebody has looked, by the name they gave it; 0 when that is not known."""
+        found = self.rows("SELECT through FROM projected_marks WHERE name = ?", (name,))
+        return int(found[0][0]) if found else 0
+
+    def mark(self, name: str, through: int) -> None:
+        """Remember how far somebody has looked; where that is lost, they look anew."""
+        with self._lock, translated(self.path), self._writable().connection as connection:
+            sql = "INSERT OR REPLACE INTO projected_marks VALUES (?, ?)"
+            connection.execute(sql, (name, through))
 
     def check(self) -> list[str]:
         """What is wrong with the file: with its pages, or with the chain; empty when nothing is."""
-        return self._read(self._problems) or self._unreadable()
+        return self._read(_problems) or self._unreadable()
 
-    def _problems(self, connection: sqlite3.Connection) -> list[str]:
-        rows = connection.execute("PRAGMA integrity_check").fetchall()
-        problems = [str(row[0]) for row in rows if row[0] != "ok"]
-        return problems or (chain_problems(connection) if self._chained else [])
-
-    def _read(self, look: Callable[[sqlite3.Connection], T]) -> T | None:
+    def _read(self, look: Callable[[Reading], T]) -> T | None:
         """What a look at the file returns; None where there is none."""
         with self._lock, translated(self.path):
-            connection = self._connection
-            if connection is None:
+            reading = self._reading
+            if reading is None:
                 return None
-            return patiently(lambda: look(connection), self._patience)
+            return patiently(lambda: look(reading), self._patience)
 
     def _unreadable(self) -> list[str]:
-        for event in self.events():
+        for event in self.past:
             try:
                 event.payload  # noqa: B018 - looking is what parses it
             except LedgerDamaged as error:
                 return [error.message]
         return []
 
-    def _writable(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise LedgerDamaged(f"the ledger {self.path} is closed")
-        return self._connection
+    def _writable(self) -> Reading:
+        if self._reading is None or self._readonly:
+            raise LedgerDamaged(f"the ledger {self.path} is closed, or only read")
+        return self._reading
+
+
+@dataclass(frozen=True)
+class ClosedLedger:
+    """A ledger that is opened for each question that it is asked, and closed again."""
+
+    path: Path
+
+    @property
+    def past(self) -> Past:
+        """What it says, read as far as somebody looks."""
+        return Past(self)
+
+    def select(self, where: str, parameters: Sequence[object] = ()) -> list[Event]:
+        """The events that a condition of SQL names, in the order in which they were appended."""
+        with Ledger(self.path, readonly=True) as ledger:
+            return ledger.select(where, parameters)
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """What SQL says of the projections; nothing where there is no file."""
+        with Ledger(self.path, readonly=True) as ledger:
+            return ledger.rows(sql, parameters)
+
+
+def _problems(reading: Reading) -> list[str]:
+    rows = reading.connection.execute("PRAGMA integrity_check").fetchall()
+    problems = [str(row[0]) for row in rows if row[0] != "ok"]
+    return problems or (chain_problems(reading.connection) if reading.chained else [])
+
+
+def _opened(path: Path, *, readonly: bool, patience: float) -> Reading:
+    connection = connect(path, readonly=readonly, patience=patience)
+    try:
+        pending = patiently(lambda: check_migrations(connection), patience)
+        if readonly:
+            connection.execute("PRAGMA query_only=ON")
+            return Reading(connection, chained=CHAINED not in pending)
+        apply_migrations(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return Reading(connection)
+
+
+def _caught_up(path: Path, reading: Reading, patience: float) -> bool:
+    """Bring the tables up to date with the events; whether that had to be done beside the file.
+
+    They are behind where another version wrote last. Whoever may write does it for all.
+    """
+    if reading.chained:
+        if is_current(reading.connection):
+            return False
+        with suppress(sqlite3.OperationalError):
+            writing = _opened(path, readonly=False, patience=patience)
+            try:
+                bring_up_to_date(writing)
+            finally:
+                writing.connection.close()
+            return False
+    reading.connection.execute("PRAGMA query_only=OFF")
+    bring_up_to_date(reading, "temp")
+    reading.connection.execute("PRAGMA query_only=ON")
+    return True
 
 
 def _storable(event: Event) -> Event:

@@ -5,7 +5,6 @@ declarations are off. So a job of 800 pages improves the estimate of one with 20
 """
 
 import statistics
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -13,27 +12,13 @@ from typing import NamedTuple
 from agents.declare.actions import Estimate, Grounded
 from agents.declare.amounts import Range
 from agents.declare.rates import Rate
-from agents.ledger.events import Event
-from agents.ledger.payloads import StepFinished, StepStarted
+from agents.ledger.past import Past
+from agents.ledger.projections.steps import Sample, samples
 
 __all__ = ["Estimates", "Total", "estimates_from", "total"]
 
 UNMEASURED = 3.0
 """Before anything was measured a declared duration is an order of magnitude: a third to thrice."""
-
-MOST_SAMPLES = 20
-LEAST_SECONDS = 0.01
-
-
-_OF_STEPS = (StepStarted.kind, StepFinished.kind)
-
-
-class Sample(NamedTuple):
-    """One finished step: what was declared, what was expected of it then, what it took."""
-
-    declared: float
-    expected: float
-    took: float
 
 
 class Total(NamedTuple):
@@ -110,24 +95,10 @@ class Estimates:
         )
 
 
-def estimates_from(events: Iterable[Event], rates: Mapping[str, Rate]) -> Estimates:
+def estimates_from(past: Past, rates: Mapping[str, Rate]) -> Estimates:
     """Estimates from the ledger's finished steps and the rates of now."""
-    started: dict[tuple[str, str], StepStarted] = {}
-    samples: defaultdict[tuple[str, str], list[Sample]] = defaultdict(list)
-    for event in events:
-        if event.type not in _OF_STEPS:
-            continue
-        step = (event.run, event.subject)
-        match event.payload:
-            case StepStarted(declared_seconds=float()) as before:
-                started[step] = before
-            case StepFinished() as finished if step in started:
-                before = started.pop(step)
-                declared, expected = before.declared_seconds, before.expected_seconds
-                if declared is not None and expected is not None:
-                    sample = Sample(declared, expected, _took(finished, before.machines))
-                    samples[before.action, before.basis].append(sample)
-    return Estimates({key: tuple(each[-MOST_SAMPLES:]) for key, each in samples.items()}, rates)
+    found = samples(past.ledger)
+    return Estimates({key: tuple(each) for key, each in found.items()}, rates)
 
 
 def total(steps: Iterable[Grounded]) -> Total:
@@ -147,16 +118,6 @@ def total(steps: Iterable[Grounded]) -> Total:
 def _sum(ranges: Iterable[Range]) -> Range:
     rows = list(ranges)
     return Range(*(sum(each[part] for each in rows) for part in range(3)))
-
-
-def _took(finished: StepFinished, machines: int) -> float:
-    """The time the step took; its own measurement when that is more.
-
-    That counts earlier attempts, and each machine.
-    """
-    measurements = finished.outcome.measurements
-    own = [each.value / machines for each in measurements if each.name == "seconds"]
-    return max(LEAST_SECONDS, finished.seconds, *own)
 
 
 def _seconds(declared: float, samples: tuple[Sample, ...]) -> Range:

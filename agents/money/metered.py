@@ -5,7 +5,7 @@ from datetime import datetime
 
 from agents.declare.amounts import Meter, Range
 from agents.ledger.payloads import Metered
-from agents.money.accounts import Account
+from agents.ledger.projections.accounts import Account
 
 __all__ = ["MeteredAccount"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from agents.command import command
 from agents.declare.actions import Grounded
 from agents.errors import NotApproved
-from agents.money.accounts import Open
+from agents.ledger.projections.accounts import Open
 
 __all__ = [
     "at_most",

@@ -14,8 +14,8 @@ from agents.declare.actions import Estimate, Grounded
 from agents.declare.amounts import Meter, Range
 from agents.errors import NotApproved
 from agents.ledger.payloads import MoneyReserved, MoneySettled, Payload
+from agents.ledger.projections.accounts import Account, Open, opened
 from agents.money import prices
-from agents.money.accounts import Account, Open, opened
 from agents.money.metered import MeteredAccount
 from agents.money.prices import at_most, price_of, stopping_seconds
 from agents.money.standing import Standing, standing_of

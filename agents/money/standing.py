@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents.money.accounts import Account
+from agents.ledger.projections.accounts import Account
 from agents.money.metered import MeteredAccount
 
 __all__ = ["Standing", "standing_of"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.declare.contributions import NOTHING, Subject
+from agents.ledger.past import with_outcomes
 from agents.records.evidence.inputs import inputs_digest
 from agents.records.evidence.relevance import something_to_record
 
@@ -33,6 +34,7 @@ def outdated(
     Raises:
         ActionFailed: An event lacks a fact that a record needs (``fact_missing``).
     """
+    events = with_outcomes(events, subject.call)
     if not something_to_record(events, subject):
         return []
     from agents.records.write import draft  # noqa: PLC0415 - Jinja only when there is a record
@@ -42,6 +44,7 @@ def outdated(
 
 def uncommitted(events: "Sequence[Event]", repo: Path, *, subject: Subject = NOTHING) -> list[str]:
     """The records of this ledger that are not in the last commit as they are on disk."""
+    events = with_outcomes(events, subject.call)
     if not something_to_record(events, subject):
         return []
     from agents.records.write import uncommitted as paths  # noqa: PLC0415
@@ -69,6 +72,7 @@ def write_records(
     Raises:
         ActionFailed: ``edited_by_hand``, ``fact_missing`` or ``commit_refused``.
     """
+    events = with_outcomes(events, subject.call)
     if not something_to_record(events, subject):
         return []
     from agents.records.write import write  # noqa: PLC0415

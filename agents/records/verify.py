@@ -12,6 +12,7 @@ from pathlib import Path
 from agents.declare.contributions import NOTHING, Subject
 from agents.errors import ActionFailed
 from agents.ledger.events import Event
+from agents.ledger.past import with_outcomes
 from agents.ledger.payloads import OfStep, StepFinished, StepStarted
 from agents.records.adr.consistency import Discrepancy, region_findings
 from agents.records.adr.documents import read_adrs
@@ -99,6 +100,7 @@ def verify_records(
     Raises:
         ActionFailed: An event lacks a fact that a record needs.
     """
+    events = with_outcomes(events, subject.call)
     made = _drafted(events, repo, subject)
     tally = _nothing()
     before: Mapping[str, str] | None = None

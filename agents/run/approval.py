@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from agents.command import command
 from agents.errors import NotApproved
 from agents.ledger.events import Event, of_kind
+from agents.ledger.past import Past, of_types
 from agents.ledger.payloads import ApprovalUsed, PlanApproved, RunStarted, StepVerified
 
 __all__ = ["Approval", "Approvals", "find_approval"]
@@ -31,7 +32,7 @@ class Approvals:
     Attributes:
         run: The run's id.
         request: Digest of what it is asked for, with all values.
-        events: Reads the ledger.
+        events: The ledger, as it grows.
         record: Appends an event that says this.
         covered: Actions that somebody agreed to.
         limit: The most dollars that was agreed to.
@@ -39,7 +40,7 @@ class Approvals:
 
     run: str
     request: str
-    events: Callable[[], list[Event]]
+    events: Past
     record: Callable[[ApprovalUsed], object]
     covered: set[str] = field(default_factory=set)
     limit: float | None = None
@@ -66,7 +67,7 @@ class Approvals:
         if not wanted:
             return cap
         if not wanted <= self.covered:
-            approval = find_approval(self.events(), digest, self.run, wanted)
+            approval = find_approval(self.events, digest, self.run, wanted)
             self._within(approval.max_cost, cap)
             self._use(approval, wanted)
             self.limit = approval.max_cost
@@ -79,10 +80,14 @@ class Approvals:
         What is free before them is done before anybody is asked, so that the plan that was agreed
         to may be another one by now.
         """
-        asked = {each.run for each in self.events() if _request(each) == self.request}
         for action in set(actions) - self.covered:
-            for approval, run in _unused(self.events()).values():
-                if run in asked and action in approval.actions and approval.max_cost is None:
+            for approval, run in _unused(self.events).values():
+                if action not in approval.actions or approval.max_cost is not None:
+                    continue
+                if any(
+                    _request(each) == self.request
+                    for each in self.events.of(RunStarted.kind, run=run)
+                ):
                     self._use(approval, {action})
                     break
         return set(actions) & self.covered
@@ -112,7 +117,7 @@ def _request(first: Event) -> str:
 
 
 def find_approval(
-    events: Iterable[Event], digest: str, run: str, actions: Iterable[str]
+    events: Sequence[Event], digest: str, run: str, actions: Iterable[str]
 ) -> Approval:
     """The approval of this very plan that was not used yet.
 
@@ -135,11 +140,11 @@ def find_approval(
     return unused[-1]
 
 
-def _unused(events: Iterable[Event]) -> dict[str, tuple[Approval, str]]:
+def _unused(events: Sequence[Event]) -> dict[str, tuple[Approval, str]]:
     """Approvals that were not used yet, each with the run it was asked by; the newest come last."""
     unused: dict[str, tuple[Approval, str]] = {}
-    for event in events:
-        said = event.payload if event.type in _OF_APPROVALS else None
+    for event in of_types(events, *_OF_APPROVALS):
+        said = event.payload
         if isinstance(said, PlanApproved):
             approval = Approval(event.id, said.digest, said.max_cost, frozenset(said.actions))
             unused[event.id] = approval, said.run

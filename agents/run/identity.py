@@ -1,10 +1,8 @@
 """What is asked for, and runs: their ids, how they end, and closing those that were killed."""
 
-import hashlib
 import importlib.metadata
-import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,9 +13,11 @@ from pydantic import BaseModel, JsonValue
 from agents.declare.actions import Goal
 from agents.declare.facts import WorldState
 from agents.declare.parameters import canonical_of, role_of
-from agents.ledger.events import Event, new_event, utc_now
-from agents.ledger.history import by_run
+from agents.ledger.events import new_event, utc_now
+from agents.ledger.past import Past
 from agents.ledger.payloads import RunFinished, RunStarted
+from agents.ledger.payloads.runs import values_digest
+from agents.ledger.projections.runs import open_runs, runs_since_an_end
 from agents.ledger.store import Ledger
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "close_lost_runs",
     "continued_runs",
     "new_run_id",
-    "open_runs",
     "program_version",
     "request_of",
 ]
@@ -49,16 +48,16 @@ class Request:
     @cached_property
     def digest(self) -> str:
         """What plans and approvals are bound to: every value is part of it."""
-        return _digest({"goal": self.goal, "what": self.what, "how": self.how})
+        return values_digest({"goal": self.goal, "what": self.what, "how": self.how})
 
     @cached_property
     def what_digest(self) -> str:
         """What unfinished steps are found again by: however it was done, it is the same thing."""
-        return _digest({"goal": self.goal, "what": self.what})
+        return values_digest({"goal": self.goal, "what": self.what})
 
     def is_continued_from(self, run: RunStarted) -> bool:
         """Whether a run was after the same thing, however it went about it."""
-        return Request(run.goal, run.what, {}).what_digest == self.what_digest
+        return run.what_digest == self.what_digest
 
 
 def request_of(goal: Goal, params: BaseModel, state: Path) -> Request:
@@ -75,21 +74,6 @@ def request_of(goal: Goal, params: BaseModel, state: Path) -> Request:
     return Request(goal.name, parts["what"], parts["how"])
 
 
-def _digest(value: object) -> str:
-    text = json.dumps(_comparable(value), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _comparable(value: object) -> object:
-    """The value with numbers that are equal written alike: 2.0 is 2."""
-    if isinstance(value, Mapping):
-        return {key: _comparable(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_comparable(each) for each in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-_ENDS = (RunStarted.kind, RunFinished.kind)
 CONTINUED = ("lost", "interrupted")
 
 
@@ -110,38 +94,23 @@ def new_run_id(clock: Callable[[], datetime] = utc_now) -> str:
     return f"{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def open_runs(events: Iterable[Event]) -> dict[str, str]:
-    """Runs whose end was not written, with their goals: one may run now, others were killed."""
-    begun_or_ended = [each for each in events if each.type in _ENDS]
-    started = {each.run: each.subject for each in begun_or_ended if each.type == RunStarted.kind}
-    finished = {each.run for each in begun_or_ended if each.type == RunFinished.kind}
-    return {run: goal for run, goal in started.items() if run not in finished}
-
-
 def close_lost_runs(ledger: Ledger, clock: Callable[[], datetime] = utc_now) -> list[str]:
     """Close the runs that were killed; call it with the lock held. Returns their ids."""
-    lost = open_runs(ledger.events(types=_ENDS))
+    lost = open_runs(ledger)
     for run, goal in lost.items():
         killed = RunFinished(status="lost", message="the process was killed")
         ledger.append(new_event(killed, run=run, subject=goal, clock=clock))
     return list(lost)
 
 
-def continued_runs(events: Iterable[Event], request: Request) -> list[list[Event]]:
+def continued_runs(past: Past, request: Request) -> list[Past]:
     """The events of each run that a new run of the request continues, newest run first.
 
     These are the last runs for the same goal and *what*, as long as they were killed or
     interrupted: a run that ended by itself, and those before it, are not gone on with.
     """
-    runs = []
-    for own in reversed(list(by_run(events).values())):
-        began, ended = own[0].payload, own[-1].payload
-        if not isinstance(began, RunStarted) or not request.is_continued_from(began):
-            continue
-        if isinstance(ended, RunFinished) and ended.status not in CONTINUED:
-            break
-        runs.append(own)
-    return runs
+    runs = runs_since_an_end(past.ledger, request.what_digest, CONTINUED)
+    return [past.of(run=run) for run in runs]
 
 
 def program_version() -> str:

@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from pydantic import BeforeValidator
 
 from agents.declare.words import Options, word
 from agents.errors import unusable
-from agents.ledger.events import Event
+from agents.ledger.past import Past
 from agents.run.question import LEDGER_NAME, read_ledger
 
 __all__ = ["RunOptions", "StateOptions", "state_directory"]
@@ -50,8 +49,8 @@ class StateOptions(Options):
         """The ledger of the state directory."""
         return self.state / LEDGER_NAME
 
-    def events(self) -> Sequence[Event]:
-        """Everything that is in the ledger."""
+    def events(self) -> Past:
+        """What the ledger says."""
         return read_ledger(self.state)
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from agents.declare.actions import Context, Meter
 from agents.declare.catalogue import Catalogue
-from agents.ledger.events import Event
+from agents.ledger.past import Past
 from agents.ledger.payloads import Payload
-from agents.money.accounts import Account, accounts_of
+from agents.ledger.projections.accounts import Account, accounts, accounts_of
 from agents.money.estimates import Estimates
 from agents.money.purse import Purse
 from agents.run.question import Question
@@ -18,8 +18,8 @@ __all__ = ["account_of", "meter_of", "purse_of", "read_accounts"]
 
 def purse_of(
     question: Question,
-    events: Sequence[Event],
-    continued: Sequence[Sequence[Event]],
+    past: Past,
+    continued: Sequence[Past],
     record: Callable[[str, Payload], object],
     clock: Callable[[], datetime],
 ) -> Purse:
@@ -27,17 +27,17 @@ def purse_of(
 
     Args:
         question: What is asked, with the cap of this call.
-        events: The ledger.
+        past: The ledger.
         continued: The events of each run that this one continues, newest first.
         record: Appends an event: (subject, payload).
         clock: Tells when a step began and ended.
     """
     own = f"{question.goal.name}:{question.request.what_digest[:16]}"
-    accounts = accounts_of(events)
+    known = accounts(past.ledger)
     # where nothing names what the money was spent on, only who goes on with a run counts it
     gone_on_with = accounts_of(event for run in reversed(continued) for event in run)
-    accounts[own] = gone_on_with.get(own, Account())
-    return Purse(question.max_cost, record, clock, own, accounts)
+    known[own] = gone_on_with.get(own, Account())
+    return Purse(question.max_cost, record, clock, own, known)
 
 
 def account_of(catalogue: Catalogue, name: str, context: Context) -> str:

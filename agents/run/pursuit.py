@@ -89,16 +89,16 @@ class Pursuit:
 
     def __post_init__(self) -> None:
         self.run_id = self.run_id or new_run_id(self.clock)
-        question, events = self.question, self.ledger.events()
+        question, past = self.question, self.ledger.past
         # of when the run began: a plan is not made from durations of its own steps
-        self._estimates = question.estimates(events)
-        self._unfinished = question.unfinished(events)
+        self._estimates = question.estimates(past)
+        self._unfinished = question.unfinished(past)
         self._looked = self._context()
-        before = continued_runs(events, question.request)
-        self._purse = purse_of(question, events, before, self._record, self.clock)
+        before = continued_runs(past, question.request)
+        self._purse = purse_of(question, past, before, self._record, self.clock)
         told = partial(self._record, question.goal.name)
         request = question.request.digest
-        self._approvals = Approvals(self.run_id, request, self.ledger.events, told)
+        self._approvals = Approvals(self.run_id, request, past, told)
         self._approvals.carry_over(before)
         self._login = LoginWait(question.wait, self.poll, self.stop, told)
 
@@ -282,7 +282,9 @@ class Pursuit:
         return self.question.declared[action].needs
 
     def _context(self, **of_the_step: Any) -> Context:
-        return self.question.context(history=self.ledger.events, run=self.run_id, **of_the_step)
+        return self.question.context(
+            **{"history": lambda: self.ledger.past, "run": self.run_id, **of_the_step}
+        )
 
     @property
     def _goal(self) -> str:

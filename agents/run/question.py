@@ -1,6 +1,6 @@
 """What is asked of a catalogue: a goal, its parameters, and where the memory of it is."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,8 @@ from pydantic import BaseModel
 from agents.declare.actions import Context, Goal, Grounded
 from agents.declare.catalogue import Catalogue
 from agents.declare.facts import Condition, WorldState
-from agents.ledger.events import Event
-from agents.ledger.log import Log
-from agents.ledger.store import Ledger
+from agents.ledger.past import Past
+from agents.ledger.store import ClosedLedger, Ledger
 from agents.money.estimates import Estimates, estimates_from
 from agents.run.identity import Request, request_of
 from agents.run.observe import observe
@@ -23,10 +22,9 @@ __all__ = ["LEDGER_NAME", "Question", "read_ledger"]
 LEDGER_NAME = "ledger.db"
 
 
-def read_ledger(state: Path) -> list[Event]:
-    """Every event of the ledger in a state directory; nothing is made when there is none."""
-    with Ledger(state / LEDGER_NAME, readonly=True) as ledger:
-        return ledger.events()
+def read_ledger(state: Path) -> Past:
+    """What the ledger in a state directory says; nothing is made when there is none."""
+    return ClosedLedger(state / LEDGER_NAME).past
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,6 @@ class Question:
         max_cost: The most dollars it may cost; None: no cap was given.
         plan_digest: When given, only this plan may be run.
         wait: Seconds to wait for a person when only a person can go on.
-        log: What was read of the ledger; questions in one state directory may share it.
     """
 
     catalogue: Catalogue
@@ -51,7 +48,6 @@ class Question:
     max_cost: float | None = None
     plan_digest: str | None = None
     wait: float = 0.0
-    log: Log = field(default_factory=Log, compare=False, repr=False)
 
     @cached_property
     def request(self) -> Request:
@@ -83,15 +79,14 @@ class Question:
         """The ledger of the state directory."""
         return self.state / LEDGER_NAME
 
-    @cached_property
-    def past(self) -> list[Event]:
-        """The ledger as it was when it was first looked into."""
-        with self.ledger(readonly=True) as ledger:
-            return ledger.events()
+    @property
+    def past(self) -> Past:
+        """What the ledger says."""
+        return read_ledger(self.state)
 
-    def ledger(self, *, readonly: bool = False) -> Ledger:
-        """The ledger of the state directory; what was read of it before is not parsed again."""
-        return Ledger(self.ledger_path, readonly=readonly, log=self.log)
+    def ledger(self) -> Ledger:
+        """The ledger of the state directory, to append to."""
+        return Ledger(self.ledger_path)
 
     def anew(self, **changes: Any) -> "Question":
         """The same question with nothing looked at yet, and with these changes."""
@@ -110,12 +105,11 @@ class Question:
         """Whether the goal is reached."""
         return all(world.holds(each) for each in self.wants)
 
-    def estimates(self, events: list[Event] | None = None) -> Estimates:
+    def estimates(self, past: Past | None = None) -> Estimates:
         """What is known about durations and prices now."""
-        past = self.past if events is None else events
-        return estimates_from(past, self.catalogue.rates(self.state))
+        return estimates_from(self.past if past is None else past, self.catalogue.rates(self.state))
 
-    def unfinished(self, events: list[Event] | None = None) -> list[str]:
+    def unfinished(self, past: Past | None = None) -> list[str]:
         """Actions that earlier runs for the same *what* began, and whose outcome is not known."""
-        begun = unfinished(self.past if events is None else events, self.request)
+        begun = unfinished(self.past if past is None else past, self.request)
         return [name for name in begun if name in self.catalogue.actions]

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from agents.declare.triggers import Trigger
 from agents.ledger.payloads import Payload
+from agents.ledger.projections.places import newest_of
 from agents.ledger.store import Ledger
 
 __all__ = ["Opener", "Place", "Source", "last_event"]
@@ -65,7 +66,6 @@ class Opener(Protocol):
 
 def last_event(ledger: Ledger, kinds: tuple[type[P], ...], source: str, subject: str) -> P | None:
     """What the newest event of this source and subject says, of one of these kinds."""
-    for event in reversed(ledger.events(types=tuple(kind.kind for kind in kinds))):
-        if (event.source, event.subject) == (source, subject) and isinstance(event.payload, kinds):
-            return event.payload
-    return None
+    event = newest_of(ledger, source, subject, [kind.kind for kind in kinds])
+    payload = event.payload if event is not None else None
+    return payload if isinstance(payload, kinds) else None

@@ -7,6 +7,7 @@ What fails in passing ends no watcher: a source that cannot look, a full disk, a
 process holds. It is said once, and tried again after a while.
 """
 
+import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,8 @@ MOST_DAMAGED = 5
 
 LEDGER = "the ledger"
 TICK_SECONDS = 1.0
+MARK_EVERY = 1000
+"""After so many events it is worth remembering how far one has looked."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Watch:
     wake: threading.Event = field(default_factory=threading.Event)
     clock: Callable[[], datetime] = utc_now
     _seen: int = 0
+    _marks: dict[str, int] = field(default_factory=dict)
     _pending: dict[str, _Pending] = field(default_factory=dict)
     _owed: dict[str, Event] = field(default_factory=dict)
 
@@ -209,15 +213,34 @@ class Watch:
         return [goal.name for goal in self.goals]
 
     def _read(self) -> None:
-        for event in self.ledger.events(after=self._seen):
-            self._seen = event.sequence
+        past, names = self.ledger.past, self._names()
+        if not self._marks:
+            self._marks = {goal.name: self.ledger.marked(_mark_of(goal)) for goal in self.goals}
+            self._seen = min(self._marks.values(), default=0)
+        end = past.last
+        prompting = {trigger.event for goal in self.goals for trigger in goal.triggers}
+        settling = (TriggerHandled.kind, TriggerDeferred.kind)
+        for event in past.of(*sorted({*prompting, *settling}), after=self._seen):
             if event.type == TriggerHandled.kind and isinstance(event.payload, TriggerHandled):
                 self._forget(event.subject, event.payload.through)
-            elif event.type == TriggerDeferred.kind and event.subject in self._names():
+            elif event.type == TriggerDeferred.kind and event.subject in names:
                 pending = self._pending.setdefault(event.subject, _Pending())
                 pending.deferrals += 1
             for goal in self.goals:
-                self._notice(goal, event)
+                if event.sequence > self._marks[goal.name]:
+                    self._notice(goal, event)
+            self._seen = event.sequence
+        self._seen = max(self._seen, end)
+        self._mark()
+
+    def _mark(self) -> None:
+        """Remember what need not be read again: before it, nothing waits for any goal."""
+        for goal in self.goals:
+            pending = self._pending.get(goal.name, _Pending()).events
+            through = pending[0][0].sequence - 1 if pending else self._seen
+            if through >= self._marks[goal.name] + MARK_EVERY:
+                self.ledger.mark(_mark_of(goal), through)
+                self._marks[goal.name] = through
 
     def _notice(self, goal: Goal, event: Event) -> None:
         if event.type == RunFinished.kind and event.subject == goal.name:
@@ -303,6 +326,12 @@ class Watch:
 
 
 _TRANSIENT = 3
+
+
+def _mark_of(goal: Goal) -> str:
+    """What a goal's place in the ledger is known by: other triggers look from the start again."""
+    triggers = hashlib.sha256(repr(goal.triggers).encode()).hexdigest()[:16]
+    return f"watch {goal.name} {triggers}"
 
 
 def _time(event: Event) -> datetime:

@@ -18,7 +18,7 @@ from agents.declare.actions import Estimate, Grounded, Meter, Range
 from agents.errors import NotApproved
 from agents.ledger.events import Event, new_event
 from agents.ledger.payloads import MoneySettled, Payload
-from agents.money.accounts import accounts_of
+from agents.ledger.projections.accounts import accounts_of
 from agents.money.purse import Purse
 
 KEY = "training 1"

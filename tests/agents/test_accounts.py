@@ -15,8 +15,8 @@ from agents.declare.parameters import Parameters, how, what
 from agents.errors import LedgerDamaged, NotApproved
 from agents.ledger.events import new_event
 from agents.ledger.payloads import MoneyReserved, RunStarted
+from agents.ledger.projections.accounts import accounts_of
 from agents.ledger.store import Ledger
-from agents.money.accounts import accounts_of
 
 
 class Order(Parameters):

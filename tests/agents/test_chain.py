@@ -242,8 +242,8 @@ def test_a_hundred_thousand_events_are_checked_in_a_few_seconds(tmp_path):
     path = tmp_path / "ledger.db"
     Ledger(path).close()
     with Ledger(path) as ledger:
-        ledger._connection.execute("PRAGMA synchronous=OFF")
-        ledger._connection.execute("PRAGMA journal_mode=MEMORY")
+        ledger._reading.connection.execute("PRAGMA synchronous=OFF")
+        ledger._reading.connection.execute("PRAGMA journal_mode=MEMORY")
         note = StepNoted(step="boil", action="boil", text="steam " * 20, about={"n": 1})
         for _ in range(100_000):
             ledger.receive(new_event(note, run="r1", subject="boil"))

@@ -93,7 +93,7 @@ def test_reading_never_creates_the_file(tmp_path):
 
 def test_the_journal_is_rolled_back_and_every_write_is_synced(tmp_path):
     with Ledger(tmp_path / "ledger.db") as ledger:
-        connection = ledger._connection
+        connection = ledger._reading.connection
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
@@ -135,7 +135,7 @@ def test_an_older_ledger_is_migrated_and_keeps_its_events(tmp_path):
     with Ledger(path) as ledger:
         assert [each.id for each in ledger.events()] == ["a"]
         with pytest.raises(sqlite3.IntegrityError):
-            ledger._connection.execute("DELETE FROM events")
+            ledger._reading.connection.execute("DELETE FROM events")
 
 
 def test_threads_append_side_by_side(tmp_path):

@@ -94,7 +94,7 @@ def test_a_migrated_ledger_is_whole_append_only_and_goes_on(earlier):
         assert ledger.check() == []
         for change in ("UPDATE events SET data = '{}'", "DELETE FROM events"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                ledger._connection.execute(change)
+                ledger._reading.connection.execute(change)
 
 
 def test_every_payload_has_the_shape_of_now(kitchen):

@@ -14,7 +14,7 @@ from told import madr_text, outdated, verify_records, write_records
 from agents.cli.report import report_html
 from agents.declare.outcome import Decision, Outcome
 from agents.ledger.events import Event
-from agents.ledger.history import find_run, run_histories
+from agents.ledger.history import run_histories
 from agents.records.adr.by_hand import list_adrs
 from agents.records.text.markdown import code, number, prose, quoted, slug, text
 from agents.records.text.regions import parse
@@ -169,8 +169,12 @@ def test_hostile_values_everywhere_leave_every_record_whole(
         assert "<script" not in madr
         assert not {"fence", "image", "em_open", "s_open"} & set(_blocks(body))
         assert body.count("\n# ") == 1
-    page = report_html(find_run(run_histories(story.events), "r1"))
-    assert _elements(page) == _elements(report_html(find_run(run_histories(_tame(story)), "r1")))
+    page = report_html(run_named(story.events))
+    assert _elements(page) == _elements(report_html(run_named(_tame(story))))
+
+
+def run_named(events):
+    return next(run for run in run_histories(events) if run.run == "r1")
 
 
 def _tame(story):

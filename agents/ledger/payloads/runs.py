@@ -1,5 +1,8 @@
 """What a run says of itself: how it began, what it saw and planned, how it ended."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -18,6 +21,7 @@ __all__ = [
     "RunStarted",
     "Seen",
     "Tried",
+    "values_digest",
 ]
 
 
@@ -61,6 +65,11 @@ class RunStarted(Payload):
     def params(self) -> dict[str, Any]:
         """All values that the run was for."""
         return {**self.what, **self.how}
+
+    @property
+    def what_digest(self) -> str:
+        """What the run was after, however it went about it."""
+        return values_digest({"goal": self.goal, "what": self.what})
 
     @property
     def told(self) -> dict[str, Any]:
@@ -147,3 +156,17 @@ class RunFinished(Payload):
     exit_code: int | None = None
     message: str = ""
     fix: str = ""
+
+
+def values_digest(value: object) -> str:
+    """64 hex digits of what is asked for; numbers that are equal are alike: 2.0 is 2."""
+    text = json.dumps(_comparable(value), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _comparable(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _comparable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_comparable(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

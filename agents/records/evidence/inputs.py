@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.declare.contributions import NOTHING, Subject
 from agents.ledger.history import by_run
+from agents.ledger.past import with_outcomes
 from agents.ledger.payloads import (
     MoneySettled,
     PlanMade,
@@ -31,7 +32,7 @@ _FILES = ("plans/*.md", "agents-docs/*.md", "agents-docs/runs/*.md")
 _RECORDS = Path(__file__).resolve().parents[1]
 
 
-def inputs_digest(events: "Iterable[Event]", repo: Path, *, subject: Subject = NOTHING) -> str:
+def inputs_digest(events: "Sequence[Event]", repo: Path, *, subject: Subject = NOTHING) -> str:
     """64 hex digits over the events that records quote, the files, the templates and this code.
 
     The records are a pure function of these: while the digest is the one that `write_records` left
@@ -44,8 +45,8 @@ def inputs_digest(events: "Iterable[Event]", repo: Path, *, subject: Subject = N
     return digest.hexdigest()
 
 
-def _events(events: "Iterable[Event]", subject: Subject) -> Iterator[bytes]:
-    for own in by_run(events).values():
+def _events(events: "Sequence[Event]", subject: Subject) -> Iterator[bytes]:
+    for own in by_run(with_outcomes(events)).values():
         if not something_to_record(own, subject):
             continue
         for event in own:

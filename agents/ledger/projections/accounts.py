@@ -5,8 +5,10 @@ another way of doing it and another person find it again. What no action names i
 and its *what*, and is found again only by the run that continues.
 """
 
+import json
+import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from agents.command import command
@@ -14,8 +16,14 @@ from agents.declare.amounts import Range
 from agents.errors import LedgerDamaged
 from agents.ledger.events import Event
 from agents.ledger.payloads import Metered, MoneyReserved, MoneySettled
+from agents.ledger.rows import Opened
 
-__all__ = ["Account", "Open", "accounts_of", "opened"]
+__all__ = ["INDEXES", "TABLES", "Account", "Open", "accounts", "accounts_of", "fold", "opened"]
+
+TABLES = {
+    "projected_accounts": "(name TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID"
+}
+INDEXES: dict[str, str] = {}
 
 _OF_MONEY = (MoneyReserved.kind, MoneySettled.kind)
 
@@ -79,6 +87,20 @@ class Account:
     def spent_by(self, shown: Range) -> Range:
         """All of it, where a meter shows what the time cost: whoever used it, wherever it is."""
         return Range(*(self.settled + max(each, self.booked) for each in shown))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Account":
+        """The account that `to_text` wrote."""
+        said = json.loads(text)
+        said["open"] = {action: Open(**each) for action, each in said["open"].items()}
+        said["total"] = said["total"] and Metered.model_validate(said["total"])
+        return cls(**said)
+
+    def to_text(self) -> str:
+        """All of it as JSON."""
+        total = self.total and self.total.model_dump(mode="json")
+        opened = {action: asdict(each) for action, each in self.open.items()}
+        return json.dumps({**vars(self), "open": opened, "total": total})
 
     def take_over(self, action: str, *, under_any_name: bool) -> Open | None:
         """The reservation that a step goes on with, which is not open any more; None: it begins.
@@ -146,14 +168,45 @@ def _moment(since: str) -> str:
 
 
 def accounts_of(events: Iterable[Event]) -> dict[str, Account]:
-    """The accounts of a ledger by name; ``events`` are in the order in which they were written."""
-    accounts: dict[str, Account] = {}
+    """The accounts of events by name; they are in the order in which they were written."""
+    found: dict[str, Account] = {}
     for event in events:
-        if event.type not in _OF_MONEY:
-            continue
-        match event.payload:
-            case MoneyReserved() as reserved:
-                accounts.setdefault(reserved.account, Account()).reserve(reserved)
-            case MoneySettled() as settled:
-                accounts.setdefault(settled.account, Account()).settle(settled)
-    return accounts
+        if event.type in _OF_MONEY:
+            name = _name(event)
+            found[name] = _booked(found.get(name), event)
+    return found
+
+
+def fold(connection: sqlite3.Connection, event: Event) -> None:
+    """Book an event on its account."""
+    if event.type not in _OF_MONEY:
+        return
+    name = _name(event)
+    found = connection.execute(
+        "SELECT state FROM projected_accounts WHERE name = ?", (name,)
+    ).fetchone()
+    account = _booked(Account.from_text(found[0]) if found else None, event)
+    connection.execute(
+        "INSERT OR REPLACE INTO projected_accounts VALUES (?, ?)", (name, account.to_text())
+    )
+
+
+def _name(event: Event) -> str:
+    payload = event.payload
+    return payload.account if isinstance(payload, MoneyReserved | MoneySettled) else ""
+
+
+def _booked(account: Account | None, event: Event) -> Account:
+    account = account or Account()
+    match event.payload:
+        case MoneyReserved() as reserved:
+            account.reserve(reserved)
+        case MoneySettled() as settled:
+            account.settle(settled)
+    return account
+
+
+def accounts(ledger: Opened) -> dict[str, Account]:
+    """All accounts of a ledger by name."""
+    rows = ledger.rows("SELECT name, state FROM projected_accounts")
+    return {name: Account.from_text(state) for name, state in rows}
