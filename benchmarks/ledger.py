@@ -122,7 +122,7 @@ def build(path: Path, size: int) -> float:
         rows = []
         for _, event in zip(range(size), events(), strict=False):
             texts = (event.id, event.source, event.type, event.time, event.subject, event.run)
-            line = Line(*texts, canonical(event.data))
+            line = Line(*texts, canonical(event.payload.to_json()))
             previous = link(previous, line)
             rows.append((*line, previous))
             if len(rows) == 10_000:

@@ -52,7 +52,7 @@ def watch_command(context: click.Context, words: tuple[str, ...], once: bool, as
     first = next(iter(requests.values()))
     with (
         stopping() as stop,
-        Ledger(first.ledger_path, log=first.log, patience=WRITER_SECONDS) as ledger,
+        Ledger(first.ledger_path, patience=WRITER_SECONDS) as ledger,
     ):
         wake = threading.Event()
         with (

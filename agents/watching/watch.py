@@ -330,8 +330,8 @@ _TRANSIENT = 3
 
 def _mark_of(goal: Goal) -> str:
     """What a goal's place in the ledger is known by: other triggers look from the start again."""
-    triggers = hashlib.sha256(repr(goal.triggers).encode()).hexdigest()[:16]
-    return f"watch {goal.name} {triggers}"
+    triggers = "; ".join(map(str, goal.triggers))
+    return f"watch {goal.name} {hashlib.sha256(triggers.encode()).hexdigest()[:16]}"
 
 
 def _time(event: Event) -> datetime:

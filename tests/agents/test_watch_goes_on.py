@@ -70,7 +70,7 @@ def test_what_could_not_be_written_after_a_look_is_written_later_and_no_second_l
 def test_a_full_disk_ends_no_watcher_and_what_it_did_not_note_is_noted_when_there_is_room(
     clockwork,
 ):
-    watch, connection = clockwork.watch, clockwork.ledger._connection
+    watch, connection = clockwork.watch, clockwork.ledger._reading.connection
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
 
