@@ -22,6 +22,7 @@ from functools import cache
 
 from agents.declare.schedule import Schedule, cron, daily, every
 from agents.errors import UsageError
+from agents.ledger.chain import json_text
 from agents.ledger.events import Event
 from agents.ledger.payloads import FileChanged, GitCommit, ScheduleDue, Value
 
@@ -82,7 +83,7 @@ class Trigger:
         if self.schedule is not None:
             return event.subject == self.schedule.text
         said = event.attributes()
-        if self.branch and said.get("branch") != self.branch:
+        if self.branch and said.get("branch") != json_text(self.branch):
             return False
         if self.paths and not _touches(said, self.paths):
             return False
@@ -205,7 +206,7 @@ def matches_path(path: str, patterns: Iterable[str]) -> bool:
     >>> matches_path("book/parts/one.md", ["book/*.md"])
     False
     """
-    return any(_expression(pattern).fullmatch(path) for pattern in patterns)
+    return any(_expression(json_text(pattern)).fullmatch(path) for pattern in patterns)
 
 
 @cache

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from agents.declare.triggers import FILE, Trigger, matches_path
+from agents.ledger.chain import json_text
 from agents.ledger.events import Event, new_event
 from agents.ledger.payloads import FileChanged, FileSeen
 from agents.ledger.store import Ledger
@@ -58,12 +59,12 @@ class FileSource:
     @property
     def source(self) -> str:
         """The identity of the folder in the ledger."""
-        return f"files:{self._root}"
+        return json_text(f"files:{self._root}")
 
     @property
     def subject(self) -> str:
         """The patterns, as the ledger has them."""
-        return " ".join(self._patterns)
+        return json_text(" ".join(self._patterns))
 
     def poll(self, ledger: Ledger, now: datetime) -> None:
         """Append a change of the fingerprint, with the names that changed."""
@@ -75,13 +76,15 @@ class FileSource:
                 ledger.append(self._event(FileSeen(fingerprint=current), "", now))
             self._fingerprint = last.fingerprint if last is not None else current
         if current != self._fingerprint:
-            changed = FileChanged(fingerprint=current, paths=tuple(self._changed(files)))
+            changed = FileChanged(
+                fingerprint=current, paths=tuple(map(json_text, self._changed(files)))
+            )
             ledger.receive(self._event(changed, self._fingerprint, now))
         self._files, self._fingerprint = files, current
 
     def waiting(self, now: datetime) -> str:  # noqa: ARG002 - changes have no due time
         """The patterns and the folder."""
-        return f"changes of {', '.join(self._patterns)} in {self._root}"
+        return json_text(f"changes of {', '.join(self._patterns)} in {self._root}")
 
     def close(self) -> None:
         """Stop listening."""

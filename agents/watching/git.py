@@ -6,6 +6,7 @@ from typing import Self
 
 from agents.declare.triggers import COMMIT, Trigger
 from agents.errors import UsageError
+from agents.ledger.chain import json_text
 from agents.ledger.events import Event, new_event
 from agents.ledger.payloads import GitCommit, GitSeen
 from agents.ledger.store import Ledger
@@ -13,6 +14,7 @@ from agents.watching.source import Place, last_event
 
 __all__ = ["GitSource"]
 
+_BRANCHES = "refs/heads/"
 MOST_COMMITS = 200
 """More than this at once is a merge of years; the newest say enough."""
 
@@ -59,7 +61,7 @@ class GitSource:
     @property
     def source(self) -> str:
         """The identity of the repository in the ledger."""
-        return f"git:{self._repo.working_dir}"
+        return json_text(f"git:{self._repo.working_dir}")
 
     def poll(self, ledger: Ledger, now: datetime) -> None:
         """Append the commits since the last one the ledger has, oldest first."""
@@ -71,20 +73,28 @@ class GitSource:
         if head == self._last[branch]:
             return
         for commit in self._commits(self._last[branch], head):
-            paths = tuple(self._paths(commit))
-            ledger.receive(self._event(GitCommit(commit=commit, branch=branch, paths=paths), now))
+            paths = tuple(map(json_text, self._paths(commit)))
+            made = GitCommit(commit=commit, branch=json_text(branch), paths=paths)
+            ledger.receive(self._event(made, now))
         self._last[branch] = head
 
     def waiting(self, now: datetime) -> str:  # noqa: ARG002 - commits have no due time
         """The branch, and where it is."""
         branch, head = self._head()
-        return f"commits on {branch} of {self._repo.working_dir} (now {head[:10] or 'none'})"
+        where = f"{branch} of {self._repo.working_dir}"
+        return f"commits on {json_text(where)} (now {head[:10] or 'none'})"
 
     def close(self) -> None:
         """End the processes of git that were kept for the next question."""
         self._repo.close()
 
     def _head(self) -> tuple[str, str]:
+        try:
+            return self._read_head()
+        except UnicodeError:  # some name is no UTF-8, which only git itself can read
+            return self._told_head()
+
+    def _read_head(self) -> tuple[str, str]:
         heads = {head.name: head for head in self._repo.heads}
         name = self._branch
         if not name and not self._repo.head.is_detached:
@@ -93,11 +103,24 @@ class GitSource:
             return "HEAD", self._repo.head.commit.hexsha
         return name, heads[name].commit.hexsha if name in heads else ""
 
+    def _told_head(self) -> tuple[str, str]:
+        from git.exc import GitCommandError  # noqa: PLC0415
+
+        name = self._branch or str(self._repo.git.rev_parse("--symbolic-full-name", "HEAD"))
+        name = name.removeprefix(_BRANCHES)
+        ref = name if name == "HEAD" else f"{_BRANCHES}{name}"
+        try:
+            head = self._repo.git.rev_parse("-q", "--verify", f"{ref}^{{commit}}")
+        except GitCommandError:
+            head = ""
+        return name, str(head)
+
     def _remembered(self, ledger: Ledger, branch: str, head: str, now: datetime) -> str:
-        last = last_event(ledger, (GitCommit, GitSeen), self.source, branch)
+        seen = GitSeen(commit=head, branch=json_text(branch))
+        last = last_event(ledger, (GitCommit, GitSeen), self.source, seen.branch)
         if last is not None:
             return last.commit
-        ledger.append(self._event(GitSeen(commit=head, branch=branch), now))
+        ledger.append(self._event(seen, now))
         return head
 
     def _commits(self, last: str, head: str) -> list[str]:
