@@ -3,6 +3,7 @@
     python benchmarks/webhooks.py                 # 1,000 deliveries, 100 at a time
     python benchmarks/webhooks.py --kills 20      # kill -9 in the middle, again and again
     python benchmarks/webhooks.py --half-open 300 # beside connections that say nothing
+    python benchmarks/webhooks.py --fire          # one delivery after 300 of these and 200 bad ones
 
 A delivery counts as acknowledged when its sender has read ``202``. After a kill the ledger is read
 again: each acknowledged delivery has to be in it, once.
@@ -42,18 +43,28 @@ class Seen:
     broken: int = 0
 
 
+HALVES = (
+    b"POST /hooks/retrain HTTP/1.1\r\nHost: here\r\nX-Hub",
+    b"POST /hooks/retrain HTTP/1.1\r\nHost: here\r\nX-GitHub-Delivery: d\r\nContent-Length: 999\r\n"
+    b"X-Hub-Signature-256: sha256=" + b"0" * 64 + b"\r\n\r\nthe beginning of a body",
+    b"",
+)
+
+
 class Server:
-    """``serve`` as a process of its own."""
+    """``serve`` as a process of its own; what it says goes to a file in its state directory."""
 
     def __init__(self, state: Path) -> None:
+        self.said = state / "said.txt"
         environment = {**os.environ, "AGENTS_WEBHOOK_SECRET": SECRET, "PYTHONPATH": str(ROOT)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "agents", "serve", "port=0", f"state={state}", "--json"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        with self.said.open("ab") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "agents", "serve", "port=0", f"state={state}", "--json"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+            )
         assert self.process.stdout is not None
         self.port = json.loads(self.process.stdout.readline())["data"]["port"]
 
@@ -124,9 +135,9 @@ def speed(deliveries: int, at_once: int, half_open: int) -> str:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as open_:
         state, seen = Path(folder), Seen()
         server = Server(state)
-        for _ in range(half_open):
+        for number in range(half_open):
             half = open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            half.sendall(b"POST /hooks/retrain HTTP/1.1\r\nHost: here\r\nX-Hub")
+            half.sendall(HALVES[number % len(HALVES)])
         ids = [f"d-{number}" for number in range(deliveries)]
         began = time.monotonic()
         asyncio.run(send(server.port, ids, at_once, seen))
@@ -164,9 +175,33 @@ def kills(times: int, deliveries: int, at_once: int, seed: int) -> str:
             problems = ledger.check()
     lost, twice = set(acknowledged) - set(kept), len(kept) - len(set(kept))
     assert not problems, problems
+    assert not lost, f"acknowledged and lost: {sorted(lost)}"
+    assert not twice, f"kept twice: {twice}"
     return (
         f"{times} kills: {len(acknowledged)} acknowledged, {len(kept)} kept,"
         f" {len(lost)} lost, {twice} twice; the chain is whole"
+    )
+
+
+def fire(half_open: int, bad: int) -> str:
+    """How a server does that strangers have been at."""
+    bodies = (b"\x16\x03\x01", b"GET / HTTP/9.9\r\n\r\n", b"POST /hooks/a HTTP/1.1\r\nno\r\n\r\n")
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as open_:
+        state, seen = Path(folder), Seen()
+        server = Server(state)
+        for number in range(half_open):
+            half = open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            half.sendall(HALVES[number % len(HALVES)])
+        for number in range(bad):
+            with socket.create_connection(("127.0.0.1", server.port)) as stranger:
+                stranger.sendall(bodies[number % len(bodies)])
+        before = server.said.stat().st_size
+        asyncio.run(send(server.port, ["d-1"], 1, seen))
+        ended, kept = server.end(), kept_in(state)
+    assert kept == seen.acknowledged == ["d-1"], "the delivery was not kept"
+    return (
+        f"{half_open} half-open connections and {bad} bad requests: {before} bytes said, a delivery"
+        f" answered in {seen.seconds[0] * 1000:.0f} ms, Ctrl-C ends it in {ended:.2f} s"
     )
 
 
@@ -189,10 +224,14 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=100)
     parser.add_argument("--half-open", type=int, default=0)
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--fire", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     if asked.kills:
         print(kills(asked.kills, asked.deliveries, asked.at_once, asked.seed))
+        return
+    if asked.fire:
+        print(fire(asked.half_open or 300, 200))
         return
     print("| deliveries | at once | half-open | acknowledged | all | p50 | p99 | most | Ctrl-C |")
     print("|---|---|---|---|---|---|---|---|---|")

@@ -175,3 +175,22 @@ def test_a_ledger_that_stays_in_use_is_said_once_and_the_events_go_back_to_who_s
     assert [line.partition(" ")[0] for line in told] == ["webhooks:", "webhooks:"]
     assert [event.id for event in received] == ["1", "2"]
     assert [event.id for event in ledger.events()] == ["1", "2"]
+
+
+def writes(path):
+    """How often a file was written to, as SQLite counts it."""
+    return int.from_bytes(path.read_bytes()[24:28], "big")
+
+
+def test_events_that_arrive_while_another_write_goes_on_are_written_together(ledger):
+    intake = Intake(ledger, lambda _: None)
+
+    async def keep():
+        events = [new_event(Foreign(of_type="a"), id=f"{number}") for number in range(200)]
+        return await asyncio.gather(*map(intake.keep, events))
+
+    before = writes(ledger.path)
+    assert asyncio.run(keep()) == [True] * 200
+    intake.close(60)
+    assert writes(ledger.path) - before < 50
+    assert len(ledger.events()) == 200
