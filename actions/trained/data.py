@@ -2,23 +2,27 @@
 
 import json
 import sys
+from dataclasses import replace
 
-from actions.ports import ports_of, translated
-from actions.rates import cost_on
+from actions.ports import is_accepted, ports_of, translated
+from actions.rates import cost_on, rate_for
 from actions.trained.files import hashes_in
 from actions.trained.job import NotYet, TrainedContext, data_of
 from actions.trained.names import Part
 from actions.trained.parameters import TrainedParameters
-from agents.declare.actions import Cost
+from agents.declare.actions import Cost, Meter, Range
 from agents.declare.context import Note
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Measurement, Outcome
 from training.compute.interpreter import interpreter_for
-from training.declare.data import Placed, is_placed, manifest_name
+from training.declare.data import Placed, identity_of, is_placed, manifest_name
 from training.declare.order import making_hardware, recipe_of
 from training.declare.prepare import Prepare
 from training.declare.preparing import prepare
 from training.errors import ImageError
+from training.runner.account import dollars_of, is_open, total_seconds, uses_of
+from training.store.directory import TrainingDirectory
+from training.store.layout import kept_account_name, making_key
 from training.store.volume import Volume
 
 __all__ = ["Data"]
@@ -55,6 +59,7 @@ class Data(Part):
     def run(self, context: TrainedContext) -> Outcome:
         """Copy the folder, or run the command that makes it: here, or where the volume is."""
         ports = ports_of(context)
+        self._tell(context)
         with translated():
             placed = prepare(
                 self.training,
@@ -64,6 +69,7 @@ class Data(Part):
                 cancelled=context.cancelled,
                 python=self._python(),
                 maker=ports.compute.maker if self._runs else None,
+                usd_per_hour=self._usd_per_hour(context, ports.compute.name),
             )
         files, size = _counted(ports.volume, placed)
         source = manifest_name(placed.digest)
@@ -76,6 +82,44 @@ class Data(Part):
             artifacts=(Artifact(name="data", path=source, sha256=ports.volume.sha256(source)),),
             provenance={"dataset": placed.label, "data": placed.digest},
         )
+
+    def account(self, context: TrainedContext) -> str:
+        """What its container is called: whoever makes the same data finds what was spent on it."""
+        if not self._runs or context.params.compute == "local" or not is_accepted(context):
+            return ""
+        return self._key(context)
+
+    def meter(self, context: TrainedContext) -> Meter | None:
+        """What its containers used so far."""
+        if not self.account(context):
+            return None
+        ports, key = ports_of(context), self._key(context)
+        with translated():
+            account = TrainingDirectory(ports.volume, key).read(kept_account_name(key))
+            uses = uses_of(account or b"")
+            running = is_open(uses) and ports.compute.owner(key) is not None
+        dollars = dollars_of(uses)
+        usd = None if dollars is None else Range(*dollars)
+        return Meter(total_seconds(uses), usd, running)
+
+    def _tell(self, context: TrainedContext) -> None:
+        """From now on it is paid; that it waits for its container is a moment without a GPU."""
+        meter = self.meter(context) if self.account(context) else None
+        if meter is not None:
+            context.used(replace(meter, running=True))
+
+    def _key(self, context: TrainedContext) -> str:
+        data = self.training.data
+        assert isinstance(data, Prepare)  # noqa: S101 - asked before
+        found = identity_of(self.training.folder, data, hashes_in(context.state))
+        return making_key(found)
+
+    def _usd_per_hour(
+        self, context: TrainedContext, compute: str
+    ) -> tuple[float, float, float] | None:
+        rate = rate_for(context.state, compute, making_hardware(self.training))
+        hour = None if rate is None else rate.usd_per_hour
+        return None if hour is None else (hour.low, hour.expected, hour.high)
 
     @property
     def _runs(self) -> bool:

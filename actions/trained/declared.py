@@ -94,7 +94,7 @@ def _making(training: Training, facts: Facts, offered: "_Offered") -> Iterator[A
         timeout=1800.0,
     )
     if prepares(training):
-        yield _action(
+        prepared = _action(
             names.action("prepare", "data"),
             f"Bring the data of {kind} to the volume, under the digest of its content",
             data,
@@ -103,6 +103,7 @@ def _making(training: Training, facts: Facts, offered: "_Offered") -> Iterator[A
             cost=data.cost,
             timeout=24 * 3600.0,
         )
+        yield dataclasses.replace(prepared, account=data.account, meter=data.meter)
     trained = _action(
         names.action("train"),
         f"Train {kind} to its end; resumes from the newest valid checkpoint",

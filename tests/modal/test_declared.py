@@ -15,8 +15,12 @@ import pytest
 from conftest import ROOT, until
 from programs import Ended, goap, path_with
 
+from agents.ledger.events import of_kind
+from agents.ledger.payloads import MoneySettled
+from agents.ledger.store import Ledger
 from training.compute.loopback.client import ControlPlane
 from training.compute.modal.volume import ModalVolume
+from training.compute.spending import accounts_of
 
 pytestmark = pytest.mark.xdist_group("modal")
 
@@ -76,7 +80,7 @@ class Folder:
 
     def words(self) -> list[str]:
         where = ("compute=modal", f"volume={self.volume.name}")
-        return ["run", "goal=tiny_trained", *where, "--json"]
+        return ["run", "goal=tiny_trained", *where, "max_cost=10000", "--json"]
 
     def run(self, code: int = 0) -> Ended:
         ended = goap(self.plane, self.path, *self.words())
@@ -155,13 +159,31 @@ def makes(folder: Folder) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_a_command_makes_data_in_a_container_once_for_its_bytes_and_inputs(folder: Folder) -> None:
     made(folder)
+    folder.plane.do("rates", cpu_hour_cost=1800, mem_gib_hour_cost=0)  # a dollar a second
     folder.run()
-    assert "in a container: True" in goap(None, folder.path, "show", "last", "--json").out
+    assert (
+        "in a container: True" in goap(None, folder.path, "show", "last", "--events", "--json").out
+    )
     assert folder.numbers()["words"] == 4
     (call,) = makes(folder)
     assert call["hardware"]["gpu"] == []
     assert json.loads(folder.run().out)["data"]["steps"] == ["validate_auth"]
     assert len(makes(folder)) == 1
+    # what its container used is in an account of its own, which the bill shows
+    (spent,) = [each for each in accounts_of(folder.volume) if each.key.startswith("data-")]
+    assert [(each.state, each.call, each.device) for each in spent.uses[-1:]] == [
+        ("ended", call["call"], "cpu")
+    ]
+    assert spent.usd is not None
+    assert spent.usd[1] == pytest.approx(spent.seconds)
+    with Ledger(folder.path / ".goap" / "ledger.db", readonly=True) as ledger:
+        booked = [each for _, each in of_kind(ledger.events(), MoneySettled)]
+    (paid,) = [each.usd for each in booked if each.account == spent.key]
+    assert paid == pytest.approx(spent.seconds, abs=0.01)
+    words = ("bill", "data-", "compute=modal", f"volume={folder.volume.name}", "--json")
+    (row,) = json.loads(goap(folder.plane, folder.path, *words).out)["data"]["by_training"]
+    assert row["seconds"] == pytest.approx(spent.seconds, abs=0.01)
+    assert spent.seconds > 0
     (digest,) = [n for n in folder.volume.listdir("datasets") if n != "sources"]
     assert folder.volume.listdir(f"datasets/{digest}") == ["files", "manifest.json"]
     (key,) = [n for n in folder.volume.listdir("datasets/sources") if not n.endswith(".json")]

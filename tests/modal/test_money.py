@@ -146,9 +146,11 @@ def test_the_rate_of_cores_and_memory_is_that_of_what_is_asked_for() -> None:
 def test_each_gpu_has_its_rate_under_the_name_that_the_platform_lists() -> None:
     from training.compute.gpu import _MOST, gpu_names, rate_name
 
-    listed = ("t4", "l4", "a10g", "l40s", "a100_40gb", "a100_80gb", "h100", "h200", "b200")
+    a100 = ("a100_40gb", "a100_80gb")
+    listed = ("t4", "l4", "a10g", "l40s", *a100, "rtx6000", "h100", "h200", "b200", "b300")
     names = {name: rate_name(gpu_names(name)[0]).removeprefix("gpu_hour_cost_") for name in _MOST}
-    assert {name for name, rate in names.items() if rate not in listed} == {"B300", "RTX-PRO-6000"}
+    assert {name for name, rate in names.items() if rate not in listed} == set()
+    assert (names["B300"], names["RTX-PRO-6000"]) == ("b300", "rtx6000")
     assert names["A10"] == names["A10G"] == "a10g"
     assert names["A100"] == names["A100-40GB"] == "a100_40gb"
     assert names["B200+"] == names["B200"] == "b200"

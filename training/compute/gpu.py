@@ -30,8 +30,8 @@ _RATES: Final = {
     "A100-80GB": "a100_80gb",
     # guide: gpu, a B200 or a B300 at the price of a B200
     "B200+": "b200",
-    # not seen in a list yet: as the others are written
-    "RTX-PRO-6000": "rtx_pro_6000",
+    # as several public copies of the list have it, of October 2026
+    "RTX-PRO-6000": "rtx6000",
 }
 """Name → how the platform's list of rates calls it: a better one that is given costs the same."""
 

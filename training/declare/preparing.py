@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,12 +59,15 @@ class Making:
         command: The command.
         source: What it is started in a copy of.
         inputs: Name, below the folder of the declaration, to the file that it reads.
+        usd_per_hour: What an hour of its hardware costs: the least, the expected, the most; None:
+            nobody knows.
     """
 
     training: "Training"
     command: Command
     source: Source
     inputs: dict[str, Path]
+    usd_per_hour: tuple[float, float, float] | None = None
 
 
 class Maker(Protocol):
@@ -90,6 +93,7 @@ def prepare(
     cancelled: threading.Event,
     python: str = sys.executable,
     maker: Maker | None = None,
+    usd_per_hour: tuple[float, float, float] | None = None,
 ) -> Placed:
     """Bring the data of a training to a volume; nothing when it is there.
 
@@ -101,6 +105,7 @@ def prepare(
         cancelled: Ends it early when set.
         python: The interpreter of a command whose first word is ``python``.
         maker: Runs a command where the volume is; None: this machine does, and uploads.
+        usd_per_hour: What an hour of the hardware of such a command costs; None: nobody knows.
 
     Raises:
         DataError: The folder is gone or was changed meanwhile, or the command failed.
@@ -111,21 +116,29 @@ def prepare(
     if placed is not None and is_placed(volume, placed):
         return placed
     if isinstance(training.data, Prepare) and maker is not None:
-        return _made_there(training, training.data, volume, hashes, maker, log, cancelled)
-    task = Task(log, cancelled, python, os.environ)
+        making = replace(_making(training, training.data, hashes), usd_per_hour=usd_per_hour)
+        return _made_there(making, volume, hashes, maker, log, cancelled)
+    return _brought(training, volume, hashes, placed, Task(log, cancelled, python, os.environ))
+
+
+def _brought(
+    training: "Training", volume: Volume, hashes: Hashes, placed: Placed | None, task: Task
+) -> Placed:
+    """What lies here, or a command makes here, as it is on the volume."""
     with _room(volume) as room, temporary_directory(room, "data") as place:
         if isinstance(training.data, Prepare):
             return _made(training, training.data, volume, hashes, place / "files", task)
         if not isinstance(training.data, str | Path) or placed is None:
             raise DataError(f"{training.name} declares no data", fix="say data=")
         folder = folder_of(training.folder, training.data)
-        keep_files(volume, place / "files", _copied(folder, place / "files", placed, task), log)
+        keep_files(
+            volume, place / "files", _copied(folder, place / "files", placed, task), task.log
+        )
         return placed
 
 
 def _made_there(
-    training: "Training",
-    data: Prepare,
+    making: Making,
     volume: Volume,
     hashes: Hashes,
     maker: Maker,
@@ -133,11 +146,11 @@ def _made_there(
     cancelled: threading.Event,
 ) -> Placed:
     """What the command made where the volume is."""
-    maker.make_data(_making(training, data, hashes), log, cancelled)
-    placed = placed_of(training, volume, hashes)
+    maker.make_data(making, log, cancelled)
+    placed = placed_of(making.training, volume, hashes)
     if placed is None:
         raise DataError(
-            f"what {label_of(data)} is made of changed while it ran",
+            f"what {making.command.label} is made of changed while it ran",
             fix="run the same command again: it is made of what is there then",
         )
     return placed

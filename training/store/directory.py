@@ -9,7 +9,7 @@
     trainings/<key>/checkpoints/step-00000500/, saved.jsonl, pinned.json
     images/<fingerprint>.json          proofs of images
     sweeps/<digest>.json               rankings
-    accounts/<key>.jsonl               what deleted trainings used
+    accounts/<key>.jsonl               what deleted trainings used, and commands that made data
 
 What lies among checkpoints is spelled in `training.store.names`. Everything is read through the
 volume port: local and Modal are one code. A runner also has paths, in properties ``…_path``.
@@ -27,6 +27,7 @@ from training.runner.checkpoints import Store
 from training.runner.ending import Ending, Reference
 from training.runner.order import Order, damaged_order
 from training.store.layout import (
+    ACCOUNTS,
     DATASETS,
     SOURCES,
     TRAININGS,
@@ -41,7 +42,6 @@ from training.store.names import EARLIER_MANIFEST_FILE, MANIFEST_FILE, step_name
 from training.store.volume import LocalVolume, Volume
 
 __all__ = [
-    "KEPT_ACCOUNTS",
     "TrainingDirectory",
     "account_names",
     "dataset_digests",
@@ -53,8 +53,6 @@ __all__ = [
     "trainings",
 ]
 
-KEPT_ACCOUNTS = "accounts"
-"""Where the accounts of deleted trainings are: what they used is used."""
 
 _TAIL = 1 << 16
 """Bytes of the end of metrics.jsonl in which the newest line with a loss is looked for."""
@@ -67,13 +65,13 @@ def dataset_digests(volume: Volume) -> list[str]:
 
 
 def account_names(volume: Volume, since: float = 0.0) -> list[tuple[str, str]]:
-    """Key and file of every account that was written since, also of trainings that are deleted.
+    """Key and file of every account that was written since, also of what is deleted.
 
     Args:
         volume: Whose.
         since: Seconds since 1970.
     """
-    kept = [(Path(each.path).stem, each) for each in volume.files(KEPT_ACCOUNTS)]
+    kept = [(Path(each.path).stem, each) for each in volume.files(ACCOUNTS)]
     below = ((each.path.split("/"), each) for each in volume.files(TRAININGS))
     own = [(parts[1], each) for parts, each in below if parts[2:] == ["account.jsonl"]]
     return [(key, each.path) for key, each in [*own, *kept] if each.time >= since]

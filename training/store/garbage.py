@@ -15,8 +15,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from training.store.directory import KEPT_ACCOUNTS, TrainingDirectory, proof_name, ranking_name
-from training.store.layout import DATASETS, SOURCES, TRAININGS, dataset_name
+from training.store.directory import TrainingDirectory, proof_name, ranking_name
+from training.store.layout import (
+    DATASETS,
+    SOURCES,
+    TRAININGS,
+    dataset_name,
+    kept_account_name,
+)
 from training.store.names import DATA_MANIFEST_FILE
 from training.store.volume import Found, Volume
 
@@ -167,7 +173,7 @@ def _records_of(volume: Volume, digest: str) -> Iterator[str]:
 
 def _keep_account(volume: Volume, key: str) -> None:
     """What was used is used: the account stays, beside that of an earlier training of the key."""
-    directory, kept = TrainingDirectory(volume, key), f"{KEPT_ACCOUNTS}/{key}.jsonl"
+    directory, kept = TrainingDirectory(volume, key), kept_account_name(key)
     lines = dict.fromkeys(
         line for name in (kept, directory.account_name) for line in _lines(directory.read(name))
     )

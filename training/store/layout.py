@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from training.store.names import PINS_FILE, SAVED_FILE, STEP_PREFIX, step_name
 
 __all__ = [
+    "ACCOUNTS",
     "CHECKPOINTS_PATTERN",
     "DATASETS",
     "SOURCES",
@@ -21,6 +22,8 @@ __all__ = [
     "Paths",
     "dataset_files",
     "dataset_name",
+    "kept_account_name",
+    "making_key",
     "making_name",
     "source_name",
 ]
@@ -28,6 +31,7 @@ __all__ = [
 TRAININGS: Final = "trainings"
 DATASETS: Final = "datasets"
 SOURCES: Final = "sources"
+ACCOUNTS: Final = "accounts"
 _CHECKPOINTS: Final = "checkpoints"
 
 ROWS_FILE: Final = "metrics.jsonl"
@@ -50,6 +54,16 @@ def source_name(identity: str) -> str:
 def making_name(key: str) -> str:
     """The directory of a command that makes data: its log, and while it runs what it is made of."""
     return f"{DATASETS}/{SOURCES}/{key}"
+
+
+def making_key(identity: str) -> str:
+    """What a command that makes data is claimed under, and its account is called after."""
+    return f"data-{identity[:16]}"
+
+
+def kept_account_name(key: str) -> str:
+    """The account of what has no directory of its own, or none any more: what it used is used."""
+    return f"{ACCOUNTS}/{key}.jsonl"
 
 
 def dataset_files(digest: str) -> str:
@@ -282,6 +296,11 @@ class MakingLayout(LocalLayout):
     def name(self) -> str:
         """Where everything of this command is."""
         return making_name(self.key)
+
+    @property
+    def account_name(self) -> str:
+        """What was used of the hardware; it stays when the data is deleted."""
+        return kept_account_name(self.key)
 
     @property
     def inputs_path(self) -> Path:

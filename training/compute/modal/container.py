@@ -123,7 +123,13 @@ def join(target: str, staged: str, sha256: str, *, volume: str, mode: int = 0o64
     return joiner.join(target, staged, sha256, volume=volume, mode=mode)
 
 
-def make(key: str, over: Sequence[str] = (), *, volume: str) -> dict[str, Any]:
+def make(
+    key: str,
+    over: Sequence[str] = (),
+    *,
+    volume: str,
+    usd_per_hour: tuple[float, float, float] | None = None,
+) -> dict[str, Any]:
     """Count this start, then make the data of `key`; what it takes and returns is the maker's."""
     call = modal.current_function_call_id() or "unknown"
     if _begun(call, key) > MOST_STARTS:
@@ -133,7 +139,7 @@ def make(key: str, over: Sequence[str] = (), *, volume: str) -> dict[str, Any]:
         from training.compute.modal import maker  # noqa: PLC0415 - likewise
     except ImportError as error:
         return give_up(call, f"call {call} cannot begin: {_words(error)}", _REINSTALL)
-    return maker.make(key, over, volume=volume)
+    return maker.make(key, over, volume=volume, usd_per_hour=usd_per_hour)
 
 
 def prove(requirements: Sequence[str], source: str, smoke: str = "") -> dict[str, Any]:

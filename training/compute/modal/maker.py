@@ -8,14 +8,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import modal
 import modal.exception
 
-from training.compute.modal.entering import cancelling, enter
+from training.compute.modal.entering import cancelling, container_began, enter
 from training.compute.modal.mounts import mounted
 from training.compute.modal.scripted import script_environment
 from training.store.layout import MakingLayout
@@ -26,13 +27,20 @@ COMMIT_SECONDS: Final = 10.0
 """How often the log is published while the command says something."""
 
 
-def make(key: str, over: Sequence[str], *, volume: str) -> dict[str, Any]:
+def make(
+    key: str,
+    over: Sequence[str],
+    *,
+    volume: str,
+    usd_per_hour: tuple[float, float, float] | None = None,
+) -> dict[str, Any]:
     """Run the command of `key`, whose words, source and inputs are on the volume.
 
     Args:
         key: The command.
         over: The calls that had it before and are known to be over, the last one last.
         volume: The name of the volume that is mounted.
+        usd_per_hour: What an hour of this hardware costs, for the account.
 
     Returns:
         ``{"digest"}`` of what it made; ``{"failed", "fix"}``; or ``{"duplicate_of"}``.
@@ -43,12 +51,13 @@ def make(key: str, over: Sequence[str], *, volume: str) -> dict[str, Any]:
     from training.errors import DataError, Interrupted  # noqa: PLC0415
     from training.store.lock import holding  # noqa: PLC0415
 
+    began = container_began()
     own, layout = modal.Volume.from_name(volume), MakingLayout(mounted(), key)
     entry, asked = enter(layout, over, own), threading.Event()
     if entry.answer is not None:
         return entry.answer
     try:
-        with cancelling(asked.set), holding(layout):
+        with cancelling(asked.set), holding(layout), _accounted(layout, began, usd_per_hour):
             return {"digest": _made(layout, asked, own.commit)}
     except DataError as error:
         return {"failed": error.message, "fix": error.fix}
@@ -57,6 +66,26 @@ def make(key: str, over: Sequence[str], *, volume: str) -> dict[str, Any]:
     finally:
         shutil.rmtree(layout.out_path, ignore_errors=True)
         own.commit()
+
+
+@contextmanager
+def _accounted(
+    layout: MakingLayout, began: float, usd_per_hour: tuple[float, float, float] | None
+) -> Iterator[None]:
+    """Write down what is used of this container; what is published is published with the log."""
+    from training.runner.account import Account, Rented, uses_of  # noqa: PLC0415
+
+    path = layout.account_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    earlier = uses_of(path.read_bytes()) if path.exists() else []
+    number = 1 + max((each.attempt for each in earlier), default=0)
+    call = modal.current_function_call_id() or ""
+    account = Account(path, number, Rented(call, "", began, usd_per_hour), device="cpu")
+    try:
+        with account.beating():
+            yield
+    finally:
+        account.end()
 
 
 def _made(layout: MakingLayout, asked: threading.Event, commit: Callable[[], None]) -> str:

@@ -25,9 +25,9 @@ from training.declare.order import making_hardware, recipe_of
 from training.declare.preparing import Making
 from training.errors import DataError, ImageError, Interrupted, TrainingError
 from training.store.directory import TrainingDirectory
-from training.store.layout import making_name, source_name
+from training.store.layout import kept_account_name, making_key, making_name, source_name
 
-__all__ = ["MakingDirectory", "MakingLaunch", "ModalMaker", "making_key"]
+__all__ = ["MakingDirectory", "MakingLaunch", "ModalMaker"]
 
 POLL_SECONDS: Final = {"modal": 5.0, "loopback": 0.5}
 LOG_LOOKS: Final = 6
@@ -42,11 +42,6 @@ _ENDED: Final = (
 )
 
 
-def making_key(identity: str) -> str:
-    """What a command that makes data is claimed under."""
-    return f"data-{identity[:16]}"
-
-
 class MakingDirectory(TrainingDirectory):
     """Everything that one command that makes data has on a volume."""
 
@@ -54,6 +49,11 @@ class MakingDirectory(TrainingDirectory):
     def name(self) -> str:
         """Where everything of this command is."""
         return making_name(self.key)
+
+    @property
+    def account_name(self) -> str:
+        """What was used of the hardware; it stays when the data is deleted."""
+        return kept_account_name(self.key)
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,15 @@ class MakingLaunch:
         return hydrated(function.with_options(**said), name, self.remedies)
 
     def asked(self, _claim: int) -> None:
-        """None: it uses no GPU, and has no account."""
+        """None: it uses no GPU; what it used is counted when it did."""
 
     def spawned(
         self, function: "modal.Function[Any, Any, Any]", over: list[str], _granted: Granted
     ) -> str:
         """Make the call; its id."""
-        call = function.spawn(self.directory.key, over, volume=self.volume.name)
+        per_hour = self.making.usd_per_hour
+        key, volume = self.directory.key, self.volume.name
+        call = function.spawn(key, over, volume=volume, usd_per_hour=per_hour)
         return str(call.object_id)
 
     @property
