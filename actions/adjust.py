@@ -4,6 +4,7 @@ import dataclasses
 
 from actions.carried import SMALLEST_SCALE, forget_after
 from actions.job import Job, TrainingContext, job_of
+from actions.touched import by_training
 from agents.declare.actions import action
 from agents.declare.outcome import Outcome
 from agents.errors import ActionFailed, FailureClass, Permanent
@@ -14,7 +15,13 @@ from training.runner.ending import Ending
 __all__ = ["halve_micro_batch", "roll_back"]
 
 
-@action(effect=F.fits_memory, seconds=1, recovery=True, parameters=TrainingParameters)
+@action(
+    effect=F.fits_memory,
+    seconds=1,
+    recovery=True,
+    parameters=TrainingParameters,
+    touches=by_training,
+)
 def halve_micro_batch(context: TrainingContext) -> Outcome:
     """After running out of memory: half as many images at once, accumulated over more passes."""
     job, ending = _failed(context)
@@ -30,7 +37,13 @@ def halve_micro_batch(context: TrainingContext) -> Outcome:
     return Outcome(summary=f"micro-batch {current} → {current // 2}, same batch by accumulation")
 
 
-@action(effect=F.loss_finite, seconds=1, recovery=True, parameters=TrainingParameters)
+@action(
+    effect=F.loss_finite,
+    seconds=1,
+    recovery=True,
+    parameters=TrainingParameters,
+    touches=by_training,
+)
 def roll_back(context: TrainingContext) -> Outcome:
     """After the loss diverged: back to the last good checkpoint, with half the learning rate."""
     job, ending = _failed(context)

@@ -7,6 +7,7 @@ from actions.carried import refuted_by
 from actions.job import TrainingContext
 from actions.ports import ports_of, translated
 from actions.rates import PROVING, cost_on
+from actions.touched import IMAGES
 from actions.training_cost import price
 from agents.declare.actions import action, sensor
 from agents.declare.facts import Reading
@@ -46,6 +47,7 @@ def image_built(context: TrainingContext) -> Reading:
     cost=lambda params: cost_on(params.compute, PROVING, 10 if price(params) == 0 else 300),
     parameters=TrainingParameters,
     timeout=1800,
+    touches=(IMAGES,),
 )
 def build_image(context: TrainingContext) -> Outcome:
     """Prove that the image imports every training module and takes two training steps."""

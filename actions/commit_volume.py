@@ -4,6 +4,7 @@ from actions.carried import ending_of
 from actions.job import Job, TrainingContext, job_of
 from actions.measured import committed
 from actions.ports import translated
+from actions.touched import by_training
 from agents.declare.actions import action, sensor
 from agents.declare.facts import Fact, Reading
 from agents.declare.outcome import Outcome
@@ -44,6 +45,7 @@ def volume_committed(context: TrainingContext) -> Reading:
     effect=(F.volume_committed, ~F.documented),
     seconds=2,
     parameters=TrainingParameters,
+    touches=by_training,
 )
 def commit_volume(context: TrainingContext) -> Outcome:
     """Make what was trained durable, and read every byte of it again to prove it."""

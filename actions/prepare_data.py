@@ -2,6 +2,7 @@
 
 from actions.job import TrainingContext, manifest_of
 from actions.ports import ports_of, translated
+from actions.touched import DATASETS
 from agents.declare.actions import Progress, action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Artifact, Measurement, Outcome
@@ -44,6 +45,7 @@ def dataset_ready(context: TrainingContext) -> Reading:
     parameters=TrainingParameters,
     seconds=5,
     timeout=7200,
+    touches=(DATASETS,),
 )
 def prepare_data(context: TrainingContext) -> Outcome:
     """Turn a folder of photos into one checksummed shard; bad files are skipped and counted."""

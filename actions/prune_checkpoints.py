@@ -4,6 +4,7 @@ from actions.job import TrainingContext, job_of
 from actions.making_room import prune
 from actions.measured import megabytes, pruned
 from actions.ports import ports_of, translated
+from actions.touched import by_training
 from agents.declare.actions import action, sensor
 from agents.declare.facts import Fact, Reading
 from agents.declare.outcome import Outcome
@@ -40,6 +41,7 @@ def checkpoints_pruned(context: TrainingContext) -> Reading:
     effect=F.checkpoints_pruned,
     seconds=1,
     parameters=TrainingParameters,
+    touches=by_training,
 )
 def prune_checkpoints(context: TrainingContext) -> Outcome:
     """Delete the checkpoints the retention policy does not keep; never the newest valid one."""

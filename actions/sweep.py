@@ -12,6 +12,7 @@ from actions.measured import verdicts_of
 from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of, translated
 from actions.rates import cost_on
+from actions.touched import SWEEPS, while_training
 from actions.train import hardware_of, train_job
 from actions.training_cost import training_seconds
 from actions.training_outcome import outcome_of
@@ -54,6 +55,11 @@ def _meter(context: Context[SweepParameters], number: int) -> Meter | None:
     return None if job is None else meter_of(context, job)
 
 
+def _touched(context: Context[SweepParameters], number: int) -> tuple[str, ...]:
+    config = context.params.candidates()[number - 1]
+    return while_training(context.params, f"training {config!r} of {context.params.dataset}")
+
+
 def _train_candidate(number: int) -> Action:
     def run(context: Context[SweepParameters]) -> Outcome:
         job = _job(context, number)
@@ -86,6 +92,7 @@ def _train_candidate(number: int) -> Action:
         resources={"gpu": 1},
         account=lambda context: _account(context, number),
         meter=lambda context: _meter(context, number),
+        touches=lambda context: _touched(context, number),
         parameters=SweepParameters,
         when=lambda params: number <= len(params.candidates()),
     )(run)
@@ -162,6 +169,7 @@ def _all_judged(params: SweepParameters) -> tuple[Condition, ...]:
     effect=(F.best_chosen, ~F.documented),
     seconds=2,
     parameters=SweepParameters,
+    touches=(SWEEPS,),
 )
 def choose_best(context: Context[SweepParameters]) -> Outcome:
     """Keep the configuration with the least validation loss among those that passed their gates."""

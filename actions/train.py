@@ -9,6 +9,7 @@ from actions.job import Job, TrainingContext, job_of
 from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of, translated
 from actions.rates import cost_on
+from actions.touched import by_training, while_training
 from actions.training_cost import disk_mb, training_seconds
 from actions.training_outcome import outcome_of
 from agents.declare.actions import Meter, action
@@ -59,6 +60,10 @@ def _account(context: TrainingContext) -> str:
     return "" if job is None else job.key
 
 
+def _touched(context: TrainingContext) -> tuple[str, ...]:
+    return while_training(context.params, *by_training(context))
+
+
 def _meter(context: TrainingContext) -> Meter | None:
     """What it used so far; None while nobody knows which training it is."""
     job = job_of(context) if is_accepted(context) else None
@@ -74,6 +79,7 @@ def _meter(context: TrainingContext) -> Meter | None:
     recall=_recall,
     account=_account,
     meter=_meter,
+    touches=_touched,
 )
 def train(context: TrainingContext) -> Outcome:
     """Train to the last step on the compute; resumes from the newest valid checkpoint."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from actions.contributions import TRAINING
+from actions.touched import RECORDS
 from agents.declare.actions import Context, action, sensor
 from agents.declare.facts import Reading
 from agents.declare.outcome import Artifact, Outcome
@@ -35,7 +36,7 @@ def documented(context: Context[DocumentParameters]) -> Reading:
     return Reading(True, "the records match the ledger")
 
 
-@action(effect=F.documented, parameters=DocumentParameters, seconds=1)
+@action(effect=F.documented, parameters=DocumentParameters, seconds=1, touches=(RECORDS,))
 def update_docs(context: Context[DocumentParameters]) -> Outcome:
     """Write ADRs, learnings and run records from the ledger; a second time changes nothing."""
     params = context.params

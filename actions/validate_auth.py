@@ -58,6 +58,7 @@ def validating(
         timeout=30,
         attempts=1,
         only_looks=True,
+        touches=(),
     )
     def validate_auth(context: Context[P]) -> Outcome:
         """Ask the compute whether it accepts our credentials, and on Modal what an hour costs."""

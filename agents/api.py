@@ -4,27 +4,26 @@ The functions return the models of `agents.schemas.models`. The command line pri
 draws a view of them, the MCP server sends them; nobody else makes the answer.
 """
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from agents.command import command
 from agents.declare.parameters import Parameters
 from agents.declare.schedule import every
-from agents.errors import Locked, UsageError, nearest
-from agents.ledger.events import new_event, timestamp, utc_now
+from agents.errors import UsageError, nearest
+from agents.ledger.events import timestamp, utc_now
 from agents.ledger.history import RunHistory, find_history, summaries
-from agents.ledger.payloads import PlanApproved, PlanMade, Provenance, RepositoryState
+from agents.ledger.payloads import Provenance, RepositoryState
 from agents.ledger.projections.runs import open_runs
-from agents.ledger.store import Ledger
-from agents.machine import account
+from agents.people import approve, cancel
 from agents.records import repository_state
+from agents.run.cancelling import cancellable
 from agents.run.decide import Deliberation, deliberate
 from agents.run.identity import (
     RunResult,
@@ -32,16 +31,15 @@ from agents.run.identity import (
     continued_runs,
     new_run_id,
 )
-from agents.run.lock import exclusive, holder
+from agents.run.lock import holders, running
 from agents.run.paying import purse_of, read_accounts
+from agents.run.progress import Kept, kept_progress
 from agents.run.pursuit import Pursuit
-from agents.run.question import LEDGER_NAME, Question, read_ledger
+from agents.run.question import Question, read_ledger
 from agents.run.reporter import Reporter, Silent
 from agents.schemas.brief import BriefRun, brief
 from agents.schemas.explain import explained_action, explained_fact, explained_goal
 from agents.schemas.models import (
-    ApprovedData,
-    CancelledData,
     ExplainedAction,
     ExplainedFact,
     ExplainedGoal,
@@ -52,6 +50,7 @@ from agents.schemas.models import (
     StatusData,
 )
 from agents.schemas.plan import plan_data, seen_facts
+from agents.schemas.progress import RunProgress, progress_of
 
 __all__ = [
     "approve",
@@ -60,12 +59,16 @@ __all__ = [
     "explain",
     "history",
     "plan",
+    "progress",
     "run",
     "runs",
     "show",
     "shown",
     "status",
+    "wait",
 ]
+
+POLL_SECONDS = 0.25
 
 
 def _consider(question: Question) -> Deliberation:
@@ -183,6 +186,37 @@ def show(state: Path, name: str) -> BriefRun:
     return brief(history(state, name))
 
 
+def progress(state: Path, name: str, clock: Callable[[], datetime] = utc_now) -> RunProgress:
+    """How a run is, by the names that `show` takes, in at most 2 kB.
+
+    Raises:
+        UsageError: There is no such run, or more than one.
+    """
+    story = history(state, name)
+    return progress_of(story, kept_progress(state, story.run), clock())
+
+
+def wait(state: Path, name: str, seconds: float, after: int = 0) -> RunProgress:
+    """How a run is, as soon as it has an event behind ``after``, ended, or the time is up.
+
+    Args:
+        state: The state directory.
+        name: The run, as `show` takes it.
+        seconds: How long to wait at most.
+        after: The sequence number that the last answer had; 0: answer when the run has ended.
+
+    Raises:
+        UsageError: There is no such run, or more than one.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        told = progress(state, name)
+        news = after and told.sequence > after
+        if news or told.status != "running" or time.monotonic() >= deadline:
+            return told
+        time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
 def history(state: Path, name: str) -> RunHistory:
     """One run as the ledger tells it, by the names that `show` takes.
 
@@ -203,7 +237,7 @@ def run(
     reporter: Reporter | None = None,
     told: Callable[[str], object] = _nowhere,
 ) -> RunData:
-    """Pursue a goal that does not hold yet, as the only runner of its state directory.
+    """Pursue a goal that does not hold yet, as the only run for this in its state directory.
 
     Args:
         question: What is asked.
@@ -212,26 +246,28 @@ def run(
         told: Is called with a line about the runs that were killed.
 
     Raises:
-        GoapError: The goal was not reached, or another run holds the lock.
+        GoapError: The goal was not reached, or another run is for the same.
     """
     question, run_id = question.anew(), new_run_id()
     holding = _holds_already(question)
     owner = {"run": run_id, "goal": question.goal.name}
     if holding is not None:
-        _close_killed(question, owner)
+        _close_killed(question)
         return _run_data(holding)
-    with exclusive(question.state, owner), question.ledger() as ledger:
-        for lost in close_lost_runs(ledger):
+    what = question.request.what_digest
+    with running(question.state, what, owner), question.ledger() as ledger:
+        for lost in close_lost_runs(ledger, going_on=partial(_going_on, question.state)):
             told(f"the run {lost} was killed; continuing from what is true now")
-        pursuit = Pursuit(
-            question,
-            ledger,
-            reporter=reporter or Silent(),
-            stop=stop,
-            provenance=_provenance(question),
-            run_id=run_id,
-        )
-        return _run_data(pursuit.run())
+        with cancellable(question.state, run_id, stop) as ending:
+            pursuit = Pursuit(
+                question,
+                ledger,
+                reporter=Kept(reporter or Silent(), question.state, run_id),
+                stop=ending,
+                provenance=_provenance(question),
+                run_id=run_id,
+            )
+            return _run_data(pursuit.run())
 
 
 def _holds_already(question: Question) -> RunResult | None:
@@ -247,17 +283,16 @@ def _holds_already(question: Question) -> RunResult | None:
     return RunResult("", question.goal.name, "nothing to do", seconds, (), world)
 
 
-def _close_killed(question: Question, owner: dict[str, str]) -> None:
+def _close_killed(question: Question) -> None:
     """A run that was killed after its last step must not count as running for ever."""
-    if not open_runs(question.past.ledger):
-        return
-    # who holds the lock is the run that is open: nothing was killed
-    with (
-        suppress(Locked),
-        exclusive(question.state, owner),
-        question.ledger() as ledger,
-    ):
-        close_lost_runs(ledger)
+    going_on = partial(_going_on, question.state)
+    if set(open_runs(question.past.ledger)) - set(going_on()):
+        with question.ledger() as ledger:
+            close_lost_runs(ledger, going_on=going_on)
+
+
+def _going_on(state: Path) -> list[str]:
+    return [owner.run for owner in holders(state)]
 
 
 def _provenance(question: Question) -> Provenance:
@@ -281,57 +316,3 @@ def _run_data(result: RunResult) -> RunData:
             "facts": seen_facts(dict(result.world.readings)),
         }
     )
-
-
-def approve(state: Path, name: str, max_cost: float | None = None) -> ApprovedData:
-    """Agree to the plan that a run stopped at: to its steps and all its values, once, up to a cap.
-
-    Args:
-        state: The state directory.
-        name: The run, as `show` takes it.
-        max_cost: The cap; by default that of the run, or what the plan may cost: whatever that is,
-            where nobody knows it.
-
-    Raises:
-        UsageError: There is no such run, it asks for nothing, or a cap is given that cannot be
-            kept because nobody knows the price.
-    """
-    asking = history(state, name)
-    if not asking.plans or not asking.plans[-1].approval:
-        raise UsageError(
-            f"run {asking.run} asks for no approval", fix=command(f"show {asking.run}")
-        )
-    wanted = asking.plans[-1]
-    approved = PlanApproved(
-        run=asking.run,
-        digest=wanted.digest,
-        actions=wanted.approval,
-        max_cost=_cap(asking, wanted, max_cost),
-        by=account(),
-    )
-    with Ledger(state / LEDGER_NAME) as ledger:
-        ledger.append(new_event(approved, subject=asking.run))
-    return ApprovedData.model_validate(approved.to_json())
-
-
-def _cap(asking: RunHistory, wanted: PlanMade, max_cost: float | None) -> float | None:
-    if wanted.usd_range is None and max_cost is not None:
-        raise UsageError(
-            f"the price of the plan is unknown, so max_cost={max_cost:g} cannot be kept",
-            fix=f"{command(f'approve {asking.run}')} agrees to whatever it costs",
-        )
-    cap = asking.max_cost if max_cost is None else max_cost
-    return cap if cap is not None or wanted.usd_range is None else wanted.usd_range[-1]
-
-
-def cancel(state: Path, name: str) -> CancelledData:
-    """Ask a run to end, as Ctrl-C would; the next run of its goal continues.
-
-    Raises:
-        UsageError: It is not running here.
-    """
-    owner = holder(state)
-    if owner is None or owner.run != name:
-        raise UsageError(f"the run {name} is not running", fix=command("runs"))
-    os.kill(owner.pid, signal.SIGTERM)
-    return CancelledData(run=name, pid=owner.pid, cancelled=True)

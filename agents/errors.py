@@ -13,7 +13,7 @@ GoapError
 ├── Unreachable           4   no plan: a fact that nothing can make true
 ├── NotApproved           5   a budget or an approval is in the way
 ├── StalePlan             6   the plan that was approved is not the plan of now
-├── Locked                7   another run holds the state directory
+├── Locked                7   another run is for the same, or holds what a step touches
 ├── LedgerDamaged         9   the ledger needs `doctor`
 └── Interrupted         130   Ctrl-C or SIGTERM
 ```
@@ -170,7 +170,7 @@ class StalePlan(GoapError, code="stale_plan", exit_code=6):
 
 
 class Locked(GoapError, code="locked", exit_code=7, retryable=True):
-    """Another run holds the lock of the state directory."""
+    """Another run is for the same, or holds what a step touches."""
 
 
 class LedgerDamaged(GoapError, code="ledger", exit_code=9):

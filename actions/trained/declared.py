@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from actions.touched import DATASETS, IMAGES, while_training
 from actions.trained.data import Data
 from actions.trained.image import Image
 from actions.trained.keep import CommitTrained, Prune
@@ -76,19 +77,19 @@ class _Only:
 def actions_of(training: Training, facts: Facts) -> Iterator[Action]:
     """What can be done for the training, in the order in which it is usually done."""
     offered = _Offered(training)
-    yield from _making(training, facts, offered)
+    yield from _making(training, facts)
     yield from _keeping(training, facts, offered)
     yield from _recovering(training, facts, offered)
 
 
-def _making(training: Training, facts: Facts, offered: "_Offered") -> Iterator[Action]:
+def _making(training: Training, facts: Facts) -> Iterator[Action]:
     names, kind = Names(training.name), training.name
     image, data, train = Image(training, facts), Data(training, facts), Train(training, facts)
     yield _action(
         names.action("build", "image"),
         f"Prove that {kind} can run: what it requires is there, and it makes its first steps",
         image,
-        offered,
+        _Offered(training, (IMAGES,)),
         needs=image.needs,
         cost=image.cost,
         timeout=1800.0,
@@ -98,7 +99,7 @@ def _making(training: Training, facts: Facts, offered: "_Offered") -> Iterator[A
             names.action("prepare", "data"),
             f"Bring the data of {kind} to the volume, under the digest of its content",
             data,
-            offered,
+            _Offered(training, (DATASETS,)),
             needs=data.needs,
             cost=data.cost,
             timeout=24 * 3600.0,
@@ -108,7 +109,7 @@ def _making(training: Training, facts: Facts, offered: "_Offered") -> Iterator[A
         names.action("train"),
         f"Train {kind} to its end; resumes from the newest valid checkpoint",
         train,
-        offered,
+        _Offered(training, trains=True),
         needs=train.needs,
         cost=train.cost,
     )
@@ -183,14 +184,22 @@ class _Wanted:
         return self._conditions
 
 
+@dataclasses.dataclass(frozen=True)
 class _Offered:
-    """Whether a goal has to do with a training."""
+    """Which goals an action is for, and what it touches, by names that each of them gives alike."""
 
-    def __init__(self, training: Training) -> None:
-        self._training = training
+    training: Training
+    only: tuple[str, ...] = ()
+    trains: bool = False
 
     def when(self, params: TrainedParameters) -> bool:
-        return any(each is self._training for each in params.chain)
+        return any(each is self.training for each in params.chain)
+
+    def touches(self, context: Context[TrainedParameters]) -> tuple[str, ...]:
+        if self.only:
+            return self.only
+        named = f"training {self.training.name} {context.params.settings_of(self.training)!r}"
+        return while_training(context.params, named) if self.trains else (named,)
 
 
 class _Fixed:
@@ -232,4 +241,5 @@ def _action(
         attempts=3,
         when=offered.when,
         parameters=TrainedParameters,
+        touches=offered.touches,
     )

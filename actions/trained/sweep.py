@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from actions.carried import ending_of, is_out
 from actions.metering import meter_of
 from actions.ports import is_accepted, ports_of, translated
+from actions.touched import SWEEPS, while_training
 from actions.trained.job import Job, TrainedContext, needed_job, sought
 from actions.trained.names import Names, after_of, prepares
 from actions.trained.outcome import outcome_of, ranking_of
@@ -109,7 +110,12 @@ class _One:
             parameters=SweptParameters,
             account=self.account,
             meter=self.meter,
+            touches=self.touches,
         )
+
+    def touches(self, context: SweptContext) -> tuple[str, ...]:
+        named = f"training {self.training.name} {self.candidate.settings!r}"
+        return while_training(context.params, named)
 
     def needs(self, _params: SweptParameters) -> tuple[Condition, ...]:
         names = Names(self.training.name)
@@ -164,6 +170,10 @@ class _One:
         return outcome.model_copy(update={"gates": (), "decision": None, "lesson": ""})
 
 
+def _sweeps(_context: SweptContext) -> tuple[str, ...]:
+    return (SWEEPS,)
+
+
 def _always(_params: object) -> bool:
     return True
 
@@ -194,6 +204,7 @@ class _Choice:
             attempts=3,
             when=_always,
             parameters=SweptParameters,
+            touches=_sweeps,
         )
 
     def needs(self, _params: SweptParameters) -> tuple[Condition, ...]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from agents.declare.catalogue import Catalogue
     from agents.declare.commands import Command
 
-__all__ = ["COMMANDS", "Composition", "cli", "error_document", "invoke"]
+__all__ = ["COMMANDS", "Composition", "cli", "declared_command", "error_document", "invoke"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("agents.cli.plan", "Show the cheapest way to a goal, and change nothing."),
@@ -87,7 +87,7 @@ class _LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            declared = _declared(ctx, cmd_name)
+            declared = declared_command(ctx, cmd_name)
             return None if declared is None else _added(declared)
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command = getattr(module, f"{cmd_name}_command")
@@ -117,7 +117,7 @@ def _besides(context: click.Context) -> Mapping[str, tuple[str, str]]:
     return root.commands if isinstance(root, Composition) else {}
 
 
-def _declared(context: click.Context, name: str) -> "Command | None":
+def declared_command(context: click.Context, name: str) -> "Command | None":
     """A command of the program that is not the engine's; imported when it is used."""
     listed = _besides(context)
     if name not in listed:

@@ -15,7 +15,7 @@ __all__ = ["mcp_command"]
 def mcp_command(context: click.Context, options: StateOptions) -> None:
     """Serve AI agents over the Model Context Protocol, on stdio.
 
-    Tools: goap_plan, goap_explain, goap_status, goap_run, goap_cancel.
+    Tools: goap_plan, goap_explain, goap_status, goap_wait, goap_run, goap_cancel, goap_stop.
     Resources: goap://runs/ID and goap://runs/ID/report.
     """
     try:
@@ -26,6 +26,8 @@ def mcp_command(context: click.Context, options: StateOptions) -> None:
         raise UsageError(
             "the package mcp is not installed", fix="pip install 'goap-modal-agents[mcp]'"
         ) from error
+    from agents.cli.main import declared_command  # noqa: PLC0415 - it imports this
     from agents.mcp.tools import Toolkit  # noqa: PLC0415 - likewise
 
-    make_server(Toolkit(context.obj, options.state.absolute())).run()
+    stop = declared_command(context, "stop")
+    make_server(Toolkit(context.obj, options.state.absolute(), stop=stop)).run()

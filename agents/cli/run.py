@@ -50,7 +50,7 @@ def pursue(asked: Question, stop: threading.Event) -> RunData:
     """Pursue a goal and show it while it happens.
 
     Raises:
-        GoapError: The goal was not reached, or another run holds the lock.
+        GoapError: The goal was not reached, or another run is for the same.
     """
     with reporter_for(sys.stderr) as reporter:
         return api.run(asked, stop, reporter, say)

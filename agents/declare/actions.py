@@ -21,11 +21,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 from pydantic import BaseModel
 
-from agents.declare.amounts import Meter, Range
+from agents.declare.amounts import Cost, Meter, Range
 from agents.declare.context import Context, P, Progress
 from agents.declare.facts import Condition, Fact, Reading, conditions
 from agents.declare.outcome import Outcome
 from agents.declare.parameters import NoParameters
+from agents.declare.touches import Touches, touched_by
 from agents.declare.triggers import Trigger
 from agents.errors import UsageError
 from agents.planning import SECONDS_PER_USD
@@ -55,21 +56,6 @@ OBSERVE_SECONDS = 0.5
 
 Given: TypeAlias = Fact | Condition | Iterable[Fact | Condition]
 ByParameters: TypeAlias = Callable[[Any], Given]
-
-
-class Cost(NamedTuple):
-    """What an action is expected to take; dollars are None where they depend on a rate.
-
-    Durations and rates are those of a ``basis``: where it runs, such as the compute. Where that has
-    several prices, ``rate`` is the name of its own. So many ``machines`` are used, and paid, at
-    once.
-    """
-
-    seconds: float = 1.0
-    usd: float | None = 0.0
-    basis: str = ""
-    rate: str = ""
-    machines: int = 1
 
 
 @dataclass(frozen=True)
@@ -135,6 +121,7 @@ class Action:
         account: The name of what its costs are booked on; empty while that is not known.
         meter: What was used on that account, as the thing itself measured it; None: not known.
         only_looks: Whether it changes nothing but what is known.
+        touches: Names of what it reads or changes while it runs; None: that may be everything.
     """
 
     name: str
@@ -154,6 +141,7 @@ class Action:
     account: Callable[[Context[Any]], str] | None = None
     meter: Callable[[Context[Any]], Meter | None] | None = None
     only_looks: bool = False
+    touches: Touches | None = None
 
     def offered(self, params: object) -> bool:
         """Whether there is such an action for these parameters at all."""
@@ -250,6 +238,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
     account: Callable[[Context[P]], str] | None = None,
     meter: Callable[[Context[P]], Meter | None] | None = None,
     only_looks: bool = False,
+    touches: Iterable[str] | Touches | None = None,
 ) -> Callable[[Callable[[Context[P]], Outcome]], Action]:
     """Declare the function below as an action; its docstring's first line is the summary.
 
@@ -275,6 +264,8 @@ def action(  # noqa: PLR0913 - a declaration names everything once
             passes here.
         only_looks: Whether it changes nothing but what is known: a run that did nothing else says
             that there was nothing to do.
+        touches: Names of what it reads or changes, ``("records",)``, also as a function. Steps of
+            other runs that touch the same wait; without it, those of all other runs do.
 
     Raises:
         UsageError: The declaration has no effect or no docstring.
@@ -299,6 +290,7 @@ def action(  # noqa: PLR0913 - a declaration names everything once
             account=account,
             meter=meter,
             only_looks=only_looks,
+            touches=touched_by(touches),
         )
 
     return declare

@@ -3,7 +3,22 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["Meter", "Range"]
+__all__ = ["Cost", "Meter", "Range"]
+
+
+class Cost(NamedTuple):
+    """What an action is expected to take; dollars are None where they depend on a rate.
+
+    Durations and rates are those of a ``basis``: where it runs, such as the compute. Where that has
+    several prices, ``rate`` is the name of its own. So many ``machines`` are used, and paid, at
+    once.
+    """
+
+    seconds: float = 1.0
+    usd: float | None = 0.0
+    basis: str = ""
+    rate: str = ""
+    machines: int = 1
 
 
 class Range(NamedTuple):

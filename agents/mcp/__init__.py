@@ -1,1 +1,1 @@
-"""The MCP server: five tools and two resources, the same answers as the command line's."""
+"""The MCP server: seven tools and two resources, the same answers as the command line's."""

@@ -1,4 +1,4 @@
-"""What the five tools and the two resources do; nothing here knows the protocol."""
+"""What the seven tools and the two resources do; nothing here knows the protocol."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from pydantic import BaseModel, JsonValue
 from agents import api
 from agents.cli.report import report_html
 from agents.declare.catalogue import Catalogue
+from agents.declare.commands import Command
 from agents.errors import GoapError, NotApproved, StalePlan, Unreachable, UsageError
 from agents.ledger.chain import json_values
 from agents.ledger.redaction import redacted
@@ -17,9 +18,10 @@ from agents.run.asking import SHORTEST_DIGEST, question_of_json, words_of
 from agents.run.question import Question
 from agents.schemas.models import PlanData
 
-__all__ = ["Toolkit"]
+__all__ = ["MOST_WAIT_SECONDS", "Toolkit"]
 
 Values = Mapping[str, JsonValue]
+MOST_WAIT_SECONDS = 300.0
 
 
 class Toolkit:
@@ -29,6 +31,7 @@ class Toolkit:
         catalogue: Loads the declarations.
         state: The state directory of every answer.
         start: Starts a run of these words in this state directory.
+        stop: The command that ends what goes on without its run; None where nothing does.
     """
 
     def __init__(
@@ -36,8 +39,10 @@ class Toolkit:
         catalogue: Callable[[], Catalogue],
         state: Path,
         start: Callable[[Sequence[str], Path], Launched] = launch,
+        stop: Command | None = None,
     ) -> None:
         self.catalogue, self.state, self.start = catalogue, state, start
+        self._stop = stop
 
     def plan(self, goal: str, params: Values) -> dict[str, Any]:
         """The data of ``plan``."""
@@ -50,9 +55,9 @@ class Toolkit:
         return _sent(api.explain(name, self._question(goal or default, params)))
 
     def status(self, goal: str, params: Values, run: str) -> dict[str, Any]:
-        """The data of ``status``, or of ``show`` when a run is named."""
+        """The data of ``status``; how a run is, when one is named."""
         if run:
-            return self.run_data(run)
+            return _sent(api.progress(self.state, run))
         default = next(iter(self.catalogue().goals))
         return _sent(api.status(self._question(goal or default, params)))
 
@@ -61,7 +66,7 @@ class Toolkit:
 
         Raises:
             GoapError: There is no plan, it is another one by now, it costs more than the cap, or
-                another run holds the lock.
+                another run is for the same.
         """
         if len(plan_digest) < SHORTEST_DIGEST:
             raise UsageError(
@@ -78,9 +83,30 @@ class Toolkit:
         started = self.start(words, self.state)
         return {"goal": goal, "status": "running", **started._asdict()}
 
+    def wait(self, run: str, seconds: float, after: int) -> dict[str, Any]:
+        """How a run is as soon as there is news of it, or the time is up."""
+        return _sent(api.wait(self.state, run, min(seconds, MOST_WAIT_SECONDS), after))
+
     def cancel(self, run: str) -> dict[str, Any]:
-        """Ask a run to end."""
+        """Ask a run to end; what goes on without it is named."""
         return _sent(api.cancel(self.state, run))
+
+    def stop(self, which: str, *, confirm: bool) -> dict[str, Any]:
+        """End what goes on without its run, when that is agreed to.
+
+        Raises:
+            GoapError: Nobody agreed, or nothing is called so.
+        """
+        if self._stop is None:
+            raise UsageError("nothing goes on here without its run", fix="goap_cancel")
+        options = self._stop.options.read([which, f"state={self.state}"], self._stop.name)
+        if not confirm:
+            raise NotApproved(
+                f"this ends what {which} names: it saves, and does not go on by itself",
+                fix="ask the person; then goap_stop with confirm=true",
+            )
+        answer = self._stop.run(options, _Quiet())
+        return json_values(redacted({**dict(answer.data), "said": answer.text}))  # type: ignore[no-any-return]
 
     def run_data(self, run: str) -> dict[str, Any]:
         """The data of ``show --events``."""
@@ -92,6 +118,18 @@ class Toolkit:
 
     def _question(self, goal: str, params: Values) -> Question:
         return question_of_json(self.catalogue(), goal, params, self.state)
+
+
+class _Quiet:
+    """A terminal that nobody looks at."""
+
+    json_wanted = True
+
+    def write(self, text: str) -> None:
+        """Nowhere."""
+
+    def say(self, line: str) -> None:
+        """Nowhere."""
 
 
 def _sent(data: BaseModel) -> dict[str, Any]:

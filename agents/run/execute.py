@@ -5,25 +5,38 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from agents.command import command
 from agents.declare.actions import OBSERVE, Action, Context
 from agents.declare.outcome import Outcome
-from agents.errors import ActionFailed, FailureClass, Interrupted, NotApproved, Permanent, Transient
+from agents.errors import (
+    ActionFailed,
+    FailureClass,
+    Interrupted,
+    Locked,
+    NotApproved,
+    Permanent,
+    Transient,
+)
 from agents.ledger.failpoints import failpoint
-from agents.ledger.payloads import Payload, StepFinished, StepStarted
+from agents.ledger.payloads import StepFinished, StepNoted
 from agents.planning import PlanResult, Step
 from agents.run.failures import StepFailure, classify
+from agents.run.hooks import Hooks
 from agents.run.tell import failed
+from agents.run.touching import Taken
 
-__all__ = ["Doing", "Executor", "Hooks", "doings"]
+__all__ = ["WAIT_SECONDS", "Doing", "Executor", "doings"]
 
 POLL_SECONDS = 0.1
 """How quickly a request to stop is seen."""
 
 STOP_SECONDS = 15.0
 """How long running steps get to stop before the run ends without them."""
+
+
+WAIT_SECONDS = 30.0
+"""How long a run waits for what another one touches, when there is nothing else to do."""
 
 
 @dataclass(frozen=True)
@@ -49,53 +62,6 @@ def _looked(_: Context) -> Outcome:
     return Outcome(summary="looked")
 
 
-class Hooks(Protocol):
-    """What a run does around its steps; methods of steps that run together are called together."""
-
-    def record(self, subject: str, payload: Payload) -> object:
-        """Append an event."""
-
-    def context(self, step: Step) -> Context:
-        """What the step is given."""
-
-    def begun(self, step: Step) -> StepStarted:
-        """What the ledger should say about a step that starts."""
-
-    def reserve(self, step: Step, rest: list[Step]) -> None:
-        """Set aside what the step may cost, before it starts.
-
-        Args:
-            step: The step.
-            rest: The steps that are still to do, this one included.
-
-        Raises:
-            NotApproved: It may not start.
-        """
-
-    def cover(self, step: Step, rest: list[Step]) -> None:
-        """Pay on for a step that runs; called again and again.
-
-        Args:
-            step: The step.
-            rest: The steps that did not start yet.
-
-        Raises:
-            NotApproved: It has to stop.
-        """
-
-    def settle(self, step: Step) -> None:
-        """Book what a step cost that ended, however it did."""
-
-    def verify(self, step: Step, context: Context) -> list[str]:
-        """Observe what a step promised: the promises that do not hold; empty when all do."""
-
-    def sees_more(self) -> bool:
-        """Whether facts that were unknown when the plan was made can be seen by now.
-
-        Nothing new is started then, so that the plan can be made anew from more knowledge.
-        """
-
-
 @dataclass
 class _Running:
     step: Step
@@ -116,6 +82,7 @@ class Executor:
         hooks: What the run does around each step.
         capacity: Units of each resource; 1 where a resource is not named.
         stop: Set by a signal; the run then ends as interrupted.
+        patience: Seconds to wait for other runs, when there is nothing else to do.
     """
 
     plan: PlanResult
@@ -123,7 +90,9 @@ class Executor:
     hooks: Hooks
     capacity: Mapping[str, int]
     stop: threading.Event
+    patience: float = WAIT_SECONDS
     _paused: bool = False
+    _blocked: "tuple[Step, float] | None" = None
     _refused: NotApproved | None = None
     _done: set[str] = field(default_factory=set)
     _failed: list[StepFailure] = field(default_factory=list)
@@ -151,7 +120,10 @@ class Executor:
             if not self._running:
                 if self._refused is not None and not self._failed:
                     raise self._refused
-                return self._failed
+                if self._blocked is None or self._failed or self._paused:
+                    return self._failed
+                self._wait_for_others(*self._blocked)
+                continue
             try:
                 step, failure = self._ended.get(timeout=POLL_SECONDS)
             except queue.Empty:
@@ -164,13 +136,46 @@ class Executor:
         for step in self.plan.steps:
             if not self._to_do(step):
                 continue
-            if set(step.after) <= self._done and self._fits(self.actions[step.action]):
+            if (
+                set(step.after) <= self._done
+                and self._fits(self.actions[step.action])
+                and self._is_ours(step)
+            ):
                 try:
                     self.hooks.reserve(step, self._to_start())
                 except NotApproved as error:
+                    self.hooks.give(step)
                     self._refused = error
                     return
                 self._start(step)
+
+    def _is_ours(self, step: Step) -> bool:
+        """Hold what a step touches; what another run did meanwhile is planned with first."""
+        if self._paused:
+            return False
+        taken = self.hooks.take(step)
+        if taken is Taken.THEIRS and self._blocked is None:
+            self._blocked = (step, time.monotonic() + self.patience)
+            self._note(step, f"{step.id} waits for {self.hooks.in_the_way(step)}")
+        if taken is not Taken.YES:
+            return False
+        waited = self._blocked is not None and self._blocked[0].id == step.id
+        if waited or self.hooks.is_done_by_others(step):
+            self.hooks.give(step)
+            self._note(step, f"{step.id} was done by another run, maybe: looking again")
+            self._paused = True
+        return not self._paused
+
+    def _note(self, step: Step, text: str) -> None:
+        self.hooks.record(step.id, StepNoted(step=step.id, action=step.action, text=text))
+
+    def _wait_for_others(self, step: Step, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise Locked(
+                f"{step.id} touches what {self.hooks.in_the_way(step)} holds",
+                fix=f"the same command again when that has ended: {command('runs')}",
+            )
+        self.stop.wait(POLL_SECONDS)
 
     def _to_start(self) -> list[Step]:
         return [step for step in self.plan.steps if self._to_do(step)]
@@ -237,6 +242,7 @@ class Executor:
     def _finish(self, step: Step, failure: StepFailure | None) -> None:
         running = self._running.pop(step.id)
         self.hooks.settle(step)
+        self.hooks.give(step)
         if failure is None:
             self._done.add(step.id)
             self._paused = self._paused or self.hooks.sees_more()

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -94,13 +94,29 @@ def new_run_id(clock: Callable[[], datetime] = utc_now) -> str:
     return f"{clock():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def close_lost_runs(ledger: Ledger, clock: Callable[[], datetime] = utc_now) -> list[str]:
-    """Close the runs that were killed; call it with the lock held. Returns their ids."""
-    lost = open_runs(ledger)
-    for run, goal in lost.items():
+def close_lost_runs(
+    ledger: Ledger,
+    clock: Callable[[], datetime] = utc_now,
+    going_on: Callable[[], Iterable[str]] = tuple,
+) -> list[str]:
+    """Close the runs that were killed, and return their ids.
+
+    Args:
+        ledger: Where they began.
+        clock: When they are closed.
+        going_on: Looks which runs hold their lock.
+    """
+    # a run holds its lock before it writes that it began, and until it wrote that it ended
+    begun = open_runs(ledger)
+    alive = set(going_on()) if begun else set()
+    still = open_runs(ledger)
+    lost = [run for run in begun if run in still and run not in alive]
+    for run in lost:
         killed = RunFinished(status="lost", message="the process was killed")
-        ledger.append(new_event(killed, run=run, subject=goal, clock=clock))
-    return list(lost)
+        # two who notice it at once write it once
+        once = new_event(killed, run=run, subject=begun[run], clock=clock, id=f"lost {run}")
+        ledger.receive(once)
+    return lost
 
 
 def continued_runs(past: Past, request: Request) -> list[Past]:

@@ -22,7 +22,7 @@ from agents.declare.actions import OBSERVE, Context
 from agents.declare.facts import Condition, WorldState
 from agents.declare.parameters import headline_of
 from agents.errors import ActionFailed, GoapError, Interrupted, StalePlan, Unauthenticated
-from agents.ledger.events import Event, new_event, steady_clock
+from agents.ledger.events import Event, new_event, of_kind, steady_clock
 from agents.ledger.payloads import (
     Payload,
     Provenance,
@@ -39,7 +39,7 @@ from agents.run import tell
 from agents.run.approval import Approvals
 from agents.run.asking import words_of
 from agents.run.decide import Deliberation, continued, deliberate
-from agents.run.execute import Executor, doings
+from agents.run.execute import WAIT_SECONDS, Executor, doings
 from agents.run.failures import FailureMemory, StepFailure
 from agents.run.identity import RunResult, continued_runs, new_run_id, program_version
 from agents.run.login_wait import LoginWait
@@ -49,6 +49,7 @@ from agents.run.question import Question
 from agents.run.recall import recall
 from agents.run.reporter import Reporter, Silent
 from agents.run.steps import Steps
+from agents.run.touching import Touching
 
 __all__ = ["Pursuit"]
 
@@ -61,13 +62,14 @@ class Pursuit:
     """One run of one goal.
 
     Attributes:
-        question: What is asked; the caller holds the lock of its state directory.
+        question: What is asked; the caller is the only run for it.
         ledger: Where every event goes.
         reporter: Who is told.
         stop: Set to end the run as interrupted.
         provenance: Goes into ``run.started``: the state of the repository.
         backoff: Seconds to wait before the second attempt after a passing failure; doubles.
         poll: Seconds between two looks while waiting.
+        patience: Seconds to wait for other runs that touch the same.
     """
 
     question: Question
@@ -77,12 +79,15 @@ class Pursuit:
     provenance: Provenance = field(default_factory=Provenance)
     backoff: float = 2.0
     poll: float = 2.0
+    patience: float = WAIT_SECONDS
     clock: Callable[[], datetime] = field(default_factory=steady_clock)
     run_id: str = ""
     _memory: FailureMemory = field(default_factory=FailureMemory)
     _done: list[str] = field(default_factory=list)
     _did_something: bool = False
     _plans: int = 0
+    _newest: int = 0
+    _seen: int = 0
     _last: Deliberation | None = None
     _verified: list[str] = field(default_factory=list)
     _world: WorldState = field(default_factory=lambda: WorldState({}))
@@ -100,6 +105,8 @@ class Pursuit:
         request = question.request.digest
         self._approvals = Approvals(self.run_id, request, past, told)
         self._approvals.carry_over(before)
+        owner = {"run": self.run_id, "goal": question.goal.name}
+        self._touching = Touching(question.state, owner)
         self._login = LoginWait(question.wait, self.poll, self.stop, told)
 
     def run(self) -> RunResult:
@@ -188,6 +195,7 @@ class Pursuit:
         return self.question.observe(self._looked)
 
     def _observe(self) -> WorldState:
+        self._seen = self._newest
         self._world = self._look()
         self._record(self._goal, tell.observed(self._world))
         return self._world
@@ -248,6 +256,8 @@ class Pursuit:
             self._memory,
             self.reporter,
             self._world,
+            self._touching,
+            self._done_by_others,
         )
         executor = Executor(
             plan=deliberation.result,
@@ -255,6 +265,7 @@ class Pursuit:
             hooks=steps,
             capacity=self.question.goal.capacity(self.question.params),
             stop=self.stop,
+            patience=self.patience,
         )
         try:
             return executor.run()
@@ -262,6 +273,12 @@ class Pursuit:
             self._world, self._verified = steps.world, steps.verified
             self._done += steps.verified
             self._did_something = self._did_something or steps.did_something
+
+    def _done_by_others(self) -> set[str]:
+        since = self.ledger.events(types=(StepFinished.kind,), after=self._seen)
+        return {
+            done.action for event, done in of_kind(since, StepFinished) if event.run != self.run_id
+        }
 
     def _learn(self, failures: list[StepFailure]) -> None:
         before, after = self._world, self._look()
@@ -294,6 +311,7 @@ class Pursuit:
         event = self.ledger.append(
             new_event(payload, run=self.run_id, subject=subject, clock=self.clock)
         )
+        self._newest = max(self._newest, event.sequence)
         with suppress(OSError):  # a terminal that went away is no failure of the run
             self.reporter.event(event)
         return event

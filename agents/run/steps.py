@@ -1,11 +1,11 @@
 """What a run does around the steps of one plan: contexts, events, money, verification."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.declare.actions import Context, Grounded, Meter, Progress
+from agents.declare.actions import OBSERVE, Context, Grounded, Meter, Progress
 from agents.declare.facts import Condition, WorldState, show_value
 from agents.ledger.payloads import Payload, StepNoted, StepStarted, StepVerified
 from agents.money.purse import Purse
@@ -16,6 +16,7 @@ from agents.run.failures import FailureMemory
 from agents.run.observe import observe, sees_more
 from agents.run.paying import account_of, meter_of
 from agents.run.reporter import Reporter
+from agents.run.touching import Taken, Touching
 
 __all__ = ["Steps"]
 
@@ -32,6 +33,8 @@ class Steps:
         memory: Forgets that an action failed when it succeeds.
         reporter: Is told how far a step is.
         world: What was seen last.
+        touching: Holds what steps touch.
+        done_by_others: The actions that other runs finished since this one looked.
         verified: The ids of the steps that were done.
         did_something: Whether one of them did more than look.
     """
@@ -43,6 +46,8 @@ class Steps:
     memory: FailureMemory
     reporter: Reporter
     world: WorldState
+    touching: Touching
+    done_by_others: Callable[[], set[str]]
     verified: list[str] = field(default_factory=list)
     did_something: bool = False
     # steps that run at the same time are verified at the same time
@@ -63,6 +68,22 @@ class Steps:
         """What is expected of a step, and which attempt it is."""
         attempt = self.memory.attempts(step.action) + 1
         return tell.started(step, self._grounded(step), attempt)
+
+    def take(self, step: Step) -> Taken:
+        """Hold what the action of the step declares to touch."""
+        return self.touching.take(step.id, self._touched(step))
+
+    def give(self, step: Step) -> None:
+        """Give back what the step held."""
+        self.touching.give(step.id)
+
+    def in_the_way(self, step: Step) -> str:
+        """Who holds what the step touches."""
+        return self.touching.in_the_way(self._touched(step))
+
+    def is_done_by_others(self, step: Step) -> bool:
+        """Whether another run finished the same action since this one looked at the world."""
+        return step.action in self.done_by_others()
 
     def reserve(self, step: Step, rest: list[Step]) -> None:
         """Set aside what the step may cost, on the account that its action names."""
@@ -117,6 +138,12 @@ class Steps:
 
     def _grounded(self, step: Step) -> Grounded:
         return self.deliberation.grounded[step.action]
+
+    def _touched(self, step: Step) -> Iterable[str] | None:
+        if step.action.startswith(OBSERVE):
+            return ()
+        touches = self.deliberation.question.catalogue.actions[step.action].touches
+        return None if touches is None else touches(self.looking())
 
     def _account(self, step: Step) -> str:
         return account_of(self.deliberation.question.catalogue, step.action, self.looking())

@@ -45,7 +45,12 @@ def planned(deliberation: Deliberation, because: str) -> PlanMade:
         usd_range=None if estimate.usd is None else tuple(estimate.usd),
         approval=tuple(sorted({*deliberation.asking, *deliberation.unpriced})),
         steps=tuple(
-            PlanStep(id=step.id, action=step.action, after=tuple(step.after))
+            PlanStep(
+                id=step.id,
+                action=step.action,
+                after=tuple(step.after),
+                seconds=round(step.seconds, 3),
+            )
             for step in result.steps
         ),
         because=because,

@@ -311,6 +311,9 @@ class CancelledData(Exact):
     run: str
     pid: int
     cancelled: bool
+    goes_on: list[str] = Field(
+        [], description="what goes on without the run, and is paid for: end it by goap_stop"
+    )
 
 
 class ErrorData(Exact):

@@ -16,7 +16,7 @@ from agents.errors import FailureClass, GoapError, Transient, UsageError
 from agents.machine import account, explained
 from agents.records import repository_state
 from agents.run.failures import classify
-from agents.run.lock import exclusive, holder
+from agents.run.lock import exclusive, holders
 from agents.watching.source import Place
 
 LONG = "n" * 300
@@ -198,7 +198,7 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
         pass
     told = explained(caught.value)
     assert told.message == f"the file system of {tmp_path / 'run.lock'} has no locks"
-    assert holder(tmp_path) is None
+    assert holders(tmp_path) == []
 
 
 def test_a_full_temporary_folder_is_named(monkeypatch):

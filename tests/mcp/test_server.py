@@ -11,11 +11,21 @@ from mcp import Client, StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
 from agents.cli.main import Composition, invoke
+from agents.mcp.foreign import unmarked
 from agents.mcp.server import make_server
+from agents.run.lock import holders
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
-TOOLS = ["goap_cancel", "goap_explain", "goap_plan", "goap_run", "goap_status"]
+TOOLS = [
+    "goap_cancel",
+    "goap_explain",
+    "goap_plan",
+    "goap_run",
+    "goap_status",
+    "goap_stop",
+    "goap_wait",
+]
 
 
 @pytest.fixture
@@ -38,8 +48,8 @@ def cli(kitchen, state, capsys):
 async def data(client, tool, **arguments):
     result = await client.call_tool(tool, arguments)
     assert not result.is_error, result.content
-    assert json.loads(result.content[0].text) == result.structured_content
-    return result.structured_content
+    assert (len(result.content), result.structured_content) == (1, None)  # sent once
+    return unmarked(json.loads(result.content[0].text))
 
 
 async def refusal(client, tool, **arguments):
@@ -47,16 +57,16 @@ async def refusal(client, tool, **arguments):
     assert result.is_error
     before, brace, rest = result.content[0].text.partition("{")
     assert before in ("", f"Error executing tool {tool}: ")
-    return json.loads(brace + rest)
+    return unmarked(json.loads(brace + rest))
 
 
-async def test_five_tools_with_all_their_schemas_take_at_most_4_kb(server):
+async def test_the_tools_with_all_their_schemas_take_at_most_4_kb(server):
     async with Client(server) as client:
         tools = (await client.list_tools()).tools
     assert sorted(tool.name for tool in tools) == TOOLS
     sent = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
     size = len(json.dumps(sent, ensure_ascii=False).encode())
-    print(f"five tools: {size} bytes")
+    print(f"seven tools: {size} bytes")
     assert size <= 4096
 
 
@@ -64,7 +74,7 @@ async def test_the_tools_that_look_say_so_and_the_others_do_not(server):
     async with Client(server) as client:
         tools = (await client.list_tools()).tools
     looking = sorted(tool.name for tool in tools if tool.annotations.read_only_hint)
-    assert looking == ["goap_explain", "goap_plan", "goap_status"]
+    assert looking == ["goap_explain", "goap_plan", "goap_status", "goap_wait"]
 
 
 async def test_looking_gives_the_data_of_the_command_line_and_changes_nothing(
@@ -170,12 +180,13 @@ async def test_a_run_starts_at_once_and_its_data_are_those_of_show(
         (room / "gas").touch()
         # the id is known before the first event of the run is written
         eventually(lambda: (cli("show", run)["data"] or {}).get("status") == "done")
-        shown = await data(client, "goap_status", run=run)
-        assert (shown["status"], shown["exit_code"]) == ("done", 0)
+        told = await data(client, "goap_status", run=run)
+        assert (told["status"], told["exit_code"], told["done"]) == ("done", 0, 2)
+        assert told == await data(client, "goap_wait", run=run)
+        resource = await client.read_resource(f"goap://runs/{run}")
+        shown = unmarked(json.loads(resource.contents[0].text))
         assert shown["plans"][0]["digest"] == plan["digest"]
         assert shown == cli("show", run, "--events")["data"]
-        resource = await client.read_resource(f"goap://runs/{run}")
-        assert json.loads(resource.contents[0].text) == shown
         report = await client.read_resource(f"goap://runs/{run}/report")
         path = cli("report", run)["data"]["path"]
         assert report.contents[0].text == Path(path).read_text(encoding="utf-8")
@@ -293,11 +304,4 @@ async def test_without_the_package_the_command_says_what_to_install(tmp_path):
 
 
 def _held(state):
-    import fcntl
-
-    with (state / "run.lock").open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return bool(holders(state))

@@ -93,11 +93,12 @@ class FactsObserved(Payload):
 
 
 class PlanStep(Frozen):
-    """One step of a plan, and the ids of those that come before it."""
+    """One step of a plan, the ids of those that come before it, and what it is expected to take."""
 
     id: str
     action: str
     after: tuple[str, ...] = ()
+    seconds: float | None = None
 
 
 class PlanMade(Payload):
