@@ -26,9 +26,9 @@ test-slow: $(INSTALLED)
 # every incident in containers of the loopback control plane, with both ends of the client's range;
 # a control plane for each worker, so that the files of tests run beside each other
 test-modal: $(INSTALLED) $(VENV)/modal-1.5.4
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "(slow or not slow) and not cloud" \
-		tests/modal tests/training/test_modal.py tests/docs
-	PYTHONPATH=$(CURDIR)/$(VENV)/modal-1.5.4 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "(slow or not slow) and not cloud" \
+		tests/modal tests/training/test_modal.py tests/docs/test_check.py tests/docs/test_workflows.py
+	PYTHONPATH=$(CURDIR)/$(VENV)/modal-1.5.4 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal \
 		-m "(not slow or both_clients) and not cloud" tests/modal
 
 $(VENV)/modal-1.5.4: $(INSTALLED)

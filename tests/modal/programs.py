@@ -1,53 +1,26 @@
-"""Programs of a test: our source with a change in it, and our command line, as processes."""
+"""Programs of a test: our command line, as processes."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from conftest import ROOT, Client
+from conftest import ROOT, Forked
 
 from training.compute.loopback.client import ControlPlane
 
-
-def copy_of_the_source(tmp_path: Path) -> Path:
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "training", tmp_path / "training", ignore=ignore)
-    shutil.copy(ROOT / "constraints.txt", tmp_path)
-    return tmp_path
-
-
-def run(plane: ControlPlane, where: Path, code: str, *words: str, **given: str) -> tuple[str, str]:
-    """Run a program with a copy of the source; what it printed, and what it complained about."""
-    reach = {**plane.environment(), "PYTHONPATH": path_with(where)}
-    environment = {**os.environ, **reach, **given}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words],
-        cwd=where,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip(), done.stderr
-
-
-def build(client: Client, where: Path, volume: str = "goap-training") -> tuple[str, str]:
-    """Build and prove the image from a copy of the source; what was said."""
-    code = (
-        "import threading\n"
-        "from training.compute.modal.compute import ModalCompute\n"
-        "from training.compute.modal.volume import ModalVolume\n"
-        "from training.own import own_recipe, own_source, smoke_of\n"
-        f"compute = ModalCompute(ModalVolume({volume!r}), name='loopback')\n"
-        "recipe, source = own_recipe(), own_source()\n"
-        "print(compute.prove(recipe, smoke_of(source), source, print, threading.Event()))"
-    )
-    return run(client.plane, where, code)
+MOST_MEMORY = """
+from pathlib import Path
+lines = Path("/proc/self/status").read_text().splitlines()
+(most,) = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+print(int(most) // 1024)
+"""
+"""Prints the megabytes that a process took at most. What the system says of its resources counts
+the memory of whoever started it too: it is begun in that one's."""
 
 
 @dataclass
@@ -60,20 +33,47 @@ class Ended:
     seconds: float
 
 
+GOAP = "import sys\nfrom agents.__main__ import main\nsys.exit(main())"
+
+
 def goap(plane: ControlPlane | None, where: Path, *words: str, **given: str) -> Ended:
     """Our command line in a folder; with a control plane, ``compute=modal`` reaches that one."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MODAL_")}
-    reach: dict[str, Any] = {} if plane is None else dict(plane.environment())
+    return program(GOAP, plane, where, *words, **given)
+
+
+def program(code: str, plane: ControlPlane | None, where: Path, *words: str, **given: str) -> Ended:
+    """A program, forked: begun at once."""
+    place, began = Path(tempfile.mkdtemp(prefix="said-")), time.monotonic()
+    process = Forked(place, code, words, where, _reach(plane) | given)
+    try:
+        out, err = process.communicate()
+        ended = process.returncode
+    finally:
+        process.close()
+        shutil.rmtree(place)
+    assert ended is not None
+    return Ended(ended, out, err, time.monotonic() - began)
+
+
+def cold_goap(plane: ControlPlane | None, where: Path, *words: str, **given: str) -> Ended:
+    """Our command line as a person starts it, with all that it imports."""
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "agents", *words],
         cwd=where,
-        env={**clean, **reach, "PYTHONPATH": path_with(ROOT), **given},
+        env=_reach(plane) | given,
         capture_output=True,
         text=True,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
+
+
+def _reach(plane: ControlPlane | None) -> dict[str, str]:
+    """The environment; nothing of it reaches another control plane, or the cloud."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MODAL_")}
+    reach = {} if plane is None else dict(plane.environment())
+    return {**clean, **reach, "PYTHONPATH": path_with(ROOT)}
 
 
 def path_with(where: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Python, until
+from forked import Forked
 
 from training.compute.loopback.client import ControlPlane
 from training.compute.modal.compute import ModalCompute
@@ -49,7 +50,7 @@ def exact(steps: int = STEPS) -> int:
 
 
 LAUNCH_SCRIPT = """
-import base64, json, pathlib, sys
+import base64, datetime, json, pathlib, sys
 from training.compute.modal.compute import ModalCompute
 from training.compute.modal.volume import ModalVolume
 from training.compute.recipe import Hardware
@@ -61,7 +62,9 @@ class Source:
             path = pathlib.Path(directory, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(base64.b64decode(content))
-compute = ModalCompute(ModalVolume(sys.argv[1]), name="loopback")
+later = datetime.timedelta(seconds=float(sys.argv[4]) if sys.argv[4:] else 0.0)
+clock = lambda: datetime.datetime.now(datetime.timezone.utc) + later
+compute = ModalCompute(ModalVolume(sys.argv[1]), clock=clock, name="loopback")
 order, source = Order.from_json(sys.argv[2]), Source(json.loads(sys.argv[3]))
 print(compute.start(order, source, Hardware(), None).call_id)
 """
@@ -107,9 +110,9 @@ class Script:
         launch = self.all.compute.start(self.order, self.source, self.hardware, deadline)
         return launch.call_id
 
-    def launcher(self) -> Any:
-        """Another process that starts it."""
-        words = [self.all.volume.name, self.order.to_json(), self.source.words()]
+    def launcher(self, later: float = 0.0) -> Forked:
+        """Another process that starts it, whose clock is ahead by so many seconds."""
+        words = [self.all.volume.name, self.order.to_json(), self.source.words(), str(later)]
         return self.all.python(self.all.plane, LAUNCH_SCRIPT, *words)
 
     def follow(self) -> str:
@@ -177,6 +180,12 @@ class Scripts:
         self.plane, self.python, self.place = plane, python, place
         self.volume = ModalVolume("scripts")
         self.compute = ModalCompute(self.volume, name="loopback")
+        self._before = {call["call"] for call in self.calls}
+
+    @property
+    def new_calls(self) -> list[dict[str, Any]]:
+        """Those that were made since; what a test before took away is no matter of theirs."""
+        return [call for call in self.calls if call["call"] not in self._before]
 
     @property
     def calls(self) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from training.compute.loopback.client import ControlPlane
 from training.compute.modal.volume import ModalVolume
 from training.compute.recipe import Hardware
 
-pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow, pytest.mark.both_clients]
 
 RATE = (3600.0, 3600.0, 3600.0)
 """A dollar a second."""

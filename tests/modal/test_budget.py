@@ -18,7 +18,7 @@ from training.compute.recipe import Hardware
 from training.compute.spending import Limits, accounts_of
 from training.errors import BudgetUsedUp, TrainingError
 
-pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow, pytest.mark.both_clients]
 
 RATE = (3600.0, 3600.0, 3600.0)
 """A dollar a second."""
@@ -75,7 +75,6 @@ def launcher(paid: Scripts, script: Script, usd_per_day: float) -> Any:
     return paid.python(paid.plane, LAUNCH, *words)
 
 
-@pytest.mark.both_clients
 def test_of_launchers_at_once_no_two_get_the_last_dollars(paid: Scripts) -> None:
     scripts = [made(paid, f"at-once-{number}", steps=1) for number in range(4)]
     before = len(paid.calls)

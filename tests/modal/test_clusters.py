@@ -11,7 +11,8 @@ from training.compute.loopback.client import ControlPlane
 from training.compute.recipe import Hardware
 from training.runner.account import Use, total_seconds
 
-pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.both_clients]
+pytestmark = pytest.mark.xdist_group("modal")
+both_clients = pytest.mark.both_clients
 
 TOGETHER = """
 import json, os, socket, sys, time
@@ -97,6 +98,7 @@ def seconds(script: Script) -> float:
     return total_seconds(Use(**each) for each in script.uses)
 
 
+@both_clients
 def test_two_machines_train_one_model_and_the_first_one_keeps_the_account(scripts: Any) -> None:
     script = together(scripts, "two")
     ending = script.run()
@@ -109,6 +111,7 @@ def test_two_machines_train_one_model_and_the_first_one_keeps_the_account(script
     assert seconds(script) == ending.seconds
 
 
+@both_clients
 @pytest.mark.slow
 @pytest.mark.parametrize(("rank", "fate"), [(1, "out_of_memory"), (0, "crashed"), (1, "preempted")])
 def test_a_machine_that_is_lost_ends_all_and_they_go_on_together(
@@ -126,6 +129,7 @@ def test_a_machine_that_is_lost_ends_all_and_they_go_on_together(
     until(lambda: plane.do("state")["containers"] == {})
 
 
+@both_clients
 @pytest.mark.slow
 def test_a_script_that_fails_on_another_machine_fails_the_training(scripts: Any) -> None:
     failing = TOGETHER.replace("for line in lines:", "sys.exit(9)\n    for line in lines:")
@@ -137,6 +141,7 @@ def test_a_script_that_fails_on_another_machine_fails_the_training(scripts: Any)
     assert "on node 1" in ending.failure.message or "gone" in ending.failure.message
 
 
+@both_clients
 @pytest.mark.slow
 def test_a_deadline_is_for_the_seconds_of_all_machines(scripts: Any) -> None:
     script = together(scripts, "deadline", steps=10_000, nap=0.05)

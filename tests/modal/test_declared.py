@@ -22,7 +22,7 @@ from training.compute.loopback.client import ControlPlane
 from training.compute.modal.volume import ModalVolume
 from training.compute.spending import accounts_of
 
-pytestmark = pytest.mark.xdist_group("modal")
+pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.both_clients]
 
 SCRIPT = """
 import json, os

@@ -15,7 +15,7 @@ from training.compute.modal.carrier import image_name
 from training.compute.modal.volume import ModalVolume
 from training.compute.spending import accounts_of
 
-pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow, pytest.mark.both_clients]
 
 
 def gc(scripts: Scripts, where: Path, *words: str) -> Any:
@@ -57,7 +57,6 @@ def test_what_nothing_cites_goes_and_what_runs_or_is_cited_stays(
     runs.follow()
 
 
-@pytest.mark.both_clients
 def test_the_name_of_an_image_that_nothing_uses_goes_where_the_client_can(
     scripts: Scripts, tmp_path: Path
 ) -> None:

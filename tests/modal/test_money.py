@@ -35,7 +35,7 @@ def test_02_and_24_a_plan_over_the_budget_is_refused_at_the_prices_of_today(
     plane: ControlPlane, tmp_path: Path
 ) -> None:
     def trainings() -> int:
-        return sum(call["function"] == "train" for call in plane.do("state")["calls"])
+        return sum(call["function"] == "carry" for call in plane.do("state")["calls"])
 
     before = trainings()
     plane.do("rates")

@@ -14,7 +14,7 @@ from training.compute.modal.refusals import modal_errors
 from training.compute.port import Launch
 from training.errors import RateLimited, TrainingError
 
-pytestmark = pytest.mark.xdist_group("modal")
+pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.both_clients]
 
 REFUSALS = [
     ("spend_limit", "spend_limit", 5, "settings/usage"),

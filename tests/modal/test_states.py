@@ -17,7 +17,7 @@ from training.compute.recipe import Hardware
 from training.errors import ImageError
 
 slow = pytest.mark.slow
-pytestmark = pytest.mark.xdist_group("modal")
+pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.both_clients]
 
 HELD = 10_000.0
 """Seconds after which nobody waits any more."""

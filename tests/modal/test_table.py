@@ -11,39 +11,30 @@ NAMED = re.compile(r"test_((?:\d\d_)(?:and_\d\d_)*)\w+")
 SCRIPTS = "modal/test_incidents_of_scripts.py"
 
 INCIDENTS = {
-    1: ("Loss: 0.0000 for hours", f"modal/test_incidents.py {SCRIPTS}"),
+    1: ("Loss: 0.0000 for hours", SCRIPTS),
     2: (
         "42 days of work in a 24 h slot",
-        f"modal/test_incidents.py modal/test_money.py trained/test_interrupted.py {SCRIPTS}",
+        f"modal/test_money.py trained/test_interrupted.py {SCRIPTS}",
     ),
-    3: (
-        "run gone with the terminal",
-        f"modal/test_incidents.py training/test_compute.py {SCRIPTS}",
-    ),
+    3: ("run gone with the terminal", f"training/test_compute.py {SCRIPTS}"),
     4: (
         "the CI runner's limit cancelled it",
-        "modal/test_incidents.py modal/test_cli.py trained/test_interrupted.py",
+        f"modal/test_cli.py trained/test_interrupted.py {SCRIPTS}",
     ),
     5: ("unexpected extra argument", "docs/test_check.py docs/test_workflows.py"),
     6: ("No module named torch on the runner", "training/test_modal.py"),
-    7: ("ModuleNotFoundError in the container", f"modal/test_image_incidents.py {SCRIPTS}"),
+    7: ("ModuleNotFoundError in the container", SCRIPTS),
     8: (
         "missing module replaced by a stub",
         f"modal/test_image_incidents.py trained/test_recoveries.py {SCRIPTS}",
     ),
-    9: ("No such file: data/cats", f"modal/test_volume_incidents.py {SCRIPTS}"),
+    9: ("No such file: data/cats", SCRIPTS),
     10: ("artifact missing, || true", "modal/test_volume_incidents.py trained/test_recoveries.py"),
-    11: (
-        "authentication failed after 30 minutes",
-        f"modal/test_incidents.py modal/test_cli.py {SCRIPTS}",
-    ),
+    11: ("authentication failed after 30 minutes", f"modal/test_cli.py {SCRIPTS}"),
     12: ("checkpoints lost on failure", f"modal/test_incidents.py {SCRIPTS}"),
-    13: ("retries began at step 0", f"modal/test_incidents.py {SCRIPTS}"),
-    14: (
-        "a preempted run said completed",
-        f"modal/test_incidents.py modal/test_any_training.py {SCRIPTS}",
-    ),
-    15: ("clean-up crashed on an early signal", f"modal/test_incidents.py {SCRIPTS}"),
+    13: ("retries began at step 0", SCRIPTS),
+    14: ("a preempted run said completed", "modal/test_any_training.py"),
+    15: ("clean-up crashed on an early signal", SCRIPTS),
     16: ("torn checkpoint", f"modal/test_incidents.py {SCRIPTS}"),
     17: ("checkpoints piled up", "modal/test_volume_incidents.py runner/test_carry.py"),
     18: ("wget: command not found", "modal/test_image_incidents.py modal/test_options.py"),
@@ -52,18 +43,15 @@ INCIDENTS = {
         "modal/test_image_incidents.py modal/test_any_training.py",
     ),
     20: ("a documented API doesn't exist", "docs/test_check.py"),
-    21: ("SUCCESS read as trained", f"modal/test_volume_incidents.py modal/test_cli.py {SCRIPTS}"),
-    22: ("final loss = inf", f"modal/test_volume_incidents.py {SCRIPTS}"),
-    23: ("a library's API moved", f"modal/test_image_incidents.py {SCRIPTS}"),
+    21: ("SUCCESS read as trained", f"modal/test_cli.py {SCRIPTS}"),
+    22: ("final loss = inf", SCRIPTS),
+    23: ("a library's API moved", SCRIPTS),
     24: ("invented prices", "modal/test_money.py"),
     25: (
         "paid twice",
         f"modal/test_launch.py modal/test_cli.py modal/test_any_training.py {SCRIPTS}",
     ),
-    26: (
-        "state expired",
-        f"modal/test_volume_incidents.py modal/test_any_training.py {SCRIPTS}",
-    ),
+    26: ("state expired", f"modal/test_any_training.py {SCRIPTS}"),
 }
 
 

@@ -13,19 +13,22 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, until
+from programs import MOST_MEMORY
 
 from training.compute.loopback.client import ControlPlane
 from training.compute.modal.volume import ModalVolume
 from training.store.durable import sha256_of
 
-pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.slow, pytest.mark.both_clients]
 
-UPLOAD = """
-import pathlib, resource, sys
+UPLOAD = (
+    """
+import pathlib, sys
 from training.compute.modal.volume import ModalVolume
 ModalVolume(sys.argv[1]).upload(pathlib.Path(sys.argv[2]), "data")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
+    + MOST_MEMORY
+)
 MB = 10**6
 
 
@@ -99,12 +102,14 @@ def test_a_folder_of_small_files_takes_no_more_memory_and_goes_on_where_a_kill_e
     files, size = 5_000, 100_000
     for number in range(files):
         upload.written(f"{number % 50}/{number}.jpg", size)
-    before = upload.received
+    for number in range(3):  # and some that are as large as what is sent in one piece
+        upload.written(f"large/{number}.bin", 48 << 20)
+    whole, before = files * size + 3 * (48 << 20), upload.received
     first = upload.start()
-    until(lambda: upload.received - before > files * size // 2)
+    until(lambda: upload.received - before > whole // 2)
     first.kill()
     first.communicate()
     assert upload.finished() <= 200
-    assert upload.received - before < files * size + (64 << 20)
+    assert upload.received - before < whole + (64 << 20) + 3 * (48 << 20)
     sent = sum(len(upload.volume.listdir(f"data/{each}")) for each in range(50))
     assert sent == files

@@ -1,85 +1,33 @@
-"""What happened to what a predecessor had trained; see test_incidents.py."""
+"""What happened to what a predecessor had trained; test_incidents_of_scripts.py has the others."""
 
-import json
-import math
+import dataclasses
 
-import modal
 import pytest
-from conftest import Client
-from watching import LONG, checkpoints, newest_call, result
+from scripts import Scripts
 
 from training.compute.loopback.client import ControlPlane
 from training.compute.modal.volume import ModalVolume
 from training.errors import CheckpointError
+from training.runner.keep import Keep
 from training.store.commit import commit_ending
 
-pytestmark = pytest.mark.xdist_group("modal")
+pytestmark = [pytest.mark.xdist_group("modal"), pytest.mark.both_clients]
 
 
 @pytest.mark.slow
-def test_09_every_path_lies_below_the_volume(client: Client, trained: str) -> None:
-    top = set(client.volume.listdir(""))
-    assert top <= {"datasets", "trainings", "images"}
-    assert "/data/" not in client.volume.read_bytes(client.directory(trained).spec_name).decode()
-
-
-@pytest.mark.slow
-def test_10_a_missing_artifact_fails_the_collection(client: Client) -> None:
-    key = client.launch(client.config(6))
-    assert client.follow(key) == "completed"
-    found = result(client, key)
-    assert found.checkpoint is not None
-    assert commit_ending(client.directory(key)).files
-    client.volume.remove(found.checkpoint.path)
+def test_10_and_17_what_is_kept_stays_and_a_missing_artifact_fails_the_collection(
+    scripts: Scripts,
+) -> None:
+    script = scripts.make("kept", settings={"steps": 40, "every": 5})
+    keep = Keep(last=2, every=20)
+    script = dataclasses.replace(script, order=dataclasses.replace(script.order, keep=keep))
+    ending = script.run()
+    assert script.checkpoints == ["step-00000020", "step-00000035", "step-00000040"]
+    assert commit_ending(script.directory).files
+    assert ending.checkpoint is not None
+    scripts.volume.remove(ending.checkpoint.path)
     with pytest.raises((CheckpointError, FileNotFoundError)):
-        commit_ending(client.directory(key))
-
-
-@pytest.mark.slow
-def test_17_only_last_best_and_kept_checkpoints_stay(client: Client, trained: str) -> None:
-    config = client.config(1, **LONG)
-    left = checkpoints(client, trained)
-    assert left[-1] == "step-00000060"
-    assert len(left) <= config.keep_last + 2  # and the best, and the one just saved
-    assert len(left) < config.steps // config.save_every
-
-
-@pytest.mark.slow
-def test_21_a_call_that_returns_early_is_not_trained(client: Client) -> None:
-    config = client.config(10, steps=100_000)
-    key = client.key(config)
-    client.start(config, deadline=2)
-    client.follow(key)
-    returned = modal.FunctionCall.from_id(newest_call(client)["call"]).get(timeout=300)
-    assert returned["step"] < returned["target"]
-    assert client.compute.status(key).state == "interrupted"
-    assert result(client, key).status == "interrupted"
-
-
-@pytest.mark.slow
-def test_22_a_run_shorter_than_a_save_interval_has_a_finite_loss(client: Client) -> None:
-    key = client.launch(client.config(11, steps=1, save_every=50))
-    assert client.follow(key) == "completed"
-    assert math.isfinite(result(client, key).numbers["loss_final"])
-
-
-@pytest.mark.slow
-def test_26_state_that_expired_is_rebuilt_from_the_volume(client: Client) -> None:
-    config = client.config(12)
-    key = client.launch(config)
-    assert client.follow(key) == "completed"
-    call = newest_call(client)["call"]
-    client.plane.do("expire", call=call)
-    assert client.compute.status(key).state == "completed"
-    claims = modal.Dict.from_name("goap-training-claims")
-    for number in range(3):
-        claims.pop(f"{key}/{number}", None)
-    assert client.compute.status(key).state == "completed"
-    client.volume.remove(f"trainings/{key}")
-    assert client.compute.status(key).state == "absent"
-    client.start(config)
-    assert client.follow(key) == "completed"
-    assert json.loads(client.volume.read_bytes(f"trainings/{key}/attempts.json"))["count"] == 1
+        commit_ending(script.directory)
 
 
 def test_a_part_of_a_file_is_read_and_what_did_not_change_is_not_fetched_again(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 
+from training.compute.loopback.bell import Bell
 from training.compute.loopback.refusal import REFUSALS, named
 
 __all__ = ["Fault", "Faults"]
@@ -24,8 +25,9 @@ class Fault:
 
     Attributes:
         kind: `error` refuses before anything is done, `lost` after everything is done, `late`
-            waits first, `hang` does nothing for ever, `mute` does it and never answers, `refused`
-            is an `error` that the platform has a name for.
+            waits first, no longer than until the faults are cleared, `hang` does nothing for ever,
+            `mute` does it and never answers, `refused` is an `error` that the platform has a name
+            for.
         times: How many requests it meets; 0: every one.
         after: How many requests pass before the first one it meets.
         status: Name of the gRPC status of an error.
@@ -53,6 +55,7 @@ class Faults:
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
         self._lock = threading.Lock()
+        self._cleared = Bell()
         self.called: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()
         """What clients asked, and no container: what a person's requests are counted by."""
@@ -67,9 +70,10 @@ class Faults:
             self._waiting.append(fault)
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Forget every fault; what is late comes now."""
         with self._lock:
             self._waiting.clear()
+        self._cleared.ring()
 
     def _next(self, rpc: str, client: bool) -> Fault | None:
         """The fault this request meets."""
@@ -108,7 +112,7 @@ class Faults:
         if fault.kind == "hang":
             await asyncio.Event().wait()
         if fault.kind == "late":
-            await asyncio.sleep(fault.seconds)
+            await self._cleared.wait(fault.seconds)
             return await answer()
         if fault.kind in ("lost", "mute"):
             await answer()
