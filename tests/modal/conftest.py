@@ -4,6 +4,7 @@ Tests marked ``cloud`` use neither: they go to Modal, when GOAP_TEST_CLOUD=1 and
 """
 
 import inspect
+import json
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import modal
 import pytest
 
 from training.compute.loopback.client import ControlPlane, ensure
@@ -26,6 +28,25 @@ FREE = {
     **dict.fromkeys(("cpu_hour_cost", "mem_gib_hour_cost"), 0),
 }
 """A rehearsal costs nothing, and says so; a test that is about prices lists its own."""
+
+
+Measured = Callable[..., None]
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Measured:
+    """Keeps what a test counted; all of it is printed at the end, whichever worker counted it."""
+    return lambda **numbers: record_property("measured", json.dumps(numbers))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was counted."""
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    for report in reports:
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "measured":
+                test = report.nodeid.rpartition("::")[2]
+                terminalreporter.write_line(f"modal {modal.__version__} {test}: {value}")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Budgets of a day and a month, over all that share a volume: set aside before a call is made."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from conftest import until
 from programs import goap
 from scripts import Script, Scripts
 
-from training.compute.loopback.client import ControlPlane
+from training.compute.loopback.client import find
 from training.compute.modal.compute import ModalCompute
 from training.compute.modal.volume import ModalVolume
 from training.compute.recipe import Hardware
@@ -215,36 +216,43 @@ def budgeted(folder: Path, usd_per_day: float) -> None:
     (folder / "state" / "rates.json").write_text(json.dumps(said), encoding="utf-8")
 
 
-def test_a_run_warns_at_eighty_percent_and_ends_with_exit_code_5_when_the_budget_is_used_up(
-    plane: ControlPlane, tmp_path: Path
-) -> None:
+@pytest.fixture
+def rehearsed(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a job, whose control plane ends with the test."""
     (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
-    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    yield tmp_path
+    plane = find(tmp_path / "state" / "loopback")
+    if plane is not None:
+        plane.do("stop")
 
+
+def test_a_run_warns_at_eighty_percent_and_ends_with_exit_code_5_when_the_budget_is_used_up(
+    rehearsed: Path,
+) -> None:
+    (rehearsed / "script.py").write_text(SCRIPT, encoding="utf-8")
     words = ("run", "goal=tiny_trained", "compute=loopback", "state=state", "volume=budgeted")
-    budgeted(tmp_path, 700)
-    ended = goap(None, tmp_path, *words)
+    budgeted(rehearsed, 700)
+    ended = goap(None, rehearsed, *words)
     assert ended.code == 0, ended.err
     assert "90% of the budget of" in ended.err + ended.out
-    budgeted(tmp_path, 1)
-    ended = goap(None, tmp_path, *words, "steps=4")
+    budgeted(rehearsed, 1)
+    ended = goap(None, rehearsed, *words, "steps=4")
     assert ended.code == 5, ended.err
     assert f"the budget of {today().removeprefix('day=')} (UTC) is used up" in ended.err
     assert f"bill compute=loopback volume=budgeted {today()} shows what used it" in ended.err
 
 
 def test_a_run_that_reaches_the_budget_ends_with_exit_code_5_and_goes_on_when_there_is_more(
-    plane: ControlPlane, tmp_path: Path
+    rehearsed: Path,
 ) -> None:
-    (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
-    (tmp_path / "script.py").write_text(SLOW, encoding="utf-8")
-    budgeted(tmp_path, 12)
+    (rehearsed / "script.py").write_text(SLOW, encoding="utf-8")
+    budgeted(rehearsed, 12)
     words = ("run", "goal=tiny_trained", *PLACE)
-    ended = goap(None, tmp_path, *words, "slice_seconds=8", "steps=60")
+    ended = goap(None, rehearsed, *words, "slice_seconds=8", "steps=60")
     assert ended.code == 5, ended.err
     assert "used up" in ended.err
     assert "is too little to start" in ended.err
-    assert "of $12.00" in goap(None, tmp_path, "bill", *PLACE, today()).out
-    budgeted(tmp_path, 1000)
-    ended = goap(None, tmp_path, *words, "steps=60")
+    assert "of $12.00" in goap(None, rehearsed, "bill", *PLACE, today()).out
+    budgeted(rehearsed, 1000)
+    ended = goap(None, rehearsed, *words, "steps=60")
     assert ended.code == 0, ended.err

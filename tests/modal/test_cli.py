@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, until
+from conftest import ROOT, Measured, until
 from desks import Desk, counted, furnish
 from programs import cold_goap, goap, path_with
 
@@ -32,14 +32,14 @@ def desk(tmp_path: Path, processes: Any) -> Iterator[Desk]:
     made.plane.do("stop")
 
 
-def test_a_cold_rehearsal_of_a_model_of_ours_ends_done(tmp_path: Path) -> None:
+def test_a_cold_rehearsal_of_a_model_of_ours_ends_done(tmp_path: Path, measured: Measured) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     cold = cold_goap(None, tmp_path, "run", "goal=trained_dit", "compute=loopback", "preset=smoke")
     plane = find(tmp_path / ".goap" / "loopback")
     assert plane is not None
     plane.do("stop")
     assert cold.code == 0, cold.err
-    print(json.dumps({"cold run, seconds": round(cold.seconds, 1)}))
+    measured(cold_run_seconds=round(cold.seconds, 1))
 
 
 @both_clients
@@ -118,7 +118,7 @@ def test_21_slices_go_on_until_the_target_whatever_a_call_returns(desk: Desk) ->
 
 @both_clients
 def test_11_each_reason_why_nobody_may_train_is_an_exit_code(
-    plane: ControlPlane, tmp_path: Path
+    plane: ControlPlane, tmp_path: Path, measured: Measured
 ) -> None:
     (tmp_path / "none.toml").touch()
     words = ("run", "goal=trained_dit", "compute=modal", "preset=smoke")
@@ -130,7 +130,7 @@ def test_11_each_reason_why_nobody_may_train_is_an_exit_code(
     assert len(fix) == 4
     down = cold_goap(plane, tmp_path, *words, MODAL_SERVER_URL="http://127.0.0.1:9")
     assert down.code == 3, down.err
-    print(json.dumps({"no token": missing.seconds, "unreachable": down.seconds}))
+    measured(no_token_seconds=missing.seconds, unreachable_seconds=down.seconds)
 
     def code_of(*more: str, preset: str = "smoke", **given: str) -> tuple[int, str]:
         ended = goap(plane, tmp_path, *words[:3], f"preset={preset}", *more, **given)

@@ -1,6 +1,5 @@
 """A training is launched once, whoever dies where; with scripts of a line, in both clients."""
 
-import json
 import random
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from typing import Any
 
 import modal
 import pytest
-from conftest import Forked, until
+from conftest import Forked, Measured, until
 from programs import program
 from scripts import Script, Scripts
 
@@ -82,7 +81,9 @@ def launched_later(scripts: Scripts, script: Script) -> str:
 
 
 @pytest.mark.parametrize("kind", ["hang", "mute"])
-def test_25_paid_twice_kill_at_every_rpc_of_a_launch(scripts: Scripts, kind: str) -> None:
+def test_25_paid_twice_kill_at_every_rpc_of_a_launch(
+    scripts: Scripts, measured: Measured, kind: str
+) -> None:
     tiny(scripts, kind).run()  # everything is uploaded and built
     tried: dict[str, tuple[Script, str]] = {}
     while killed_at(
@@ -94,8 +95,7 @@ def test_25_paid_twice_kill_at_every_rpc_of_a_launch(scripts: Scripts, kind: str
     calls = trained_by(scripts)
     duplicates = sum(len(calls.get(key, [])) > 1 for key in tried)
     lost = sum(call not in calls.get(key, []) for key, (_, call) in tried.items())
-    said = {"kind": kind, "points": len(tried), "duplicates": duplicates, "lost": lost}
-    print(json.dumps({"modal": modal.__version__, **said}))
+    measured(points=len(tried), duplicates=duplicates, lost=lost)
     assert (duplicates, lost) == (0, 0)
     assert len(tried) > 20
     for script, _ in tried.values():
@@ -163,7 +163,7 @@ def test_25_paid_twice_a_request_that_arrives_an_hour_late_is_a_call_that_does_n
 
 
 def test_25_paid_twice_launchers_killed_at_random_while_others_launch_the_same(
-    scripts: Scripts,
+    scripts: Scripts, measured: Measured
 ) -> None:
     chance = random.Random(25)
     tiny(scripts, "random").run()  # everything is uploaded and built
@@ -183,8 +183,7 @@ def test_25_paid_twice_launchers_killed_at_random_while_others_launch_the_same(
     calls = trained_by(scripts)
     duplicates = sum(len(each) > 1 for each in calls.values())
     lost = sum(calls.get(key) != [call] for key, call in made.items())
-    said = {"killed": killed, "of": 24, "duplicates": duplicates, "lost": lost}
-    print(json.dumps({"modal": modal.__version__, **said}))
+    measured(killed=killed, of=24, duplicates=duplicates, lost=lost)
     assert (duplicates, lost) == (0, 0)
     assert killed > 5
 
@@ -234,7 +233,9 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("part", [0, 1])
-def test_25_paid_twice_kill_at_every_ledger_write_of_a_run(tmp_path: Path, part: int) -> None:
+def test_25_paid_twice_kill_at_every_ledger_write_of_a_run(
+    tmp_path: Path, measured: Measured, part: int
+) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     (tmp_path / "job.py").write_text(JOB, encoding="utf-8")
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
@@ -261,7 +262,6 @@ def test_25_paid_twice_kill_at_every_ledger_write_of_a_run(tmp_path: Path, part:
             calls, points = now, points + 1
     finally:
         plane.do("stop")
-    said = {"ledger writes": points, "duplicates": duplicates, "lost": lost}
-    print(json.dumps({"modal": modal.__version__, **said}))
+    measured(ledger_writes=points, duplicates=duplicates, lost=lost)
     assert (duplicates, lost) == (0, 0)
     assert points >= 8

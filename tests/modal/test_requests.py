@@ -1,7 +1,6 @@
 """How many requests a look takes, counted by the control plane; the cloud counts them too."""
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 
 import modal
 import pytest
-from conftest import ROOT, until
+from conftest import ROOT, Measured, until
 from programs import Ended, goap, path_with
 
 from actions.following import PACES
@@ -119,7 +118,7 @@ def per_minute(asked: Counter[str]) -> float:
     return asked.total() / looks * 60 / PACES["modal"].seconds
 
 
-def test_following_takes_no_more_than_15_requests_a_minute(desk: Desk) -> None:
+def test_following_takes_no_more_than_15_requests_a_minute(desk: Desk, measured: Measured) -> None:
     run = desk.start("run", *desk.words, "compute=loopback")
     until(lambda: desk.trains() or run.poll() is not None, 60)
     begun = desk.asked()
@@ -132,7 +131,7 @@ def test_following_takes_no_more_than_15_requests_a_minute(desk: Desk) -> None:
     desk.end.touch()
     assert run.wait(100) == 0, run.communicate()[0]
     assert logs.wait(100) == 0, logs.communicate()[0]
-    print(json.dumps({"requests a minute": round(per_minute(followed), 1), **followed}))
+    measured(requests_a_minute=round(per_minute(followed), 1), **followed)
     assert followed["blob get"] > 0  # what it wrote was read
     assert per_minute(followed) <= 15
 
@@ -144,7 +143,7 @@ def counted(desk: Desk, *words: str) -> tuple[Ended, Counter[str]]:
     return ended, desk.asked() - before
 
 
-def test_what_holds_is_seen_with_no_more_than_15_requests(desk: Desk) -> None:
+def test_what_holds_is_seen_with_no_more_than_15_requests(desk: Desk, measured: Measured) -> None:
     desk.plane.do("rates", gpu_hour_cost_a10g=1, cpu_hour_cost=1, mem_gib_hour_cost=1)
     desk.end.touch()
     status, _ = counted(desk, "status")
@@ -157,7 +156,7 @@ def test_what_holds_is_seen_with_no_more_than_15_requests(desk: Desk) -> None:
     again, asked = counted(desk, "run")  # there is nothing to pay, so there is no cap to give
     assert (again.code, "nothing to do" in again.err) == (0, True), again.err
     assert "▶ train_waits" not in again.err
-    print(json.dumps({"nothing to do": asked.total(), "status": looked.total(), **asked}))
+    measured(nothing_to_do=asked.total(), status=looked.total(), **asked)
     assert asked.total() <= 15
     assert looked.total() <= 15
     for secret, server, code in (("as-no", "", 8), ("", "http://127.0.0.1:9", 3)):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, until
+from conftest import ROOT, Measured, until
 from programs import MOST_MEMORY
 
 from training.compute.loopback.client import ControlPlane
@@ -35,8 +35,9 @@ MB = 10**6
 class Upload:
     """A folder that is sent by processes of their own."""
 
-    def __init__(self, plane: ControlPlane, place: Path, name: str) -> None:
+    def __init__(self, plane: ControlPlane, place: Path, name: str, measured: Measured) -> None:
         self.plane, self.place, self.volume = plane, place, ModalVolume(name)
+        self._measured = measured
 
     def written(self, name: str, size: int) -> Path:
         """A file of bytes that come once."""
@@ -65,7 +66,7 @@ class Upload:
         process = self.start()
         said, _ = process.communicate()
         assert process.returncode == 0
-        print(f"{said.strip()} MB of memory, {time.monotonic() - began:.1f} s")
+        self._measured(memory_mb=int(said), seconds=round(time.monotonic() - began, 1))
         return int(said)
 
     @property
@@ -74,8 +75,10 @@ class Upload:
 
 
 @pytest.fixture
-def upload(plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
-    return Upload(plane, tmp_path, f"upload-{request.node.name[5:40]}")
+def upload(
+    plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest, measured: Measured
+) -> Any:
+    return Upload(plane, tmp_path, f"upload-{request.node.name[5:40]}", measured)
 
 
 def test_a_large_file_takes_no_more_memory_and_goes_on_where_a_kill_ended_it(
