@@ -78,16 +78,15 @@ def launcher(paid: Scripts, script: Script, usd_per_day: float) -> Any:
 
 def test_of_launchers_at_once_no_two_get_the_last_dollars(paid: Scripts) -> None:
     scripts = [made(paid, f"at-once-{number}", steps=1) for number in range(4)]
-    before = len(paid.calls)
     launchers = [launcher(paid, script, usd_per_day=220) for script in scripts]
     said = [each.communicate()[0].strip() for each in launchers]
     assert sum(each.startswith("fc-") for each in said) == 2, said
     refused = [each for each in said if not each.startswith("fc-")]
     assert all("used up" in each for each in refused), said
-    assert len(paid.calls) - before == 2
+    assert len(paid.new_calls) == 2
     assert len(slots(paid)) >= 2
     # what was refused left no claim that anybody has to wait for: it goes on when there is money
-    until(lambda: all(call["state"] == "done" for call in paid.calls))
+    until(lambda: all(call["state"] == "done" for call in paid.new_calls))
     limited(paid, usd_per_day=400)
     for script in scripts:
         script.start(100)

@@ -183,7 +183,9 @@ def test_11_four_reasons_why_authentication_fails_are_four_answers(scripts: Scri
         """What the check before a launch says, and what a launch does that nobody checked."""
         pair = {"MODAL_TOKEN_ID": identity, "MODAL_TOKEN_SECRET": secret, **given}
         asked = [scripts.python(plane, ASK, **pair)]
-        asked += [scripts.python(plane, ANSWERS, *launch, **pair)] if identity != "ak-ends" else []
+        # a client before 1.6 asks a server that is not there for a minute
+        unasked = identity == "ak-ends" or (given and modal.__version__ < "1.6")
+        asked += [] if unasked else [scripts.python(plane, ANSWERS, *launch, **pair)]
         said = [each.communicate() for each in asked]
         assert all(out for out, _ in said), said
         return said[0][0].strip(), said[-1][0].strip()
