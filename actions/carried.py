@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from actions.ports import ports_of, translated
 from agents.declare.actions import Context
 from agents.declare.facts import Reading
+from agents.declare.work import Work
 from agents.errors import ActionFailed, FailureClass, Unserved
 from agents.ledger.events import Event
 from agents.ledger.past import endings_of
@@ -38,6 +40,7 @@ __all__ = [
     "status_of",
     "the_log",
     "unfinished",
+    "work_on",
 ]
 
 OUT_OF_MEMORY = "out_of_memory"
@@ -155,8 +158,25 @@ def unfinished(context: Context, job: Carried) -> Reading:
         return Reading(False, f"training {job.key} was never launched")
     status = status_of(context, job)
     if status.at_work:
-        return Reading(False, f"training {job.key} {status.words}, step {status.step or 0}")
+        said = f"training {job.key} {status.words}, step {status.step or 0}"
+        return Reading(False, said, work_on(job, status))
     return Reading(False, f"no result of training {job.key}")
+
+
+def work_on(job: Carried, status: TrainingStatus) -> Work:
+    """What is done for a training now."""
+    since = None
+    if status.since is not None:
+        began = datetime.now(UTC) - timedelta(seconds=status.since)
+        since = began.isoformat(timespec="seconds")
+    return Work(
+        what=job.key,
+        state=status.state,
+        since=since,
+        waits_for=status.waits_for,
+        starts=status.starts,
+        step=status.step,
+    )
 
 
 def given_up(job: Carried, status: TrainingStatus) -> ActionFailed | None:

@@ -9,18 +9,18 @@ import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from actions.carried import Carried
+from actions.carried import Carried, work_on
 from actions.metering import Following
 from actions.notes import TrainingNote, notes_of
 from actions.ports import Ports, ports_of, translated
 from actions.rates import rate_for
 from agents.command import command
 from agents.declare.actions import Context, Progress
-from agents.errors import Interrupted
+from agents.errors import Interrupted, Unserved
 from agents.ledger.past import about
 from agents.run.options import state_directory
 from goals.placed import PlacedParameters
-from training.compute.port import Launch, Shipped, TrainingStatus
+from training.compute.port import QUEUE_TIMEOUT, Launch, Shipped, TrainingStatus
 from training.compute.recipe import Hardware
 from training.runner.order import Order
 from training.store.tail import Tail
@@ -102,7 +102,25 @@ def launch_and_follow(
         said = _tell(context, job, status, said)
         if not status.at_work:
             return status
+        if launch.attached:
+            _leave_queue(job, status, launching.hardware.queue_timeout)
         _wait(context, ports, job, launch)
+
+
+def _leave_queue(job: Carried, status: TrainingStatus, most: float | None) -> None:
+    """Wait no longer than was asked for with who launched it; their own time ends the call.
+
+    Raises:
+        Unserved: It waits longer, and goes on waiting.
+    """
+    if status.state != "queued" or most is None or (status.since or 0.0) < most:
+        return
+    raise Unserved(
+        f"training {job.key} {status.words}, longer than queue_timeout={most:g}; it goes on "
+        "waiting without us",
+        fix="the same command with a longer queue_timeout= follows it again",
+        name=QUEUE_TIMEOUT,
+    )
 
 
 def pace_of(compute: str) -> Pace:
@@ -195,8 +213,8 @@ def _tell(
 ) -> str:
     """Show how far it is; what it waits for is noted once. The state that was told."""
     waits = status.at_work and status.state != "running"
-    if waits and status.state != said:
-        context.note(f"training {job.key} {status.words}")
+    if status.at_work and status.state != said and (waits or said):
+        context.note(f"training {job.key} {status.words}", work=work_on(job, status))
     if status.step is None or not status.target:
         if waits:
             context.progress(Progress(0, status.target or 0, status.words))

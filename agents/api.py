@@ -48,6 +48,7 @@ from agents.schemas.models import (
     RunRow,
     ShowData,
     StatusData,
+    WorkOn,
 )
 from agents.schemas.plan import plan_data, seen_facts
 from agents.schemas.progress import RunProgress, progress_of
@@ -140,6 +141,11 @@ def status(question: Question) -> StatusData:
         goal=question.goal.name,
         holds=question.holds(world),
         state=str(question.state),
+        work=[
+            WorkOn(fact=fact, **dict(each.work))
+            for fact, each in world.readings.items()
+            if each.work is not None
+        ],
         facts=seen_facts(dict(world.readings)),
     )
 

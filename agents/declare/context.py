@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from agents.declare.amounts import Meter
+from agents.declare.work import Work
 from agents.errors import GoapError
 from agents.ledger.events import Event
 
@@ -39,7 +40,12 @@ class Note(Protocol):
     """Tells what a step does while it does it."""
 
     def __call__(
-        self, text: str = "", *, log: str = "", about: Mapping[str, Any] | None = None
+        self,
+        text: str = "",
+        *,
+        log: str = "",
+        about: Mapping[str, Any] | None = None,
+        work: Work | None = None,
     ) -> None:
         """Append an event ``step.noted`` to the ledger.
 
@@ -47,11 +53,16 @@ class Note(Protocol):
             text: For the person watching.
             log: What the step printed.
             about: What the action itself wants remembered, as JSON values.
+            work: What goes on now where the step waits for it.
         """
 
 
 def _note_nothing(
-    text: str = "", *, log: str = "", about: Mapping[str, Any] | None = None
+    text: str = "",
+    *,
+    log: str = "",
+    about: Mapping[str, Any] | None = None,
+    work: Work | None = None,
 ) -> None: ...
 
 

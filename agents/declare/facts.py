@@ -25,6 +25,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel
 
 from agents.command import command
+from agents.declare.work import Work
 from agents.errors import UsageError, nearest
 from agents.planning import UNKNOWN, AtLeast, Below
 from agents.planning.values import holds
@@ -143,10 +144,11 @@ def conditions(given: Fact | Condition | Iterable[Fact | Condition]) -> tuple[Co
 
 
 class Reading(NamedTuple):
-    """What a sensor saw: a value (perhaps UNKNOWN) and where it saw it."""
+    """What a sensor saw: a value (perhaps UNKNOWN), where it saw it, and who works on it now."""
 
     value: object
     evidence: str
+    work: Work | None = None
 
 
 class WorldState(Mapping[str, object]):

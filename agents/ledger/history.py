@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.command import command
+from agents.declare.work import Work
 from agents.errors import UsageError, nearest
 from agents.ledger.chain import json_text
 from agents.ledger.events import Event, of_kind
@@ -19,6 +20,7 @@ from agents.ledger.payloads import (
     RunStarted,
     StepFailed,
     StepFinished,
+    StepNoted,
     StepStarted,
     StepVerified,
 )
@@ -170,6 +172,8 @@ class RunHistory:
                     mode="json", include={"summary", "artifacts", "gates", "measurements"}
                 )
                 row |= {"status": "finished", "seconds": seconds, **kept}
+            case StepNoted(work=Work() as work):
+                row["work"] = work.model_dump(mode="json")
             case StepVerified():
                 row["status"] = "verified"
             case StepFailed(message=message):

@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.declare.actions import OBSERVE, Context, Grounded, Meter, Progress
 from agents.declare.facts import Condition, WorldState, show_value
+from agents.declare.work import Work
 from agents.ledger.payloads import Payload, StepNoted, StepStarted, StepVerified
 from agents.money.purse import Purse
 from agents.planning import Step
@@ -160,9 +161,14 @@ class _Notes:
     record: Callable[[str, Payload], object]
 
     def __call__(
-        self, text: str = "", *, log: str = "", about: Mapping[str, Any] | None = None
+        self,
+        text: str = "",
+        *,
+        log: str = "",
+        about: Mapping[str, Any] | None = None,
+        work: Work | None = None,
     ) -> None:
-        said = {"text": text, "log": log, "about": dict(about or {})}
+        said = {"text": text, "log": log, "about": dict(about or {}), "work": work}
         noted = StepNoted(step=self.step.id, action=self.step.action, **said)
         self.record(self.step.id, noted)
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from agents.declare.work import Work
 from agents.ledger.history import RunHistory
 from agents.ledger.redaction import redact
 from agents.schemas.base import Exact
@@ -24,6 +25,7 @@ class BriefStep(Exact):
     status: Literal["running", "finished", "verified", "failed"]
     seconds: float | None
     summary: str
+    work: Work | None = Field(None, description="what went on when that was looked at last")
 
 
 class BriefFailure(Exact):
@@ -166,6 +168,7 @@ def _step(row: dict[str, Any], room: _Room) -> BriefStep:
         status=row["status"],
         seconds=row["seconds"],
         summary=shortened(row["summary"], room.letters),
+        work=row.get("work") if row["status"] == "running" else None,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import (
     model_serializer,
 )
 
+from agents.declare.work import Work
 from agents.ledger.payloads import Value
 from agents.schemas.base import AtLeast, Exact
 from agents.schemas.money import AccountData, MoneyData
@@ -176,6 +177,7 @@ class RunStep(AtLeast):
     artifacts: list[dict[str, Any]]
     gates: list[dict[str, Any]]
     measurements: list[dict[str, Any]]
+    work: Work | None = Field(None, description="what went on when that was looked at last")
 
 
 class ShowData(AtLeast):
@@ -196,12 +198,19 @@ class ShowData(AtLeast):
     events: list[EventData]
 
 
+class WorkOn(Work):
+    """Work that goes on and will make a fact true."""
+
+    fact: str
+
+
 class StatusData(Exact):
     """The data of `status --json`."""
 
     goal: str
     holds: bool
     state: str = Field(description="the state directory")
+    work: list[WorkOn] = Field(description="what goes on now for these facts")
     facts: list[SeenFact]
 
 

@@ -86,6 +86,8 @@ class Machine:
         auth: What is known of credentials; an exception is raised instead.
         accepted: What asking says; an exception is raised instead.
         listed: What an hour of some hardware costs.
+        attached: Whether somebody else launched what is started.
+        told: What else a look shows.
     """
 
     root: Path
@@ -94,6 +96,8 @@ class Machine:
     accepted: Auth | Exception = field(default_factory=lambda: Auth(True, "accepted"))
     asked: list[str] = field(default_factory=list)
     listed: dict[str, HourlyRate] = field(default_factory=dict)
+    attached: bool = False
+    told: dict[str, Any] = field(default_factory=dict)
     launches: list[tuple[str, How]] = field(default_factory=list)
     built: bool = True
     state: str = "absent"
@@ -147,13 +151,13 @@ class Machine:
         self.launches.append((order.key, how))
         directory.write_order(order)
         (self.ends.pop(0) if self.ends else completes)(self, order.key)
-        return Launch(owner="pid 1", attached=False)
+        return Launch(owner="pid 1", attached=self.attached)
 
     def owner(self, key: str) -> str | None:  # noqa: ARG002
         return "pid 1" if self.state == "running" else None
 
     def status(self, key: str) -> TrainingStatus:  # noqa: ARG002
-        return TrainingStatus(state=self.state, step=self.step, target=10)
+        return TrainingStatus(state=self.state, step=self.step, target=10, **self.told)
 
     def stop(self, key: str) -> bool:  # noqa: ARG002
         self.state, running = "stopped", self.state == "running"

@@ -110,6 +110,8 @@ def test_a_container_that_dies_for_ever_ends_its_call_with_nobody_there_to_see_i
     assert failure is not None
     assert (failure.name, str(failure.failure_class)) == ("crash_loop", "permanent")
     assert f"died {MOST_STARTS} times without a new checkpoint or a sign of life" in failure.message
+    assert failure.message.endswith("| Starting at step 0 of 30")  # its last words
+    assert script.status.failure == failure
     if own_cancel:
         return
     # whoever launches it again has one container to show that something helped
@@ -156,6 +158,7 @@ def test_a_container_that_dies_before_it_can_say_anything_is_stopped_by_the_next
     failure = script.status.failure
     assert failure is not None
     assert (failure.name, str(failure.failure_class)) == ("crash_loop", "permanent")
+    assert "\n  | ModuleNotFoundError: No module named" in failure.message
     (found,) = until(
         lambda: [each for each in calm.calls if each["call"] == call and each["state"] == "done"]
     )

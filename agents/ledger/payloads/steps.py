@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from agents.declare.outcome import Outcome
+from agents.declare.work import Work
 from agents.ledger.payloads.base import Frozen, Payload
 from agents.ledger.payloads.runs import NotedFailure, Seen
 
@@ -54,6 +55,7 @@ class StepNoted(OfStep):
         text: For the person watching.
         log: What it printed.
         about: What the action itself remembers; it alone knows the keys.
+        work: What goes on now where the step waits for it.
     """
 
     kind: ClassVar[str] = "step.noted"
@@ -61,6 +63,7 @@ class StepNoted(OfStep):
     text: str = ""
     log: str = ""
     about: dict[str, Any] = Field(default_factory=dict)
+    work: Work | None = None
 
 
 class StepFinished(OfStep):

@@ -64,7 +64,8 @@ class StreamAnswers:
         until = time.monotonic() + request.timeout
         while True:
             containers = self._world.containers
-            tasks = [t for t, own in containers.app_of_task.items() if own == app.identity]
+            of_app = [t for t, own in containers.app_of_task.items() if own == app.identity]
+            tasks = [t for t in of_app if request.task_id in ("", t)]
             over = app.state == pb.APP_STATE_STOPPED and not set(tasks) & set(containers.running)
             for task in tasks:
                 if piece := self._piece(task, read):

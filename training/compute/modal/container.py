@@ -203,7 +203,9 @@ def _begun(call: str, key: str, *, counts: bool = True) -> int:
         kept.put(f"call/{call}", key)
     known = kept.get(start_name(call)) or {}
     count = 1 if known.get("alive") else int(known.get("count", 0)) + 1
-    kept.put(start_name(call), {"count": count, "time": time.time(), "task": task})
+    before = known.get("task", "")
+    started = {"count": count, "time": time.time(), "task": task, "before": before}
+    kept.put(start_name(call), started)
     return count
 
 

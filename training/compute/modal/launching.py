@@ -203,7 +203,7 @@ class Launcher:
         claim = self._claims().newest(key)
         if claim is None or not claim.call:
             return "", None
-        failure = self._watch.stopped(claim.call)
+        failure = self._watch.stopped(claim.call, claim.app)
         return (said(claim.call), None) if failure is None else (failure.message, failure)
 
     def _claims(self) -> Claims:

@@ -168,7 +168,11 @@ def is_definite(error: BaseException) -> bool:
 
 def words_of(error: BaseException) -> str:
     """The words of an error, without any secret that they may repeat."""
-    text = str(error) or type(error).__name__
+    return without_secrets(str(error) or type(error).__name__)
+
+
+def without_secrets(text: str) -> str:
+    """A text without our token, and without what looks like one."""
     secret = config.get("token_secret")
     if secret:
         text = text.replace(str(secret), "***")

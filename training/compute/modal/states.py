@@ -25,7 +25,7 @@ from training.compute.modal.container import (
     stopped_name,
     task_name,
 )
-from training.compute.modal.tasks import tasks_of
+from training.compute.modal.tasks import last_words, tasks_of
 from training.compute.port import QUEUE_TIMEOUT, State
 from training.errors import FailureClass
 from training.runner.ending import Failure
@@ -65,7 +65,7 @@ class _Seen:
         until: When to look again, by a monotonic clock.
         tasks: Containers of its app that did not say yet that they are there; and when each began.
         others: Those that did.
-        silent: How many of them are gone without having said it.
+        silent: How many of them are gone without having said it, and `last`, the newest of those.
     """
 
     sight: Sight = Sight("queued")
@@ -73,6 +73,7 @@ class _Seen:
     tasks: dict[str, float] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
     silent: int = 0
+    last: str = ""
 
 
 class Watch:
@@ -116,10 +117,26 @@ class Watch:
         seen.until = self._steady() + (ALIVE_SECONDS if alive else self._look_seconds)
         return seen.sight
 
-    def stopped(self, call: str) -> Failure | None:
-        """Why a call that is over was given up; None where it was not."""
+    def stopped(self, call: str, app: str) -> Failure | None:
+        """Why a call that is over was given up, with its last words; None where it was not.
+
+        Args:
+            call: Its id.
+            app: Where it ran.
+        """
         found = self._kept.get(stopped_name(call))
-        return None if found is None else _failure(found)
+        if found is None:
+            return None
+        if found["name"] == CRASH_LOOP and "words" not in found:
+            # a container that ends its call has no words of its own: the one before it died
+            begun = self._kept.get(start_name(call)) or {}
+            found = self._with_words(found, app, begun.get("before", ""))
+            self._kept.put(stopped_name(call), found)
+        return _failure(found)
+
+    def _with_words(self, found: dict[str, Any], app: str, task: str) -> dict[str, Any]:
+        """What is kept of a call that was given up, with the last words of a container of it."""
+        return {**found, "words": list(last_words(app, self._environment, task))}
 
     def _unseen(self, call: str, claim: Claim, seen: _Seen) -> Sight:
         """A call whose container said nothing yet."""
@@ -128,7 +145,8 @@ class Watch:
             self._compare(tasks, seen)
         if seen.silent >= MOST_SILENT:
             said = f"call {call} is started again and again, and dies before it can say anything"
-            return self._give_up(call, CRASH_LOOP, said, _lookup(claim.app))
+            found = {"name": CRASH_LOOP, "message": said, "fix": _lookup(claim.app)}
+            return self._give_up(call, self._with_words(found, claim.app, seen.last))
         if seen.silent > 1:
             return Sight("crashing", starts=seen.silent)
         if seen.tasks:
@@ -146,7 +164,7 @@ class Watch:
                 seen.tasks[task] = listed[task]
             else:
                 del seen.tasks[task]
-                seen.silent += 1
+                seen.silent, seen.last = seen.silent + 1, task
 
     def _queued(self, call: str, claim: Claim) -> Sight:
         waited, most = self._clock() - claim.time, claim.queue_timeout
@@ -156,11 +174,11 @@ class Watch:
             f"call {call} waited {waited:.0f} s for {claim.waits_for or 'a container'}, longer "
             f"than queue_timeout={most:g}, and was cancelled: it cost nothing"
         )
-        return self._give_up(call, QUEUE_TIMEOUT, said, "another gpu=, or a longer queue_timeout=")
+        fix = "another gpu=, or a longer queue_timeout="
+        return self._give_up(call, {"name": QUEUE_TIMEOUT, "message": said, "fix": fix})
 
-    def _give_up(self, call: str, name: str, message: str, fix: str) -> Sight:
+    def _give_up(self, call: str, found: dict[str, Any]) -> Sight:
         """Cancel a call, and keep why for whoever looks next."""
-        found = {"name": name, "message": message, "fix": fix}
         self._kept.put(stopped_name(call), found)
         modal.FunctionCall.from_id(call).cancel()
         return Sight("failed", failure=_failure(found))
@@ -183,7 +201,8 @@ def _begun(begun: dict[str, Any]) -> Sight:
 def _failure(found: dict[str, Any]) -> Failure:
     waited = found["name"] == QUEUE_TIMEOUT
     kind = FailureClass.TRANSIENT if waited else FailureClass.PERMANENT
-    return Failure(kind, found["name"], found["message"], fix=found["fix"])
+    words = "".join(f"\n  | {line}" for line in found.get("words", ()))
+    return Failure(kind, found["name"], f"{found['message']}{words}", fix=found["fix"])
 
 
 def _lookup(app: str) -> str:

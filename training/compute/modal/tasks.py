@@ -14,10 +14,14 @@ from modal.config import config
 from modal_proto import api_pb2
 
 from training.compute.modal.auth import credentials
+from training.compute.modal.refusals import without_secrets
 
-__all__ = ["tasks_of"]
+__all__ = ["last_words", "tasks_of"]
 
 ANSWER_SECONDS = 10.0
+LOG_SECONDS = 1.0
+MOST_LINES, MOST_LETTERS = 5, 200
+"""What is quoted of a container that died."""
 
 
 def tasks_of(app: str, environment: str | None) -> dict[str, float] | None:
@@ -43,6 +47,44 @@ def tasks_of(app: str, environment: str | None) -> dict[str, float] | None:
         OSError,
     ):
         return None
+
+
+def last_words(app: str, environment: str | None, task: str) -> tuple[str, ...]:
+    """The last lines that a container printed, without secrets; none where nobody can tell.
+
+    Args:
+        app: Its app.
+        environment: The workspace's environment; the default one when None.
+        task: The container.
+    """
+    try:
+        asked = _printed(app, environment, task)
+        text = asyncio.run(asyncio.wait_for(asked, ANSWER_SECONDS)) if task else ""
+    except (
+        modal.exception.Error,
+        grpclib.GRPCError,
+        grpclib.exceptions.StreamTerminatedError,
+        TimeoutError,
+        OSError,
+    ):
+        return ()
+    lines = [line.rstrip() for line in without_secrets(text).splitlines() if line.strip()]
+    return tuple(line[:MOST_LETTERS] for line in lines[-MOST_LINES:])
+
+
+async def _printed(app: str, environment: str | None, task: str) -> str:
+    where = environment or config.get("environment") or ""
+    kind, server = api_pb2.CLIENT_TYPE_CLIENT, str(config.get("server_url"))
+    async with _Client(server, kind, credentials()) as client:
+        named = api_pb2.AppGetByDeploymentNameRequest(name=app, environment_name=where)
+        found = await client._stub.AppGetByDeploymentName(named)
+        asked = api_pb2.AppGetLogsRequest(app_id=found.app_id, task_id=task, timeout=LOG_SECONDS)
+        text = ""
+        async for batch in client._stub.AppGetLogs.unary_stream(asked):
+            text += "".join(item.data for item in batch.items)
+            if batch.app_done:
+                break
+        return text
 
 
 async def _listed(app: str, environment: str | None) -> dict[str, float]:
