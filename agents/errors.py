@@ -100,6 +100,7 @@ class ActionFailed(GoapError, code="action_failed"):
             given.
         progress: Any text that changes when the step got further than the last time;
             an interrupted step that made progress may be tried again for ever.
+        traceback: Where it came from, if nobody foresaw it.
     """
 
     usual_class: ClassVar[FailureClass] = FailureClass.UNKNOWN
@@ -113,11 +114,13 @@ class ActionFailed(GoapError, code="action_failed"):
         failure_class: FailureClass | None = None,
         name: str = "",
         progress: str = "",
+        traceback: str = "",
     ) -> None:
         super().__init__(message, fix=fix)
         self.failure_class = failure_class or self.usual_class
         self.name = name or self.usual_name
         self.progress = progress
+        self.traceback = traceback
 
 
 class Permanent(ActionFailed):

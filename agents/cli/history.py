@@ -1,5 +1,6 @@
 """``runs`` and ``show``: what was done, read from the ledger."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from agents.errors import UsageError
 from agents.ledger.comparison import compare_runs
 from agents.ledger.events import Event
 from agents.ledger.history import RunHistory
+from agents.ledger.payloads import FactsObserved, StepFailed
 from agents.run.options import RunOptions, StateOptions
 from agents.schemas.brief import MOST_BYTES, brief, shortened
 from agents.schemas.models import RunRow
@@ -73,16 +75,22 @@ def _diff(words: tuple[str, ...], as_json: bool) -> None:
 @click.command("show")
 @takes(RunOptions)
 @click.option("--events", is_flag=True, help="All of it: every event, plan, value and file.")
+@click.option("--debug", is_flag=True, help="With it, the tracebacks of what was raised.")
 @json_option
-def show_command(options: RunOptions, events: bool, as_json: bool) -> None:
+def show_command(options: RunOptions, events: bool, debug: bool, as_json: bool) -> None:
     """One run: its plans, steps, failures and end.
 
     RUN is an id, a unique beginning of one, or last. What does not fit into 4 kB is left out, the
-    oldest first, and counted; with --events nothing is.
+    oldest first, and counted; with --events nothing is, and --debug has the tracebacks too.
     """
     history = api.history(options.state, options.run)
-    if events:
-        emit("show", api.shown(history), lambda: _story(history), json_wanted=as_json)
+    if events or debug:
+        tracebacks = [*_tracebacks(history)] if debug else []
+
+        def text() -> str:
+            return "\n\n".join([_story(history), *tracebacks])
+
+        emit("show", api.shown(history), text, json_wanted=as_json)
     else:
         emit("show", brief(history), lambda: _newest(history), json_wanted=as_json)
 
@@ -131,6 +139,17 @@ def _story(run: RunHistory) -> str:
     lines += [line for event in run.events if (line := _line(event))]
     lines += ["", *_evidence(run)]
     return "\n".join([*lines, _end(run)])
+
+
+def _tracebacks(run: RunHistory) -> Iterator[str]:
+    """Where the exceptions of a run came from, in the order in which they were raised."""
+    for event in run.events:
+        match event.payload:
+            case StepFailed(step=step, traceback=text) if text:
+                yield f"{event.time[11:19]}  the step {step} raised\n{text.rstrip()}"
+            case FactsObserved(tracebacks=raised):
+                for fact, text in raised.items():
+                    yield f"{event.time[11:19]}  the sensor of {fact} raised\n{text.rstrip()}"
 
 
 def _end(run: RunHistory) -> str:

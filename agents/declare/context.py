@@ -85,6 +85,7 @@ class Context(Generic[P_co]):
         asking: Whether what is true now was asked for: sensors may then ask who otherwise is only
             asked by a run, within their time. A plan asks nobody.
         refused: What kept sensors from looking while `asking`: nobody answers, or not to us.
+        raised: By fact, where the exception came from that its sensor raised.
         used: Tell what the meter of the step's account shows, whenever that was read.
     """
 
@@ -101,6 +102,7 @@ class Context(Generic[P_co]):
     likely_seconds: float | None = None
     asking: bool = False
     refused: list[GoapError] = field(default_factory=list, compare=False, repr=False)
+    raised: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
     used: Callable[[Meter], None] = _ignore
     _seen: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     _seeing: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)

@@ -102,7 +102,7 @@ def chain_problems(connection: sqlite3.Connection) -> list[str]:
 def json_values(data: Any) -> Any:
     """``data`` as values that JSON has: lists, mappings, and null for a number that is not finite.
 
-    A character that is no Unicode, half of a pair for example, becomes a question mark.
+    A character that is no Unicode, half of a pair for example, becomes an escape.
     """
     if isinstance(data, str):
         return json_text(data)
@@ -116,5 +116,11 @@ def json_values(data: Any) -> Any:
 
 
 def json_text(text: str) -> str:
-    """The text with a question mark for what is no character, so that anybody can encode it."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    r"""The text with an escape for what is no character, so that anybody can encode it.
+
+    A byte of a name that is not UTF-8, and half of a pair, stay what they are, and stay apart.
+
+    >>> json_text("caf\udce9"), json_text("half \ud800")
+    ('caf\\udce9', 'half \\ud800')
+    """
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from agents.errors import LedgerDamaged, UsageError
-from agents.ledger.chain import Line, canonical, chain_problems, json_values, link
+from agents.ledger.chain import Line, canonical, chain_problems, json_text, json_values, link
 from agents.ledger.events import Event
 from agents.ledger.failpoints import failpoint
 from agents.ledger.file import (
@@ -171,7 +171,8 @@ class Ledger:
         Raises:
             LedgerDamaged: One of them is not what was written.
         """
-        rows = self._asked(where, lambda reading: reading.rows(where, parameters)) or []
+        ours = json_values(parameters)
+        rows = self._asked(where, lambda reading: reading.rows(where, ours)) or []
         chained = self._reading is None or self._reading.chained
         return [event_of(row, chained=chained) for row in rows]
 
@@ -181,9 +182,10 @@ class Ledger:
         Raises:
             LedgerDamaged: They are behind, and an event they lack is not what was written.
         """
+        ours = json_values(parameters)
 
         def look(reading: Reading) -> list[tuple[Any, ...]]:
-            return reading.connection.execute(sql, parameters).fetchall()
+            return reading.connection.execute(sql, ours).fetchall()
 
         return self._asked(sql, look) or []
 
@@ -207,7 +209,7 @@ class Ledger:
         """Remember how far somebody has looked; where that is lost, they look anew."""
         with self._lock, translated(self.path), self._writable().connection as connection:
             sql = "INSERT OR REPLACE INTO projected_marks VALUES (?, ?)"
-            connection.execute(sql, (name, through))
+            connection.execute(sql, (json_text(name), through))
 
     def check(self) -> list[str]:
         """What is wrong with the file: with its pages, or with the chain; empty when nothing is."""
@@ -300,6 +302,9 @@ def _caught_up(path: Path, reading: Reading, patience: float) -> bool:
 
 def _storable(event: Event) -> Event:
     """The event without secrets, and with nothing that JSON does not have.
+
+    This is where the text of others becomes ours: names of files and branches, authors, headers,
+    bodies. Whoever asks for it by such a text asks for what it became here.
 
     Raises:
         UsageError: Its data are nested so deep that nobody could read them again.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.errors import ActionFailed, Permanent
+from agents.git_heads import checked_out, head_of
 from agents.ledger.payloads import RepositoryState
 
 if TYPE_CHECKING:
@@ -53,11 +54,10 @@ def repository_state(folder: Path) -> RepositoryState | None:
     if repository is None:
         return None
     with repository:
-        valid = repository.head.is_valid()
         return RepositoryState(
-            commit=repository.head.commit.hexsha if valid else "",
+            commit=head_of(repository),
             dirty=bool(repository.git.status("--porcelain")),
-            branch="" if repository.head.is_detached else repository.head.reference.name,
+            branch=checked_out(repository),
         )
 
 
@@ -88,7 +88,7 @@ def check_committable(
         for name, what in _IN_PROGRESS.items():
             if (Path(repository.git_dir) / name).exists():
                 raise _refused(f"{what} is going on", "finish it, then run again")
-        if repository.head.is_detached:
+        if not checked_out(repository):
             raise _refused("HEAD is detached", "git switch BRANCH")
         for path in paths:
             _refuse_changed(repository, folder, path, is_ours)
@@ -136,7 +136,7 @@ def commit_paths(folder: Path, paths: Sequence[str], message: Callable[[list[str
             raise _refused(
                 f"git did not commit: {said}", "correct what git or the hook says, then run again"
             ) from error
-        return str(repository.head.commit.hexsha)
+        return head_of(repository)
 
 
 def _changed(
@@ -158,7 +158,7 @@ def _refuse_changed(
     is_ours: Callable[[str, str, str | None], bool],
 ) -> None:
     name = _name(repository, folder, path)
-    committed = _blob(repository, f"HEAD:{name}") if repository.head.is_valid() else None
+    committed = _blob(repository, f"HEAD:{name}") if head_of(repository) else None
     versions = [_blob(repository, f":{name}")]
     file = folder / path
     if file.is_file():

@@ -14,6 +14,7 @@ from agents.errors import (
 )
 from agents.ledger.payloads import Tried
 from agents.machine import explained
+from agents.run.where import place_of, way_of
 
 __all__ = ["FailureMemory", "StepFailure", "classify"]
 
@@ -31,18 +32,21 @@ def classify(error: Exception) -> ActionFailed:
     """The failure an exception stands for; anything unforeseen is of class unknown."""
     if isinstance(error, ActionFailed):
         return error
-    described = f"{type(error).__name__}: {error}"
+    place, way = place_of(error), way_of(error)
+    described = f"{type(error).__name__}: {error}" + (f" ({place})" if place else "")
     if isinstance(error, ConnectionError | TimeoutError):
-        return Transient(described, name="connection")
+        return Transient(described, name="connection", traceback=way)
     foreseen = explained(error)
     if isinstance(foreseen, ActionFailed):
+        foreseen.traceback = way
         return foreseen
     return ActionFailed(
         described if foreseen is None else f"{foreseen.message} ({described})",
         fix=foreseen.fix
         if foreseen is not None
-        else command("show last has the whole history of the run"),
+        else command("show last --debug says where it came from"),
         name=type(error).__name__,
+        traceback=way,
     )
 
 

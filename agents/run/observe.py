@@ -9,6 +9,7 @@ from agents.declare.actions import Context, Sensor
 from agents.declare.catalogue import Catalogue
 from agents.declare.facts import UNKNOWN, Reading, WorldState
 from agents.errors import GoapError, Transient, Unauthenticated
+from agents.run.where import place_of, way_of
 
 __all__ = ["observe", "sees_more"]
 
@@ -104,5 +105,8 @@ def _look(
             context.refused.append(error)
         reading = Reading(UNKNOWN, error.message)
     except Exception as error:  # noqa: BLE001 - a broken sensor makes its fact unknown, not the run
-        reading = Reading(UNKNOWN, f"its sensor failed: {type(error).__name__}: {error}")
+        context.raised[sensor.fact] = way_of(error)
+        place = place_of(error)
+        described = f"{type(error).__name__}: {error}" + (f" ({place})" if place else "")
+        reading = Reading(UNKNOWN, f"its sensor failed: {described}")
     answers.put((sensor.fact, reading))

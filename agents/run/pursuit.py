@@ -197,7 +197,7 @@ class Pursuit:
     def _observe(self) -> WorldState:
         self._seen = self._newest
         self._world = self._look()
-        self._record(self._goal, tell.observed(self._world))
+        self._record(self._goal, tell.observed(self._world, self._looked.raised))
         return self._world
 
     def _plan(self, world: WorldState) -> Deliberation:

@@ -1,5 +1,7 @@
 """What a run tells the ledger: payloads made from what it knows."""
 
+from collections.abc import Mapping
+
 from agents.declare.actions import Grounded
 from agents.declare.facts import Reading, WorldState, json_value
 from agents.errors import ActionFailed, GoapError
@@ -27,9 +29,10 @@ def seen(reading: Reading) -> Seen:
     return Seen(value=json_value(reading.value), evidence=reading.evidence)
 
 
-def observed(world: WorldState) -> FactsObserved:
-    """What was seen, and where."""
-    return FactsObserved(readings={fact: seen(each) for fact, each in world.readings.items()})
+def observed(world: WorldState, raised: Mapping[str, str]) -> FactsObserved:
+    """What was seen, and where; and where the sensors broke that raised something."""
+    readings = {fact: seen(each) for fact, each in world.readings.items()}
+    return FactsObserved(readings=readings, tracebacks=dict(raised))
 
 
 def planned(deliberation: Deliberation, because: str) -> PlanMade:
@@ -83,6 +86,7 @@ def failed(failure: StepFailure) -> StepFailed:
         name=failure.error.name,
         message=failure.error.message,
         fix=failure.error.fix,
+        traceback=failure.error.traceback,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Self
 
 from agents.declare.triggers import COMMIT, Trigger
 from agents.errors import UsageError
+from agents.git_heads import checked_out, head_of
 from agents.ledger.chain import json_text
 from agents.ledger.events import Event, new_event
 from agents.ledger.payloads import GitCommit, GitSeen
@@ -14,7 +15,6 @@ from agents.watching.source import Place, last_event
 
 __all__ = ["GitSource"]
 
-_BRANCHES = "refs/heads/"
 MOST_COMMITS = 200
 """More than this at once is a merge of years; the newest say enough."""
 
@@ -89,31 +89,8 @@ class GitSource:
         self._repo.close()
 
     def _head(self) -> tuple[str, str]:
-        try:
-            return self._read_head()
-        except UnicodeError:  # some name is no UTF-8, which only git itself can read
-            return self._told_head()
-
-    def _read_head(self) -> tuple[str, str]:
-        heads = {head.name: head for head in self._repo.heads}
-        name = self._branch
-        if not name and not self._repo.head.is_detached:
-            name = self._repo.head.reference.name
-        if not name:
-            return "HEAD", self._repo.head.commit.hexsha
-        return name, heads[name].commit.hexsha if name in heads else ""
-
-    def _told_head(self) -> tuple[str, str]:
-        from git.exc import GitCommandError  # noqa: PLC0415
-
-        name = self._branch or str(self._repo.git.rev_parse("--symbolic-full-name", "HEAD"))
-        name = name.removeprefix(_BRANCHES)
-        ref = name if name == "HEAD" else f"{_BRANCHES}{name}"
-        try:
-            head = self._repo.git.rev_parse("-q", "--verify", f"{ref}^{{commit}}")
-        except GitCommandError:
-            head = ""
-        return name, str(head)
+        branch = self._branch or checked_out(self._repo)
+        return branch or "HEAD", head_of(self._repo, branch)
 
     def _remembered(self, ledger: Ledger, branch: str, head: str, now: datetime) -> str:
         seen = GitSeen(commit=head, branch=json_text(branch))

@@ -85,11 +85,16 @@ class Seen(Frozen):
 
 
 class FactsObserved(Payload):
-    """Readings by the name of the fact."""
+    """Readings by the name of the fact.
+
+    Attributes:
+        tracebacks: By fact, where the exception came from that its sensor raised.
+    """
 
     kind: ClassVar[str] = "facts.observed"
 
     readings: dict[str, Seen]
+    tracebacks: dict[str, str] = Field(default_factory=dict)
 
 
 class PlanStep(Frozen):

@@ -84,12 +84,17 @@ class StepVerified(OfStep):
 
 
 class StepFailed(OfStep, NotedFailure):
-    """A step failed: why, and what a person can do about it."""
+    """A step failed: why, and what a person can do about it.
+
+    Attributes:
+        traceback: Where an exception came from that nobody foresaw.
+    """
 
     kind: ClassVar[str] = "step.failed"
 
     message: str
     fix: str = ""
+    traceback: str = ""
 
 
 class Metered(Frozen):
