@@ -206,7 +206,8 @@ def matches_path(path: str, patterns: Iterable[str]) -> bool:
     >>> matches_path("book/parts/one.md", ["book/*.md"])
     False
     """
-    return any(_expression(json_text(pattern)).fullmatch(path) for pattern in patterns)
+    ours = json_text(path)  # as the ledger has it, wherever it was read
+    return any(_expression(json_text(pattern)).fullmatch(ours) for pattern in patterns)
 
 
 @cache
