@@ -112,7 +112,7 @@ def _modal(name: str, state: Path, where: str, before: Callable[[], None]) -> Po
         assert isinstance(connected, ModalVolume)  # noqa: S101 - made above
         return ModalCompute(connected, name=where, limits=limits_of(name, where))
 
-    late = _LateCompute(compute) if where == "modal" else _Rehearsal(compute)
+    late = _LateCompute(compute) if where == "modal" else _Rehearsal(compute, state)
     return Ports(cast("Compute", late), cast("Volume", _Late(volume)), state / "scratch")
 
 
@@ -163,11 +163,23 @@ class _LateCompute(_Late):
 
 
 class _Rehearsal(_Late):
-    """The loopback control plane, which makes its own token when it starts."""
+    """The loopback control plane, which makes its own token when it starts.
+
+    Whoever only looks does not start it: where none runs, nothing of it is known, as of Modal
+    before it was asked.
+    """
 
     name = "loopback"
 
-    def auth_seen(self) -> Auth:
+    def __init__(self, make: Callable[[], object], state: Path) -> None:
+        super().__init__(make)
+        self._root = state / "loopback"
+
+    def auth_seen(self) -> Auth | None:
+        from training.compute.loopback.client import find  # noqa: PLC0415 - only rehearsals need it
+
+        if self._made is None and find(self._root) is None:
+            return None
         return Auth(valid=True, evidence="not needed: loopback has no account", needed=False)
 
 

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     server.add_argument("--grace", type=float, default=30.0, help="seconds before SIGKILL")
     server.add_argument("--retry-scale", type=float, default=1.0, help="factor on retry delays")
     server.add_argument("--containers", type=int, default=4, help="how many at once")
-    server.add_argument("--idle", type=float, default=1800.0, help="end after so many idle seconds")
+    server.add_argument("--idle", type=float, default=600.0, help="end when unused so long")
     action = commands.add_parser("do", help="state, fault, kill, expire, token, revoke, stop …")
     action.add_argument("what", choices=WORDS)
     action.add_argument(
