@@ -294,3 +294,23 @@ def test_a_training_that_costs_more_than_the_cap_is_stopped_and_told_to_stop_by_
     assert 0.9 * 2400 < deadline < 2400
     pursue(kit, catalogue, max_cost=9999.0, compute="modal")
     assert kit.machine.launches[1][1].deadline_seconds > 1e6
+
+
+def test_a_cap_travels_with_its_call_and_the_next_call_has_that_of_its_own_command(kit, catalogue):
+    kit.machine.name = "modal"
+    price = dict.fromkeys(("low", "expected", "high"), 2.0)
+    rates = {"modal": {"usd_per_hour": price, "source": "a test", "seen": "today"}}
+    (kit.root / "rates.json").write_text(json.dumps(rates), encoding="utf-8")
+
+    def runs_out(machine, key):
+        machine.use(key, 3600.0)
+        kit.ends.is_killed(4)(machine, key)
+
+    kit.machine.ends += [runs_out, kit.ends.completes]
+    with pytest.raises((ActionFailed, NotApproved)):
+        pursue(kit, catalogue, max_cost=2.0, compute="modal")
+    assert pursue(kit, catalogue, max_cost=100_000.0, compute="modal").status == "done"
+    (key, first), (_, second) = kit.machine.launches
+    assert first.deadline_seconds <= 3600
+    assert second.deadline_seconds > 100_000_000
+    assert not (kit.volume / "trainings" / key / "adjustments.json").exists()
