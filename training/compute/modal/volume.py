@@ -3,7 +3,7 @@
 import hashlib
 import io
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -11,11 +11,11 @@ from typing import Protocol
 import modal
 import modal.exception
 
+from training.compute.modal.groups import groups_of, is_large
 from training.compute.modal.parts import read_part
 from training.compute.modal.patience import patient, wait_for_a_minute_at_most
-from training.compute.modal.pieces import LARGE_BYTES, Sending
+from training.compute.modal.pieces import Sending
 from training.compute.modal.refusals import modal_errors, no_such_environment, words_of
-from training.store.names import DATA_MANIFEST_FILE, MANIFEST_FILE
 from training.store.volume import Found
 
 __all__ = ["ModalVolume"]
@@ -23,9 +23,7 @@ __all__ = ["ModalVolume"]
 REMEMBERED_BYTES = 1 << 20
 """A part of a file that is no larger is not asked for again while the file is the same."""
 
-PIECE_BYTES, PIECE_FILES = 64 << 20, 500
 A_FILE = 1
-LAST = (DATA_MANIFEST_FILE, MANIFEST_FILE)
 
 
 class _Listed(Protocol):
@@ -209,17 +207,14 @@ class ModalVolume:
         In pieces, so that it takes as much memory however many files there are, and however large
         one is: a container joins what was cut. What was sent
         before an interruption is not sent again: the client asks for bytes by their digest. Files
-        called as `LAST` says come after all others: a directory with one is whole.
+        called as `groups.LAST` says come after all others: a directory with one is whole.
         """
         self._look.forget()
-        local = source / _checked(path)
-        below = sorted(each for each in local.rglob("*") if each.is_file())
-        files = below if local.is_dir() else [local]
-        large = {file for file in files if file.stat().st_size > LARGE_BYTES}
-        for file in sorted(large):
-            self._upload_large(file, file.relative_to(source).as_posix())
-        for piece in _pieces_of(file for file in files if file not in large):
-            self._upload(piece, source)
+        for group in groups_of(source / _checked(path)):
+            if is_large(group[0]):
+                self._upload_large(group[0], group[0].relative_to(source).as_posix())
+            else:
+                self._upload(group, source)
 
     def _upload_large(self, file: Path, path: str) -> None:
         sending = Sending(self._volume, self._name, self._environment, self._sizes, self._put)
@@ -240,13 +235,13 @@ class ModalVolume:
         return {_name(each): int(each.size) for each in self._entries(path)}
 
     @patient
-    def _upload(self, piece: list[Path], source: Path) -> None:
-        """One piece; what the client holds of it is let go before the next."""
+    def _upload(self, group: list[Path], source: Path) -> None:
+        """One group; what the client holds of it is let go before the next."""
         with (
-            modal_errors(f"uploading {piece[0]} to volume {self._name}"),
+            modal_errors(f"uploading {group[0]} to volume {self._name}"),
             self._volume.batch_upload(force=True) as batch,
         ):
-            for file in piece:
+            for file in group:
                 batch.put_file(file, "/" + file.relative_to(source).as_posix())
 
     def commit(self) -> None:
@@ -318,25 +313,6 @@ class ModalVolume:
             yield from self._found().read_file(checked)
         except modal.exception.NotFoundError as error:
             raise FileNotFoundError(path) from error
-
-
-def _pieces_of(files: Iterable[Path]) -> Iterator[list[Path]]:
-    """Files in groups that one upload takes."""
-    piece: list[Path] = []
-    size = 0
-    for file in sorted(files, key=_comes_late):
-        more = file.stat().st_size
-        if piece and (size + more > PIECE_BYTES or len(piece) >= PIECE_FILES):
-            yield piece
-            piece, size = [], 0
-        piece.append(file)
-        size += more
-    if piece:
-        yield piece
-
-
-def _comes_late(file: Path) -> bool:
-    return file.name in LAST
 
 
 def _name(entry: _Listed) -> str:
