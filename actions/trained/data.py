@@ -2,7 +2,9 @@
 
 import json
 import sys
+import time
 from dataclasses import replace
+from typing import Self
 
 from actions.ports import is_accepted, ports_of, translated
 from actions.rates import cost_on, rate_for
@@ -11,7 +13,7 @@ from actions.trained.job import NotYet, TrainedContext, data_of
 from actions.trained.names import Part
 from actions.trained.parameters import TrainedParameters
 from agents.declare.actions import Cost, Meter, Range
-from agents.declare.context import Note
+from agents.declare.context import Progress
 from agents.declare.facts import Condition, Reading
 from agents.declare.outcome import Artifact, Measurement, Outcome
 from training.compute.interpreter import interpreter_for
@@ -28,6 +30,7 @@ from training.store.volume import Volume
 __all__ = ["Data"]
 
 THERE_SECONDS = 60.0
+SECONDS_BETWEEN_NOTES = 1.0
 
 
 class Data(Part):
@@ -60,12 +63,12 @@ class Data(Part):
         """Copy the folder, or run the command that makes it: here, or where the volume is."""
         ports = ports_of(context)
         self._tell(context)
-        with translated():
+        with translated(), _Telling(context) as telling:
             placed = prepare(
                 self.training,
                 ports.volume,
                 hashes_in(context.state),
-                log=_Noting(context.note),
+                log=telling,
                 cancelled=context.cancelled,
                 python=self._python(),
                 maker=ports.compute.maker if self._runs else None,
@@ -134,14 +137,34 @@ class Data(Part):
             return sys.executable
 
 
-class _Noting:
-    """Tells the ledger what a command prints."""
+class _Telling:
+    """Tells what a command prints: all of it to the ledger, the newest line to who watches.
 
-    def __init__(self, note: Note) -> None:
-        self._note = note
+    A command may print a line for each of a million files, and an entry of the ledger is made
+    durable: what it prints within a second is one entry.
+    """
+
+    def __init__(self, context: TrainedContext) -> None:
+        self._context = context
+        self._lines: list[str] = []
+        self._noted = -SECONDS_BETWEEN_NOTES
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._note()
 
     def __call__(self, line: str) -> None:
-        self._note(log=line)
+        self._lines.append(line)
+        self._context.progress(Progress(0, 0, line.strip()))
+        if time.monotonic() - self._noted >= SECONDS_BETWEEN_NOTES:
+            self._note()
+
+    def _note(self) -> None:
+        if self._lines:
+            self._context.note(log="\n".join(self._lines))
+        self._lines, self._noted = [], time.monotonic()
 
 
 def _counted(volume: Volume, placed: Placed) -> tuple[int, int]:

@@ -128,7 +128,13 @@ def _init_of(context: TrainedContext, training: Training) -> Init | NotYet | Non
 
 
 def data_of(context: TrainedContext, training: Training) -> Placed | NotYet | None:
-    """The data of a training on the volume; None where it has none."""
+    """The data of a training on the volume; None where it has none; looked up once."""
+    look = partial(_data_of, context, training)
+    found: Placed | NotYet | None = context.once(f"data {training.name}", look)
+    return found
+
+
+def _data_of(context: TrainedContext, training: Training) -> Placed | NotYet | None:
     if training.data is None:
         return None
     if not isinstance(training.data, Training):

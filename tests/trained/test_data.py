@@ -66,7 +66,9 @@ def test_what_a_command_makes_is_made_once_and_again_when_its_bytes_change(readi
     reading.change("job.py", 'data="texts"', 'data=Prepare("python make.py {out}", ["make.py"])')
     plan = reading.goap("plan", "goal=reader_trained", "--json").data
     assert "prepare_reader_data" in [step["action"] for step in plan["steps"]]
-    reading.run("goal=reader_trained")
+    shown = reading.run("goal=reader_trained").err
+    assert "· prepare_reader_data  running python make.py {out}" in shown
+    assert "making words" in reading.goap("show", "last", "--json").out
     assert reading.verdict()["numbers"]["words"] == 3
     assert reading.run("goal=reader_trained").data["status"] == "nothing to do"
     reading.change("make.py", "three small words", "four very small words")

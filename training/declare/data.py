@@ -82,7 +82,7 @@ def placed_of(training: "Training", volume: Volume, hashes: Hashes) -> Placed | 
     if not isinstance(data, str | Path):
         return None
     folder = folder_of(training.folder, data)
-    digest, _ = hashes.of_files(folder, list(data_files(folder)))
+    digest, _ = hashes.of_files(folder, data_files(folder))
     return Placed(digest, dataset_files(digest), folder.name or str(folder))
 
 
@@ -139,7 +139,7 @@ def identity_of(root: Path, data: Prepare, hashes: Hashes) -> str:
     inputs = []
     for name in data.inputs:
         path = folder_of(root, name, file=True)
-        folder, files = (path, list(data_files(path))) if path.is_dir() else (path.parent, [path])
+        folder, files = (path, data_files(path)) if path.is_dir() else (path.parent, iter([path]))
         inputs.append([name, hashes.of_files(folder, files)[0]])
     content = {
         "command": words_of(data.command, shell=data.shell),

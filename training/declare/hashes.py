@@ -9,7 +9,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -46,16 +46,14 @@ class Hashes:
         """`training.key.digest_of_files`: names below a folder, and bytes."""
         with self._memory() as memory:
             stamps = [_Stamp(path) for path in files]
-            listing = "\n".join(stamp.text for stamp in stamps)
-            whole = _digest(f"source\n{root}\n{listing}")
+            whole = _digest_of_lines(f"source\n{root}", stamps)
             return memory.digest(whole, stamps, lambda: digest_of_files(root, files))
 
-    def of_files(self, root: Path, files: Sequence[Path]) -> tuple[str, int]:
+    def of_files(self, root: Path, files: Iterable[Path]) -> tuple[str, int]:
         """64 hex digits of names below a folder and of contents, each read once; and the bytes."""
         with self._memory() as memory:
             stamps = [_Stamp(path) for path in files]
-            listing = "\n".join(stamp.text for stamp in stamps)
-            whole = _digest(f"files\n{root}\n{listing}")
+            whole = _digest_of_lines(f"files\n{root}", stamps)
             digest = memory.digest(whole, stamps, lambda: _of_files(memory, root, stamps))
         return digest, sum(stamp.size for stamp in stamps)
 
@@ -71,7 +69,7 @@ class Hashes:
 def _of_files(memory: "_Memory", root: Path, stamps: Sequence["_Stamp"]) -> str:
     return content_digest(
         (
-            stamp.path.relative_to(root).as_posix(),
+            Path(stamp.path).relative_to(root).as_posix(),
             stamp.size,
             memory.digest(_digest(f"file\n{stamp.text}"), [stamp], _Reading(stamp.path)),
         )
@@ -80,26 +78,33 @@ def _of_files(memory: "_Memory", root: Path, stamps: Sequence["_Stamp"]) -> str:
 
 
 class _Reading:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
 
     def __call__(self) -> str:
-        return sha256_of(self.path)
+        return sha256_of(Path(self.path))
 
 
 class _Stamp:
-    """What changes when a file does, as far as the file system says."""
+    """What changes when a file does, as far as the file system says.
 
-    __slots__ = ("path", "size", "text", "written")
+    There is one for each file of a folder at the same time, so it holds little.
+    """
 
-    def __init__(self, path: Path) -> None:
-        status = path.stat()
-        self.path = path
+    __slots__ = ("size", "text", "written")
+
+    def __init__(self, path: str | Path) -> None:
+        status = Path(path).stat()
         self.size = status.st_size
         # a program may set the time of writing back, but not that of the last change
         self.written = max(status.st_mtime_ns, status.st_ctime_ns)
         times = f"{status.st_mtime_ns} {status.st_ctime_ns}"
         self.text = f"{os.fspath(path)}\0{status.st_size} {times} {status.st_ino}"
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self.text.partition("\0")[0]
 
 
 class _Memory:
@@ -202,6 +207,13 @@ def _opened(path: Path) -> sqlite3.Connection | None:
         else:
             return connection
     return None
+
+
+def _digest_of_lines(first: str, stamps: Iterable[_Stamp]) -> str:
+    digest = hashlib.sha256(first.encode("utf-8", "surrogateescape"))
+    for stamp in stamps:
+        digest.update(f"\n{stamp.text}".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def _digest(text: str) -> str:

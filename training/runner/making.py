@@ -163,7 +163,7 @@ def sealed(made: Path) -> Files:
         DataError: One is a link, or no regular file.
     """
     entries = []
-    for path in sorted(made.rglob("*")):
+    for path in made.rglob("*"):
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             raise DataError(
                 f"{path.name} that was made is a link or no regular file",
