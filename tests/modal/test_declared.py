@@ -229,6 +229,25 @@ def test_a_launcher_that_was_killed_is_followed_by_one_that_attaches_and_a_stop_
     assert len(makes(folder)) == 2
 
 
+@pytest.mark.slow
+def test_a_container_that_is_lost_while_it_makes_data_is_told_of_and_another_begins_anew(
+    folder: Folder, processes: Any, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    run = made(folder, str(go)).start(processes)
+    below = lambda: folder.volume.files("datasets/sources")  # noqa: E731
+    until(lambda: any(each.path.endswith(".log") and each.size for each in below()))
+    (call,) = makes(folder)
+    folder.plane.do("kill", fate="out_of_memory", call=call["call"])
+    until(lambda: makes(folder)[0]["starts"] == 2)
+    go.touch()
+    out, err = run.communicate()
+    assert run.returncode == 0, out + err
+    shown = goap(None, folder.path, "show", "last", "--json").out
+    assert "the one before was lost, and it begins anew" in shown
+    assert folder.numbers()["words"] == 4
+
+
 READER = """
 import os
 from pathlib import Path

@@ -46,11 +46,13 @@ class Entry:
         call: Its id.
         answer: What it returns instead of training; None: it trains.
         alive: Keeps that there was a sign of life; the next commit publishes it.
+        starts: How often this call was started since its newest checkpoint, this time with them.
     """
 
     call: str
     answer: dict[str, Any] | None = None
     alive: Callable[[], None] = lambda: None
+    starts: int = 1
 
 
 def container_began() -> float:
@@ -111,7 +113,8 @@ def enter(layout: LocalLayout, over: Sequence[str], volume: modal.Volume) -> Ent
     # who launches it again, on something else, has one container to show that it helped
     elif lease.without_life > MOST_STARTS and starts > 1:
         said = f"{key} was started {lease.without_life - 1} times and never showed a sign of life"
-    return Entry(call, give_up(call, said, _MORE) if said else None, lease.show_life)
+    answer = give_up(call, said, _MORE) if said else None
+    return Entry(call, answer, lease.show_life, starts)
 
 
 _MORE: Final = (

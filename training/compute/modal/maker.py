@@ -58,7 +58,7 @@ def make(
         return entry.answer
     try:
         with cancelling(asked.set), holding(layout), _accounted(layout, began, usd_per_hour):
-            return {"digest": _made(layout, asked, own.commit)}
+            return {"digest": _made(layout, asked, own.commit, entry.starts)}
     except DataError as error:
         return {"failed": error.message, "fix": error.fix}
     except Interrupted as error:
@@ -88,7 +88,9 @@ def _accounted(
         account.end()
 
 
-def _made(layout: MakingLayout, asked: threading.Event, commit: Callable[[], None]) -> str:
+def _made(
+    layout: MakingLayout, asked: threading.Event, commit: Callable[[], None], starts: int
+) -> str:
     from training.runner.making import (  # noqa: PLC0415
         Command,
         Task,
@@ -101,6 +103,8 @@ def _made(layout: MakingLayout, asked: threading.Event, commit: Callable[[], Non
     command = Command.from_json(layout.spec_path.read_bytes())
     shutil.rmtree(layout.out_path, ignore_errors=True)  # of a container that was lost
     log = _Log(layout.log_path, commit)
+    if starts > 1:
+        log.say(f"container {starts} of this call: the one before was lost, and it begins anew")
     task = Task(log.say, asked, sys.executable, script_environment())
     here = LocalVolume(layout.root)
     with tempfile.TemporaryDirectory() as scratch:
