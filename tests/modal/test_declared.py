@@ -243,7 +243,7 @@ def test_a_container_that_is_lost_while_it_makes_data_is_told_of_and_another_beg
     go.touch()
     out, err = run.communicate()
     assert run.returncode == 0, out + err
-    shown = goap(None, folder.path, "show", "last", "--json").out
+    shown = goap(None, folder.path, "show", "last", "--events", "--json").out
     assert "the one before was lost, and it begins anew" in shown
     assert folder.numbers()["words"] == 4
 

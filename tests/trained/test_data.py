@@ -68,7 +68,7 @@ def test_what_a_command_makes_is_made_once_and_again_when_its_bytes_change(readi
     assert "prepare_reader_data" in [step["action"] for step in plan["steps"]]
     shown = reading.run("goal=reader_trained").err
     assert "· prepare_reader_data  running python make.py {out}" in shown
-    assert "making words" in reading.goap("show", "last", "--json").out
+    assert "making words" in reading.goap("show", "last", "--events", "--json").out
     assert reading.verdict()["numbers"]["words"] == 3
     assert reading.run("goal=reader_trained").data["status"] == "nothing to do"
     reading.change("make.py", "three small words", "four very small words")
