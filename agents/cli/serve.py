@@ -26,7 +26,7 @@ from agents.watching.webhook import (
 __all__ = ["WRITER_SECONDS", "ListenOptions", "listen", "serve_command"]
 
 MOST_PORT = 65_535
-WRITER_SECONDS = 1.0
+WRITER_SECONDS = 0.5
 """So long whoever watches waits for another process that writes; then it tries again."""
 
 

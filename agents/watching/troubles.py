@@ -66,9 +66,9 @@ class Troubles:
 
 
 def problem_of(error: Exception) -> str:
-    """An error in one line, with what mends it."""
+    """An error in one line, with what mends it where it does not pass by itself."""
     if isinstance(error, GoapError):
-        text = error.message + (f"; fix: {error.fix}" if error.fix else "")
+        text = error.message + (f"; fix: {error.fix}" if error.fix and not error.retryable else "")
     else:
         text = f"{type(error).__name__}: {error}"
     line = " ".join(text.split())

@@ -41,6 +41,7 @@ MOST_DAMAGED = 5
 
 LEDGER = "the ledger"
 TICK_SECONDS = 1.0
+LOOKS_AT_STOP = 4
 MARK_EVERY = 1000
 """After so many events it is worth remembering how far one has looked."""
 
@@ -128,8 +129,10 @@ class Watch:
         while not self.stop.is_set():
             if self._tried(doing):
                 doing = self.tick
-            if self.wake.wait(TICK_SECONDS):
-                self.wake.clear()
+            for _ in range(LOOKS_AT_STOP):
+                if self.stop.is_set() or self.wake.wait(TICK_SECONDS / LOOKS_AT_STOP):
+                    break
+            self.wake.clear()
 
     def _tried(self, doing: Callable[[], object]) -> bool:
         """Whether it could be done now, as the ledger is one that can be used."""
