@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from git import Repo
 
+from agents import api
 from agents.cli.main import invoke
 from agents.declare.schedule import every
 from agents.declare.triggers import on
-from agents.errors import Locked
+from agents.errors import Interrupted, Locked
 from agents.ledger.events import new_event
 from agents.ledger.payloads import RunFinished
 from agents.ledger.store import Ledger
@@ -285,3 +286,34 @@ def wait_for(process, text):
         if text in line:
             return
     pytest.fail(f"the watcher ended without saying {text!r}")
+
+
+def test_a_run_of_a_watcher_that_is_cancelled_ends_alone_and_is_not_begun_again(watched, call):
+    def cancelled(context):
+        api.cancel(watched.state, context.run)
+        assert context.cancelled.wait(60)
+        raise Interrupted("ended")
+
+    watched.tea.fail("brew", cancelled)
+    call("emit", "type=guest.arrived")
+    looks = once(call, code=130)["pursued"]
+    assert [(each["status"], each["exit_code"]) for each in looks] == [("cancelled", 130)]
+    assert once(call)["pursued"] == []
+    call("emit", "type=guest.arrived")
+    assert [each["status"] for each in once(call)["pursued"]] == ["done"]
+
+
+def test_a_look_that_needs_a_person_is_made_again_when_something_happens_after_they_agreed(
+    watched, call
+):
+    brew = watched.catalogue.actions["brew"]
+    watched.catalogue.actions["brew"] = dataclasses.replace(brew, approval=True)
+    call("emit", "type=guest.arrived")
+    assert [each["status"] for each in once(call, code=5)["pursued"]] == ["not_approved"]
+    call("approve", "last")
+    call("emit", "type=guest.arrived")
+    # what they agreed to was for other values
+    call("watch", "--once", "goal=served", "sugar=3", code=5)
+    call("emit", "type=guest.arrived")
+    assert [each["status"] for each in once(call)["pursued"]] == ["done"]
+    assert watched.tea.calls.count("brew") == 1
