@@ -97,7 +97,9 @@ def _watched(connections: Connections, told: Told) -> "Middleware":
         except (web.HTTPException, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours in one request ends no server
-            told(f"a request could not be answered: {problem_of(error)}")
+            # where it was cut off, whatever reads on says so in its own way, and nobody waits
+            if request.transport is not None and not request.transport.is_closing():
+                told(f"a request could not be answered: {problem_of(error)}")
             return _answer(500, "this request could not be answered")
         finally:
             connections.answered(request.transport)
