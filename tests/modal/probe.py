@@ -74,7 +74,7 @@ def fail(name: str, times: int) -> int:
     return number
 
 
-@app.function(timeout=2, **WHERE)
+@app.function(timeout=2, startup_timeout=60, **WHERE)
 def slow(name: str) -> None:
     """Take longer than allowed, and say what that felt like."""
     try:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,16 @@ def paid(scripts: Scripts) -> Scripts:
     return scripts
 
 
-def limited(paid: Scripts, **limits: float) -> Scripts:
+def limited(paid: Scripts, later: float = 0.0, **limits: float) -> Scripts:
+    """Launches from now on under these limits, by a clock that is ahead by so many seconds."""
     bounds = Limits(**limits, bill="goap bill")  # type: ignore[arg-type]
-    paid.compute = ModalCompute(paid.volume, name="loopback", limits=bounds)
+    clock = partial(_ahead, timedelta(seconds=later))
+    paid.compute = ModalCompute(paid.volume, clock=clock, name="loopback", limits=bounds)
     return paid
+
+
+def _ahead(later: timedelta) -> datetime:
+    return datetime.now(UTC) + later
 
 
 def made(paid: Scripts, seed: str, **settings: Any) -> Script:
@@ -106,13 +113,13 @@ def test_a_launcher_killed_before_its_call_leaves_no_money_set_aside_for_ever(
     process.communicate()
     paid.plane.do("clear")
     assert slots(paid)["0"]["usd"] == pytest.approx(105)
-    limited(paid, usd_per_day=150)
+    limited(paid, later=3600, usd_per_day=150)
 
     def launched() -> bool:
         try:
             return bool(second.start(100))
         except BudgetUsedUp:
-            return False  # its request may still arrive
+            return False  # not settled yet
 
     until(launched, 180)
     assert slots(paid)["0/begun"] == ""

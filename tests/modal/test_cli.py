@@ -44,12 +44,17 @@ def test_a_cold_rehearsal_of_a_model_of_ours_ends_done(tmp_path: Path, measured:
 
 @both_clients
 def test_a_rehearsal_with_faults_on_request_ends_done_with_one_call(desk: Desk) -> None:
-    process = desk.start(*REHEARSAL, "steps=40", "nap=0.1")
+    words = (*REHEARSAL, "steps=40", "nap=0.1", f"waits={desk.folder / 'go'}")
+    process = desk.start(*words)
     until(desk.calls)
     (call,) = [each["call"] for each in desk.calls()]
 
     def starts() -> int:
-        return int(desk.calls()[-1]["starts"])
+        """How many containers it had, the last of which runs or ran."""
+        state = desk.plane.do("state")
+        (found,) = [each for each in state["calls"] if each["call"] == call]
+        coming = [each for each in state["containers"].values() if not each["process"]]
+        return int(found["starts"]) - len(coming)
 
     def saved() -> list[Path]:
         roots = [each["root"] for each in desk.plane.do("state")["containers"].values()]
@@ -58,18 +63,19 @@ def test_a_rehearsal_with_faults_on_request_ends_done_with_one_call(desk: Desk) 
 
     until(saved)
     # the words of the guide
-    words = ("-m", "training.compute.loopback", "do")
+    do = ("-m", "training.compute.loopback", "do")
     for more in (
         ("fault", "rpc=FunctionGetOutputs", "kind=error", "times=2"),
         ("kill", "fate=preempted", f"call={call}"),
     ):
         subprocess.run(
-            [sys.executable, *words, *more, "--state", ".goap/loopback"],
+            [sys.executable, *do, *more, "--state", ".goap/loopback"],
             cwd=desk.folder,
             env={**os.environ, "PYTHONPATH": path_with(ROOT)},
             capture_output=True,
             check=True,
         )
+    (desk.folder / "go").touch()
     until(lambda: starts() == 2)
     desk.plane.do("kill", fate="out_of_memory", call=call)
     said = process.communicate()[0]
@@ -78,7 +84,7 @@ def test_a_rehearsal_with_faults_on_request_ends_done_with_one_call(desk: Desk) 
     noted = "\n".join(each["log"] for each in desk.events("step.noted") if each["log"])
     assert noted.count("Starting at step 0") == 1  # the log is followed, each line once
     assert "Training completed at step 40/40" in noted
-    again = desk.goap(*REHEARSAL, "steps=40", "nap=0.1")
+    again = desk.goap(*words)
     assert (again.code, "nothing to do" in again.err) == (0, True)
 
 
@@ -107,13 +113,13 @@ def test_25_is_in_the_ledger_intent_before_launch_and_a_killed_run_re_attaches(
 
 @both_clients
 def test_21_slices_go_on_until_the_target_whatever_a_call_returns(desk: Desk) -> None:
-    # each call may train for 3 seconds: it returns early, in peace, and nothing is trained yet
-    ended = desk.goap(*REHEARSAL, "steps=40", "nap=0.1", "slice_seconds=3")
+    # each call may train for 8 seconds: it returns early, in peace, and nothing is trained yet
+    ended = desk.goap(*REHEARSAL, "steps=100", "nap=0.1", "slice_seconds=8")
     assert ended.code == 0, ended.err
     assert len(desk.calls()) > 1
     assert all(each["starts"] == 1 for each in desk.calls())
     outcomes = json.dumps(desk.events("step.finished"))
-    assert str(counted(40)) in outcomes
+    assert str(counted(100)) in outcomes
 
 
 @both_clients

