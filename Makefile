@@ -39,9 +39,9 @@ test-faults: $(INSTALLED)
 		tests/agents/test_watch.py tests/agents/test_money.py tests/actions/test_incidents.py \
 		tests/e2e/test_interrupted.py tests/e2e/test_five_failures.py
 
-# kill -9 of a training, 200 times
+# kill -9 of a training, 200 times; of engine, runner, guard, script and container of anybody's, 20 times and more
 test-kills: $(INSTALLED)
-	$(BIN)/python -m pytest -q -s -m slow tests/training/test_kill.py
+	$(BIN)/python -m pytest -q -s -m slow tests/training/test_kill.py tests/runner/test_kills.py tests/trained/test_kills.py
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
