@@ -4,9 +4,13 @@ The names follow from the parameters alone, so that nobody is asked for them. Tw
 differently and are one training in truth meet at the lock on its volume.
 """
 
+from typing import TYPE_CHECKING
+
 from agents.declare.actions import Context
-from goals.parameters import TrainingParameters
 from goals.placed import PlacedParameters
+
+if TYPE_CHECKING:  # of our own models, which are no business of anybody else's training
+    from goals.parameters import TrainingParameters
 
 __all__ = ["DATASETS", "IMAGES", "RECORDS", "SWEEPS", "TRAININGS", "by_training", "while_training"]
 
@@ -17,7 +21,7 @@ SWEEPS = "all rankings"
 TRAININGS = "this machine, by training"
 
 
-def by_training(context: Context[TrainingParameters]) -> tuple[str, ...]:
+def by_training(context: "Context[TrainingParameters]") -> tuple[str, ...]:
     """What belongs to the training that the parameters ask for."""
     params = context.params
     return (f"training {params.config()!r} of {params.dataset}",)
