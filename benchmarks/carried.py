@@ -107,7 +107,7 @@ def carried(where: Path, steps: int) -> Run:
 def main() -> None:
     """Print the table."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--steps", type=int, default=300)
     said = options.parse_args()
     steps, pairs = said.steps, []
