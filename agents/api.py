@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from agents.command import command
 from agents.declare.parameters import Parameters
 from agents.declare.schedule import every
-from agents.errors import UsageError, nearest
+from agents.errors import LedgerDamaged, UsageError, nearest
 from agents.ledger.events import timestamp, utc_now
 from agents.ledger.history import RunHistory, find_history, summaries
 from agents.ledger.payloads import Provenance, RepositoryState
@@ -167,7 +169,10 @@ def runs(
     """
     begin = _since(since)
     rows = summaries(read_ledger(state), goal=goal, status=status, since=begin, limit=limit)
-    return [RunRow.model_validate(row) for row in rows]
+    try:
+        return [RunRow.model_validate(row) for row in rows]
+    except ValidationError as error:
+        raise LedgerDamaged("the list of runs is damaged", fix=command("doctor")) from error
 
 
 def _since(text: str, clock: Callable[[], datetime] = utc_now) -> str:

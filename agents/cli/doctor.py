@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,9 +12,10 @@ import click
 from agents.cli.options import takes
 from agents.cli.output import emit, json_option, paint
 from agents.cli.words import catalogue_of
+from agents.command import command
 from agents.declare.contributions import Check, Contributions
-from agents.errors import GoapError, LedgerDamaged
-from agents.ledger.store import Ledger
+from agents.errors import GoapError
+from agents.ledger.repair import examine
 from agents.run.options import StateOptions
 from agents.run.question import LEDGER_NAME
 from goap_start import intrusion
@@ -104,24 +105,22 @@ def _ledger(state: Path) -> Check:
     path = state / LEDGER_NAME
     if not path.exists():
         return Check("ledger", ok=True, found="none yet")
-    problems = _problems(path, lambda ledger: len(ledger.events()))
-    if isinstance(problems, int):
-        return Check("ledger", ok=True, found=f"{problems} events in {path}")
+    try:
+        seen = examine(path)
+    except GoapError as error:
+        return Check("ledger", False, error.message, error.fix, exit_code=error.exit_code)
+    if not seen.problems:
+        told = (f"{seen.events} events in {path}", *seen.repaired)
+        return Check("ledger", ok=True, found="; ".join(told))
+    keep = f"{command('ledger salvage')} keeps those; or " if seen.events else ""
     return Check(
         "ledger",
         ok=False,
-        found="; ".join(problems),
-        fix=f"move it away: mv {path} {path}.damaged; what is true is read from the volume again",
+        found="; ".join((*seen.repaired, *seen.problems)),
+        fix=f"{keep}move it away: mv {path} {path}.damaged; what is true is read from the volume "
+        "again",
         exit_code=EXIT_LEDGER,
     )
-
-
-def _problems(path: Path, count: Callable[[Ledger], int]) -> list[str] | int:
-    try:
-        with Ledger(path, readonly=True) as ledger:
-            return ledger.check() or count(ledger)
-    except LedgerDamaged as error:
-        return [error.message]
 
 
 def _line(finding: Check) -> str:

@@ -1,14 +1,11 @@
 """``learnings``: what was learned, for people and their scripts."""
 
-from datetime import date
-from typing import Annotated
-
 import click
-from pydantic import BeforeValidator
 
 from agents.cli.options import takes
 from agents.cli.output import emit, json_option
 from agents.cli.records import RecordsOptions, VerifyOptions, verify
+from agents.cli.words import Day
 from agents.declare.words import word
 from agents.records.learnings.entries import archive_learnings, list_learnings
 from agents.records.places import ARCHIVE_PATH, LEARNINGS_PATH
@@ -16,17 +13,10 @@ from agents.records.places import ARCHIVE_PATH, LEARNINGS_PATH
 __all__ = ["learnings_command"]
 
 
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError("archive needs a day") from None
-
-
 class ArchiveOptions(RecordsOptions):
     """What is old enough."""
 
-    before: Annotated[date, BeforeValidator(_day)] = word("DAY", example="2026-01-31")
+    before: Day = word("DAY", example="2026-01-31")
 
 
 @click.group("learnings")

@@ -48,6 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "agents.cli.adr",
         "Decisions: list, new, show, accept, supersede, check, verify, write and index.",
     ),
+    "ledger": ("agents.cli.ledger", "The file of the ledger: archive, salvage."),
     "learnings": ("agents.cli.learnings", "What was learned: list, verify, archive."),
     "docs": (
         "agents.cli.docs",

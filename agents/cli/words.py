@@ -1,8 +1,11 @@
 """From ``key=value`` words to a question: a goal, its parameters, and where the state is."""
 
 from collections.abc import Iterable
+from datetime import date
+from typing import Annotated
 
 import click
+from pydantic import BeforeValidator
 
 from agents.declare.catalogue import Catalogue
 from agents.declare.words import parse_words
@@ -10,7 +13,18 @@ from agents.run.asking import question_of_words
 from agents.run.options import state_directory
 from agents.run.question import Question
 
-__all__ = ["catalogue_of", "question"]
+__all__ = ["Day", "catalogue_of", "question"]
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("before= is a day, such as 2026-01-31") from None
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day as it is written in words."""
 
 
 def catalogue_of(context: click.Context) -> Catalogue:

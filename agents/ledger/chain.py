@@ -8,7 +8,6 @@ Whoever has the events can compute it again, in any language.
 import hashlib
 import json
 import math
-import sqlite3
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -17,7 +16,6 @@ __all__ = [
     "GUARDS",
     "Line",
     "canonical",
-    "chain_problems",
     "json_text",
     "json_values",
     "link",
@@ -73,30 +71,6 @@ def link(previous: str, line: Line) -> str:
         f'"time":{quoted(line.time)},"type":{quoted(line.type)}}}'
     )
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def chain_problems(connection: sqlite3.Connection) -> list[str]:
-    """What was done to the events of a ledger since they were written; empty when nothing was."""
-    rows = connection.execute(
-        "SELECT seq, hash, id, source, type, time, subject, run, data FROM events ORDER BY seq"
-    )
-    last, previous = 0, FIRST
-    for last, digest, *line in rows:
-        if digest != link(previous, Line(*line)):
-            broken = f"event {last} ({line[2]}) does not follow from what stands before it"
-            return [f"{broken}: it was changed, or an event before it was removed or inserted"]
-        previous = digest
-    (written,) = connection.execute(
-        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
-    ).fetchone()
-    if written != last:
-        return [f"event {last + 1} and those behind it were removed: {written} were written"]
-    there = connection.execute(
-        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'"
-    )
-    if dict(there) != GUARDS:
-        return ["the triggers that keep events from being changed are gone"]
-    return []
 
 
 def json_values(data: Any) -> Any:

@@ -24,7 +24,16 @@ from agents.ledger.migrations import CHAINED, MIGRATIONS, apply_migrations, pend
 from agents.ledger.projections import bring_up_to_date
 from agents.ledger.rows import Reading
 
-__all__ = ["PATIENCE_SECONDS", "check_migrations", "connect", "create", "patiently", "translated"]
+__all__ = [
+    "PATIENCE_SECONDS",
+    "archive_of",
+    "attach_archive",
+    "check_migrations",
+    "connect",
+    "create",
+    "patiently",
+    "translated",
+]
 
 T = TypeVar("T")
 
@@ -64,6 +73,20 @@ def connect(path: Path, *, readonly: bool, patience: float) -> sqlite3.Connectio
 
 def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def archive_of(path: Path) -> Path:
+    """Where the payloads of a ledger are that were put away."""
+    return path.with_name(f"{path.stem}-archive.db")
+
+
+def attach_archive(connection: sqlite3.Connection, path: Path) -> bool:
+    """Make the archive readable through a connection to its ledger; False where there is none."""
+    file = archive_of(path)
+    if not file.is_file():
+        return False
+    connection.execute("ATTACH ? AS archive", (f"{file.absolute().as_uri()}?mode=ro",))
+    return True
 
 
 def create(path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.command import command
 from agents.declare.work import Work
-from agents.errors import UsageError, nearest
+from agents.errors import LedgerDamaged, UsageError, nearest
 from agents.ledger.chain import json_text
 from agents.ledger.events import Event, of_kind
 from agents.ledger.past import Past
@@ -260,5 +260,7 @@ def find_history(past: Past, name: str) -> RunHistory:
         raise UsageError(f"{name!r} could be {', '.join(beginning)}")
     others = [run for (run,) in past.ledger.rows(newest, (MOST_NAMED, 0))]
     if not others:
+        if past.ledger.rows("SELECT 1 FROM events WHERE run > '' LIMIT 1"):
+            raise LedgerDamaged("the ledger has runs that it does not list", fix=command("doctor"))
         raise UsageError("there are no runs yet", fix=command("run goal=NAME"))
     raise UsageError(f"there is no run {name!r}{nearest(name, others)}", fix=command("runs"))

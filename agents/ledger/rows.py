@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Protocol
 
 from agents.command import command
 from agents.errors import LedgerDamaged
-from agents.ledger.chain import FIRST, Line, link
+from agents.ledger.chain import FIRST, GUARDS, Line, link
 from agents.ledger.earlier import modern
 from agents.ledger.events import Event
 
-__all__ = ["Opened", "Reading", "Row", "event_of", "last_of"]
+__all__ = ["Opened", "Reading", "Row", "chain_problems", "event_of", "last_of"]
 
 
 class Opened(Protocol):
@@ -65,10 +65,14 @@ class Reading(NamedTuple):
         common = "e.id, e.source, e.type, e.time, e.subject, e.run"
         if not self.chained:
             return f"e.seq, '', {common}, e.data, ''"
-        away = "(SELECT a.data FROM archive.payloads AS a WHERE a.seq = e.seq)"
-        data = f"coalesce(nullif(e.data, ''), {away if self.archived else 'NULL'})"
         before = "(SELECT p.hash FROM events AS p WHERE p.seq < e.seq ORDER BY p.seq DESC LIMIT 1)"
-        return f"e.seq, e.hash, {common}, {data}, coalesce({before}, '{FIRST}')"
+        return f"e.seq, e.hash, {common}, {self.data}, coalesce({before}, '{FIRST}')"
+
+    @property
+    def data(self) -> str:
+        """The column of payloads, wherever they are; null where the archive is gone."""
+        away = "(SELECT a.data FROM archive.payloads AS a WHERE a.seq = e.seq)"
+        return f"coalesce(nullif(e.data, ''), {away if self.archived else 'NULL'})"
 
 
 def event_of(row: Row, *, chained: bool = True) -> Event:
@@ -128,3 +132,31 @@ def last_of(connection: sqlite3.Connection, *, chained: bool = True) -> tuple[in
         f"SELECT seq, {hash_} FROM events ORDER BY seq DESC LIMIT 1"
     ).fetchone()
     return (int(found[0]), str(found[1])) if found else (0, FIRST)
+
+
+def chain_problems(reading: Reading) -> list[str]:
+    """What was done to the events of a ledger since they were written; empty when nothing was."""
+    connection, data = reading.connection, reading.data
+    rows = connection.execute(
+        f"SELECT seq, hash, id, source, type, time, subject, run, {data} FROM events AS e"
+        " ORDER BY seq"
+    )
+    last, previous = 0, FIRST
+    for last, digest, *line in rows:
+        if line[-1] is None:
+            return [f"event {last} and others are archived, and the archive is not there"]
+        if digest != link(previous, Line(*line)):
+            broken = f"event {last} ({line[2]}) does not follow from what stands before it"
+            return [f"{broken}: it was changed, or an event before it was removed or inserted"]
+        previous = digest
+    (written,) = connection.execute(
+        "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'"
+    ).fetchone()
+    if written != last:
+        return [f"event {last + 1} and those behind it were removed: {written} were written"]
+    there = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'"
+    )
+    if dict(there) != GUARDS:
+        return ["the triggers that keep events from being changed are gone"]
+    return []

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from agents.errors import LedgerDamaged, UsageError
-from agents.ledger.chain import Line, canonical, chain_problems, json_text, json_values, link
+from agents.command import command
+from agents.errors import LedgerDamaged
+from agents.ledger.boundary import line_of, storable
+from agents.ledger.chain import json_text, json_values, link
 from agents.ledger.events import Event
 from agents.ledger.failpoints import failpoint
 from agents.ledger.file import (
     PATIENCE_SECONDS,
+    attach_archive,
     check_migrations,
     connect,
     create,
@@ -28,9 +31,14 @@ from agents.ledger.file import (
 )
 from agents.ledger.migrations import CHAINED, apply_migrations
 from agents.ledger.past import Past
-from agents.ledger.projections import advance, bring_up_to_date, is_current
-from agents.ledger.redaction import redact, redacted
-from agents.ledger.rows import Reading, event_of, last_of
+from agents.ledger.projections import (
+    advance,
+    bring_up_to_date,
+    differences,
+    drop,
+    is_current,
+)
+from agents.ledger.rows import Reading, chain_problems, event_of, last_of
 
 __all__ = ["ClosedLedger", "Ledger"]
 
@@ -96,12 +104,12 @@ class Ledger:
         An event whose (source, id) is already there is not written again; the stored one is
         returned, so appending is idempotent.
         """
-        event = _storable(event)
+        event = storable(event)
         return self._insert(event) or self._stored(event)
 
     def receive(self, event: Event) -> bool:
         """Make an event from outside durable; False when its (source, id) was there already."""
-        return self._insert(_storable(event)) is not None
+        return self._insert(storable(event)) is not None
 
     def receive_all(self, events: Sequence[Event]) -> list[bool]:
         """Make events from outside durable in one write, all or none.
@@ -110,7 +118,7 @@ class Ledger:
             For each whether it is new, which it is not when its (source, id) was there already, or
             stands before it in ``events``.
         """
-        stored = self._insert_all([_storable(event) for event in events])
+        stored = self._insert_all([storable(event) for event in events])
         return [each is not None for each in stored]
 
     def _insert(self, event: Event) -> Event | None:
@@ -118,7 +126,7 @@ class Ledger:
 
     def _insert_all(self, events: Sequence[Event]) -> list[Event | None]:
         """Each event with its place and its hash; None for one that was there already."""
-        lines = [_line(event) for event in events]
+        lines = [line_of(event) for event in events]
         with self._lock, translated(self.path):
             reading = self._writable()
             connection = reading.connection
@@ -187,7 +195,10 @@ class Ledger:
         def look(reading: Reading) -> list[tuple[Any, ...]]:
             return reading.connection.execute(sql, ours).fetchall()
 
-        return self._asked(sql, look) or []
+        found = self._asked(sql, look) or []
+        if any(isinstance(value, bytes) for row in found for value in row):
+            raise LedgerDamaged("a projection holds what nobody wrote", fix=command("doctor"))
+        return found
 
     def _asked(self, sql: str, look: Callable[[Reading], T]) -> T | None:
         if "projected_" not in sql:
@@ -214,6 +225,22 @@ class Ledger:
     def check(self) -> list[str]:
         """What is wrong with the file: with its pages, or with the chain; empty when nothing is."""
         return self._read(_problems) or self._unreadable()
+
+    def compared(self) -> list[str]:
+        """The projections of the file that do not say what the events say; slow."""
+
+        def look(reading: Reading) -> list[str]:
+            reading.connection.execute("PRAGMA query_only=OFF")
+            return differences(reading) if reading.chained else []
+
+        return self._read(look) or []
+
+    def forget(self) -> None:
+        """Drop the projections, and make them again from the events."""
+        with self._lock, translated(self.path):
+            reading = self._writable()
+            drop(reading.connection)
+            bring_up_to_date(reading)
 
     def _read(self, look: Callable[[Reading], T]) -> T | None:
         """What a look at the file returns; None where there is none."""
@@ -262,21 +289,22 @@ class ClosedLedger:
 def _problems(reading: Reading) -> list[str]:
     rows = reading.connection.execute("PRAGMA integrity_check").fetchall()
     problems = [str(row[0]) for row in rows if row[0] != "ok"]
-    return problems or (chain_problems(reading.connection) if reading.chained else [])
+    return problems or (chain_problems(reading) if reading.chained else [])
 
 
 def _opened(path: Path, *, readonly: bool, patience: float) -> Reading:
     connection = connect(path, readonly=readonly, patience=patience)
     try:
         pending = patiently(lambda: check_migrations(connection), patience)
+        archived = attach_archive(connection, path)
         if readonly:
             connection.execute("PRAGMA query_only=ON")
-            return Reading(connection, chained=CHAINED not in pending)
+            return Reading(connection, CHAINED not in pending, archived)
         apply_migrations(connection)
     except BaseException:
         connection.close()
         raise
-    return Reading(connection)
+    return Reading(connection, archived=archived)
 
 
 def _caught_up(path: Path, reading: Reading, patience: float) -> bool:
@@ -298,34 +326,3 @@ def _caught_up(path: Path, reading: Reading, patience: float) -> bool:
     bring_up_to_date(reading, "temp")
     reading.connection.execute("PRAGMA query_only=ON")
     return True
-
-
-def _storable(event: Event) -> Event:
-    """The event without secrets, and with nothing that JSON does not have.
-
-    This is where the text of others becomes ours: names of files and branches, authors, headers,
-    bodies. Whoever asks for it by such a text asks for what it became here.
-
-    Raises:
-        UsageError: Its data are nested so deep that nobody could read them again.
-    """
-    texts = event.model_dump(include={"id", "source", "type", "time", "subject", "run"})
-    texts |= {name: redact(texts[name]) for name in ("id", "subject")}
-    try:
-        return Event(**json_values(texts), data=json_values(redacted(event.data)))
-    except RecursionError:
-        raise UsageError(
-            f"the data of {event.type} are nested too deep to be kept", fix="flatten them"
-        ) from None
-
-
-def _line(event: Event) -> Line:
-    return Line(
-        event.id,
-        event.source,
-        event.type,
-        event.time,
-        event.subject,
-        event.run,
-        canonical(event.data),
-    )

@@ -37,7 +37,7 @@ def test_the_page_is_the_one_that_is_made_now(call):
 
 
 def test_every_command_goal_fact_code_and_public_name_is_on_it(page):
-    groups = ("adr", "docs", "learnings")
+    groups = ("adr", "docs", "learnings", "ledger")
     names = {*COMMANDS, *BESIDES} - set(groups)
     assert [name for name in names if f"### goap {name}\n" not in page] == []
     assert [name for name in groups if f"### goap {name} " not in page] == []

@@ -119,7 +119,7 @@ def test_every_kind_of_place_is_passed_by_the_sweep(new_bakery):
         path.read_text(encoding="utf-8") for path in sorted((ROOT / "agents").rglob("*.py"))
     )
     named = set(re.findall(r'failpoint\(f?"([a-z.]+)', source))
-    in_ledger = ("migrating", "migration", "before", "uncommitted", "after")
+    in_ledger = ("migrating", "migration", "before", "uncommitted", "after", "archive")
     assert named == {f"ledger.{name}" for name in in_ledger} | {"step.before", "step.after"}
 
 

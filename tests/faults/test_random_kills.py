@@ -22,6 +22,7 @@ VICTIMS = {RUN: 0.25, ("append",): 0.08}
 """Who is killed, and within how many seconds."""
 
 IN_A_ROW = 4
+NEVER = "2999-01-01"
 ONCE_EACH = {"knead": 1, "heat": 1, "bake": 1}
 
 
@@ -47,7 +48,7 @@ def sweep(new_bakery, kills, seed):
         if number % IN_A_ROW == 0:
             bakery = new_bakery()
             assert bakery.run("emit", "type=order.placed", "id=1") == 0
-            assert bakery.run(*RUN, kill="*:9") == -signal.SIGKILL
+            assert bakery.run(*RUN, kill="*:9") == -signal.SIGKILL, bakery.output()
         before = bakery.events()
         killed(bakery, choose)
         hot += hot_journal(bakery)
@@ -75,3 +76,19 @@ def test_after_each_of_600_kills_any_command_works_and_the_run_continues(new_bak
     with capsys.disabled():
         print(f"\n600 kills, {hot} hot journals, 0 failures, {time.monotonic() - began:.0f} s")
     assert hot >= 20
+
+
+def test_killed_between_the_two_files_it_goes_on(bakery):
+    assert bakery.run(*RUN) == 0, bakery.output()
+    events = bakery.events()
+    words = ("ledger", "archive", f"before={NEVER}")
+    for number in range(1, 99):
+        (bakery.root / "trace").unlink(missing_ok=True)
+        if not bakery.killed(number, *words):
+            break
+        assert bakery.events() == events
+        assert bakery.problems() == []
+    assert number >= 3  # between the two files, and before the ledger is written
+    assert bakery.run(*RUN) == 0, bakery.output()
+    assert bakery.problems() == []
+    assert bakery.events() == events

@@ -14,7 +14,15 @@ from agents.ledger.events import Event
 from agents.ledger.projections import accounts, places, runs, steps
 from agents.ledger.rows import Reading, event_of, last_of
 
-__all__ = ["FORMAT", "advance", "bring_up_to_date", "differences", "is_current", "projected_anew"]
+__all__ = [
+    "FORMAT",
+    "advance",
+    "bring_up_to_date",
+    "differences",
+    "drop",
+    "is_current",
+    "projected_anew",
+]
 
 FORMAT = "1"
 """Another format is not read: the tables are dropped and made again."""
@@ -133,6 +141,16 @@ def _reached(connection: sqlite3.Connection, through: int, digest: str) -> None:
     connection.execute("UPDATE projected SET through = ?, hash = ?", (through, digest))
 
 
+def drop(connection: sqlite3.Connection) -> None:
+    """Drop all tables but the events and what belongs to them."""
+    names = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'projected%'"
+    ).fetchall()
+    with connection:
+        for (name,) in names:
+            connection.execute(f'DROP TABLE "{name}"')
+
+
 def projected_anew(reading: Reading, look: Callable[[], list[str]]) -> list[str]:
     """What ``look`` says while the tables are made anew beside the file."""
     connection = reading.connection
@@ -145,21 +163,29 @@ def projected_anew(reading: Reading, look: Callable[[], list[str]]) -> list[str]
 
 
 def differences(reading: Reading) -> list[str]:
-    """The tables of the file that do not say what the events say."""
+    """The tables of the file that do not say what the events say; none where there are none."""
     connection = reading.connection
+    try:
+        if not connection.execute("SELECT 1 FROM main.projected").fetchone():
+            return []
+        current = is_current(connection)
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return []
+        raise
+    if not current:  # made or brought up to date when somebody asks
+        return []
 
     def look() -> list[str]:
-        return [
-            name
-            for name in (*TABLES, "projected")
-            if name not in _KEPT
-            and (
-                _only_in(connection, name, "main", "temp")
-                or _only_in(connection, name, "temp", "main")
-            )
-        ]
+        return [name for name in TABLES if name not in _KEPT and _differ(connection, name)]
 
     return projected_anew(reading, look)
+
+
+def _differ(connection: sqlite3.Connection, table: str) -> bool:
+    return _only_in(connection, table, "main", "temp") or _only_in(
+        connection, table, "temp", "main"
+    )
 
 
 def _only_in(connection: sqlite3.Connection, table: str, here: str, there: str) -> bool:

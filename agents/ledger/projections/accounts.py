@@ -5,6 +5,7 @@ another way of doing it and another person find it again. What no action names i
 and its *what*, and is found again only by the run that continues.
 """
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
@@ -90,17 +91,25 @@ class Account:
 
     @classmethod
     def from_text(cls, text: str) -> "Account":
-        """The account that `to_text` wrote."""
-        said = json.loads(text)
+        """The account that `to_text` wrote.
+
+        Raises:
+            LedgerDamaged: Nobody wrote that.
+        """
+        digest, _, state = text.partition(" ")
+        if digest != _digest(state):
+            raise LedgerDamaged("an account is not what was booked", fix=command("doctor"))
+        said = json.loads(state)
         said["open"] = {action: Open(**each) for action, each in said["open"].items()}
         said["total"] = said["total"] and Metered.model_validate(said["total"])
         return cls(**said)
 
     def to_text(self) -> str:
-        """All of it as JSON."""
+        """All of it as JSON, behind a digest: nobody pays by a number that fell over."""
         total = self.total and self.total.model_dump(mode="json")
         opened = {action: asdict(each) for action, each in self.open.items()}
-        return json.dumps({**vars(self), "open": opened, "total": total})
+        state = json.dumps({**vars(self), "open": opened, "total": total})
+        return f"{_digest(state)} {state}"
 
     def take_over(self, action: str, *, under_any_name: bool) -> Open | None:
         """The reservation that a step goes on with, which is not open any more; None: it begins.
@@ -165,6 +174,10 @@ def _moment(since: str) -> str:
             f"money was set aside since {since!r}, which is no moment", fix=command("doctor")
         )
     return since
+
+
+def _digest(state: str) -> str:
+    return hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def accounts_of(events: Iterable[Event]) -> dict[str, Account]:

@@ -3,7 +3,8 @@
 import sqlite3
 from typing import NamedTuple
 
-from agents.errors import FailureClass
+from agents.command import command
+from agents.errors import FailureClass, LedgerDamaged
 from agents.ledger.events import Event
 from agents.ledger.payloads import RunFinished, StepFailed, StepFinished, StepStarted
 from agents.ledger.rows import Opened
@@ -142,6 +143,8 @@ def samples(ledger: Opened) -> dict[tuple[str, str], list[Sample]]:
     found: dict[tuple[str, str], list[Sample]] = {}
     sql = "SELECT action, basis, declared, expected, took FROM projected_samples ORDER BY seq"
     for action, basis, *numbers in ledger.rows(sql):
+        if not all(isinstance(each, float) for each in numbers):
+            raise LedgerDamaged("what steps took is damaged", fix=command("doctor"))
         found.setdefault((action, basis), []).append(Sample(*numbers))
     return found
 
