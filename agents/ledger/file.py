@@ -145,7 +145,7 @@ def translated(path: Path) -> Iterator[None]:
         raise unusable(path.parent, error) from error
     except sqlite3.OperationalError as error:
         raise _operational(path, error) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise LedgerDamaged(
             f"{path} is not a readable ledger: {error}", fix=command("doctor")
         ) from error

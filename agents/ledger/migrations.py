@@ -96,7 +96,8 @@ def pending_migrations(connection: sqlite3.Connection) -> list[str]:
     ).fetchone()
     if table is None:
         return known
-    applied = [row[0] for row in connection.execute("SELECT name FROM migrations ORDER BY name")]
+    names = connection.execute("SELECT name FROM migrations ORDER BY name")
+    applied = [str(row[0]) for row in names]  # a damaged one may hold anything
     foreign = sorted(set(applied) - set(known))
     if foreign:
         raise sqlite3.DatabaseError(f"written by a newer version (it has {foreign[0]})")

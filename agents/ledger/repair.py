@@ -36,7 +36,7 @@ class Examined(NamedTuple):
 
     Attributes:
         events: How many there are, or can be believed.
-        repaired: What was mended, without a loss.
+        repaired: What was mended; no event is lost by it.
         problems: What is damaged, and what is lost by it.
     """
 
@@ -53,7 +53,7 @@ class Salvaged(NamedTuple):
 
 
 def examine(path: Path) -> Examined:
-    """Look at all of a ledger, and mend what can be mended without a loss; never raises for damage.
+    """Look at all of a ledger, and mend what costs no event.
 
     Raises:
         GoapError: It cannot be looked at now: somebody writes on and on, or it may not be read.
