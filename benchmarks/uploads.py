@@ -78,8 +78,8 @@ class Bench:
 
     def start(self, said: int = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
         """Start the command."""
-        environment = {**os.environ, **self._plane.environment(), "PYTHONPATH": str(ROOT)}
-        words = [sys.executable, "-m", "agents", "run", "goal=tiny_trained", "compute=modal"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        words = [sys.executable, "-m", "agents", "run", "goal=tiny_trained", "compute=loopback"]
         return subprocess.Popen(
             words,
             cwd=self._job,
@@ -141,7 +141,7 @@ def bench(photos: Path) -> Iterator[Bench]:
         (job / "job.py").write_text(JOB, encoding="utf-8")
         (job / "train.py").write_text(SCRIPT, encoding="utf-8")
         (job / "pyproject.toml").write_text('[tool.goap]\ncatalogue = "job:CATALOGUE"\n')
-        plane = ensure(Path(scratch, "loopback"))
+        plane = ensure(job / ".goap" / "loopback")
         try:
             yield Bench(job, plane)
         finally:
