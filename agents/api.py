@@ -7,7 +7,7 @@ draws a view of them, the MCP server sends them; nobody else makes the answer.
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +23,8 @@ from agents.ledger.events import timestamp, utc_now
 from agents.ledger.history import RunHistory, find_history, summaries
 from agents.ledger.payloads import Provenance, RepositoryState
 from agents.ledger.projections.runs import open_runs
+from agents.ledger.store import Ledger
+from agents.notify import Sender, sender_of
 from agents.people import approve, cancel
 from agents.records import repository_state
 from agents.run.cancelling import cancellable
@@ -34,6 +36,8 @@ from agents.run.identity import (
     new_run_id,
 )
 from agents.run.lock import holders, running
+from agents.run.notices import Notices
+from agents.run.notifying import Notifying
 from agents.run.paying import purse_of, read_accounts
 from agents.run.progress import Kept, kept_progress
 from agents.run.pursuit import Pursuit
@@ -260,6 +264,7 @@ def run(
         GoapError: The goal was not reached, or another run is for the same.
     """
     question, run_id = question.anew(), new_run_id()
+    sender = sender_of(question.notify)
     holding = _holds_already(question)
     owner = {"run": run_id, "goal": question.goal.name}
     if holding is not None:
@@ -269,16 +274,27 @@ def run(
     with running(question.state, what, owner), question.ledger() as ledger:
         for lost in close_lost_runs(ledger, going_on=partial(_going_on, question.state)):
             told(f"the run {lost} was killed; continuing from what is true now")
-        with cancellable(question.state, run_id, stop) as ending:
-            pursuit = Pursuit(
-                question,
-                ledger,
-                reporter=Kept(reporter or Silent(), question.state, run_id),
-                stop=ending,
-                provenance=_provenance(question),
-                run_id=run_id,
-            )
+        shown = Kept(reporter or Silent(), question.state, run_id)
+        with (
+            cancellable(question.state, run_id, stop) as ending,
+            _notifying(question, ledger, shown, sender, told) as notified,
+        ):
+            git = _provenance(question)
+            pursuit = Pursuit(question, ledger, notified, ending, git, run_id=run_id)
             return _run_data(pursuit.run())
+
+
+def _notifying(
+    question: Question,
+    ledger: Ledger,
+    reporter: Reporter,
+    sender: Sender | None,
+    told: Callable[[str], object],
+) -> AbstractContextManager[Reporter]:
+    """The reporter, which tells a person somewhere else too, where one was named."""
+    if sender is None:
+        return nullcontext(reporter)
+    return Notifying(reporter, ledger, Notices(question.request), sender, told)
 
 
 def _holds_already(question: Question) -> RunResult | None:

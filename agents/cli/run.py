@@ -31,6 +31,8 @@ def run_command(
     """Plan, then act until the goal holds.
 
     max_cost=USD caps what a plan may cost; plan_digest=D runs only the plan that was shown.
+    notify=WHERE (or $AGENTS_NOTIFY) tells you elsewhere that it is done, failed or stalled, waits
+    for you, or used 80 % of the money: a URL of apprise, or a command.
     Ctrl-C ends the run cleanly; the same command continues it.
     """
     if dry_run:

@@ -23,7 +23,7 @@ __all__ = [
     "words_of",
 ]
 
-ENGINE_KEYS = ("goal", "state", "max_cost", "plan_digest", "wait")
+ENGINE_KEYS = ("goal", "state", "max_cost", "plan_digest", "wait", "notify")
 """What any goal takes beside its parameters."""
 
 
@@ -69,6 +69,7 @@ def question_of_words(
         dollars(engine.get("max_cost")),
         _digest(engine.get("plan_digest")),
         _seconds(engine.get("wait")),
+        engine.get("notify"),
     )
 
 
@@ -90,6 +91,8 @@ def question_of_json(
     for key in ("goal", "state"):
         if key in parameters:
             raise UsageError(f"{key}= is given twice")
+    if "notify" in parameters:  # it may be a command: who only has this door runs none
+        raise UsageError("notify= is given by a person: a word of run, or in the environment")
     options = {key: parameters.pop(key) for key in ENGINE_KEYS if key in parameters}
     declared = _goal(catalogue, goal)
     params = catalogue.parameters_of_json(declared, parameters, beside=ENGINE_KEYS)

@@ -34,6 +34,7 @@ from agents.ledger.payloads import (
     StepVerified,
 )
 from agents.ledger.store import Ledger
+from agents.money.low import LowMoney
 from agents.planning import Status
 from agents.run import tell
 from agents.run.approval import Approvals
@@ -105,6 +106,7 @@ class Pursuit:
         request = question.request.digest
         self._approvals = Approvals(self.run_id, request, past, told)
         self._approvals.carry_over(before)
+        self._low = LowMoney(self._purse, told)
         owner = {"run": self.run_id, "goal": question.goal.name}
         self._touching = Touching(question.state, owner)
         self._login = LoginWait(question.wait, self.poll, self.stop, told)
@@ -257,6 +259,7 @@ class Pursuit:
             self.reporter,
             self._world,
             self._touching,
+            self._low,
             self._done_by_others,
         )
         executor = Executor(
@@ -270,6 +273,7 @@ class Pursuit:
         try:
             return executor.run()
         finally:
+            self._touching.close()
             self._world, self._verified = steps.world, steps.verified
             self._done += steps.verified
             self._did_something = self._did_something or steps.did_something

@@ -1,6 +1,6 @@
 """What is asked of a catalogue: a goal, its parameters, and where the memory of it is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Question:
         max_cost: The most dollars it may cost; None: no cap was given.
         plan_digest: When given, only this plan may be run.
         wait: Seconds to wait for a person when only a person can go on.
+        notify: Where a person is told what matters; None: nowhere that was said here.
     """
 
     catalogue: Catalogue
@@ -48,6 +49,7 @@ class Question:
     max_cost: float | None = None
     plan_digest: str | None = None
     wait: float = 0.0
+    notify: str | None = field(default=None, repr=False)
 
     @cached_property
     def request(self) -> Request:

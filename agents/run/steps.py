@@ -9,6 +9,7 @@ from agents.declare.actions import OBSERVE, Context, Grounded, Meter, Progress
 from agents.declare.facts import Condition, WorldState, show_value
 from agents.declare.work import Work
 from agents.ledger.payloads import Payload, StepNoted, StepStarted, StepVerified
+from agents.money.low import LowMoney
 from agents.money.purse import Purse
 from agents.planning import Step
 from agents.run import tell
@@ -35,6 +36,7 @@ class Steps:
         reporter: Is told how far a step is.
         world: What was seen last.
         touching: Holds what steps touch.
+        low: Says that most of the money is used.
         done_by_others: The actions that other runs finished since this one looked.
         verified: The ids of the steps that were done.
         did_something: Whether one of them did more than look.
@@ -48,6 +50,7 @@ class Steps:
     reporter: Reporter
     world: WorldState
     touching: Touching
+    low: LowMoney
     done_by_others: Callable[[], set[str]]
     verified: list[str] = field(default_factory=list)
     did_something: bool = False
@@ -98,6 +101,7 @@ class Steps:
 
     def cover(self, step: Step, rest: list[Step]) -> None:
         """Pay on for a step that runs."""
+        self.low.look()
         self.purse.cover(step.id, self._grounded(step), map(self._grounded, rest))
 
     def settle(self, step: Step) -> None:
@@ -105,6 +109,7 @@ class Steps:
         grounded = self._grounded(step)
         meter = None if grounded.price == 0 else self._meter(step)
         self.purse.settle(step.id, grounded, meter)
+        self.low.look()
 
     def verify(self, step: Step, context: Context) -> list[str]:
         """Observe what the step promised and somebody relies on."""

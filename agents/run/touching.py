@@ -75,6 +75,13 @@ class Touching:
                 for name in _files(self._steps.pop(step)):
                     self._give(name)
 
+    def close(self) -> None:
+        """Give everything back: the steps of a plan have ended, however they did."""
+        with self._lock:
+            for _, stack in self._held.values():
+                stack.close()
+            self._held, self._steps, self._alone = {}, {}, False
+
     def in_the_way(self, names: Iterable[str] | None) -> str:
         """Who holds some of these, in words."""
         wanted = _wanted(names)

@@ -20,6 +20,7 @@ from agents.ledger.payloads.base import (
 from agents.ledger.payloads.people import (
     ApprovalUsed,
     PersonAwaited,
+    PersonTold,
     PlanApproved,
 )
 from agents.ledger.payloads.runs import (
@@ -37,6 +38,7 @@ from agents.ledger.payloads.runs import (
 )
 from agents.ledger.payloads.steps import (
     Metered,
+    MoneyLow,
     MoneyReserved,
     MoneySettled,
     OfStep,
@@ -69,12 +71,14 @@ __all__ = [
     "GitCommit",
     "GitSeen",
     "Metered",
+    "MoneyLow",
     "MoneyReserved",
     "MoneySettled",
     "NotedFailure",
     "OfStep",
     "Payload",
     "PersonAwaited",
+    "PersonTold",
     "PlanApproved",
     "PlanMade",
     "PlanStep",
@@ -103,7 +107,7 @@ __all__ = [
 _ENGINE: tuple[type[Payload], ...] = (
     *(RunStarted, FactsObserved, PlanMade, StepStarted, StepNoted, StepFinished, StepVerified),
     *(StepFailed, MoneyReserved, MoneySettled, PlanApproved, ApprovalUsed, PersonAwaited),
-    *(RunStalled, RunFinished, WatchStarted, TriggerHandled, TriggerDeferred),
+    *(MoneyLow, PersonTold, RunStalled, RunFinished, WatchStarted, TriggerHandled, TriggerDeferred),
 )
 """Types that only the engine writes, so that what does not fit is damage."""
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from agents.ledger.payloads.base import Payload
 
-__all__ = ["ApprovalUsed", "PersonAwaited", "PlanApproved"]
+__all__ = ["ApprovalUsed", "PersonAwaited", "PersonTold", "PlanApproved"]
 
 
 class PlanApproved(Payload):
@@ -45,3 +45,19 @@ class PersonAwaited(Payload):
     message: str
     fix: str = ""
     seconds: float
+
+
+class PersonTold(Payload):
+    """A person somewhere else is to be told something, or was; once for each key.
+
+    Attributes:
+        key: By what it is known, so that it is told once.
+        sent: Whether it was sent.
+    """
+
+    kind: ClassVar[str] = "person.told"
+
+    key: str
+    title: str
+    text: str = ""
+    sent: bool = False

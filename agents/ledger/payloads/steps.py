@@ -11,6 +11,7 @@ from agents.ledger.payloads.runs import NotedFailure, Seen
 
 __all__ = [
     "Metered",
+    "MoneyLow",
     "MoneyReserved",
     "MoneySettled",
     "OfStep",
@@ -129,6 +130,15 @@ class MoneyReserved(OfStep):
     since: str = ""
     usd_per_second: float | None = None
     meter: Metered | None = None
+
+
+class MoneyLow(Payload):
+    """Most of the money of a run is used."""
+
+    kind: ClassVar[str] = "money.low"
+
+    usd: float
+    cap: float
 
 
 class MoneySettled(OfStep):
