@@ -113,6 +113,8 @@ class Kit:
             pursuit._record = until
             with pytest.raises(Killed):
                 pursuit.run()
+            for held in list(pursuit._touching._steps):
+                pursuit._touching.give(held)  # a process that died holds nothing
             close_lost_runs(ledger, pursuit.clock)
 
     def events(self) -> list[Event]:
