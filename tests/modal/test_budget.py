@@ -85,6 +85,8 @@ def launcher(paid: Scripts, script: Script, usd_per_day: float) -> Any:
 
 def test_of_launchers_at_once_no_two_get_the_last_dollars(paid: Scripts) -> None:
     scripts = [made(paid, f"at-once-{number}", steps=1) for number in range(4)]
+    # none is over, and its money free, before the last one asked
+    paid.plane.do("fault", rpc="FunctionGetInputs", kind="late", seconds=3600, times=0)
     launchers = [launcher(paid, script, usd_per_day=220) for script in scripts]
     said = []
     for script, each in zip(scripts, launchers, strict=True):
@@ -93,6 +95,7 @@ def test_of_launchers_at_once_no_two_get_the_last_dollars(paid: Scripts) -> None
             assert "run the same command" in err, err
             out, err = launcher(paid, script, usd_per_day=220).communicate()
         said.append(out.strip())
+    paid.plane.do("clear")
     assert sum(each.startswith("fc-") for each in said) == 2, said
     refused = [each for each in said if not each.startswith("fc-")]
     assert all("used up" in each for each in refused), said
