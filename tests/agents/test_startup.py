@@ -148,7 +148,8 @@ def test_a_working_directory_that_was_removed_is_said_in_one_line(tmp_path, word
         "sys.exit(main())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        # -P, as `goap` is started: else Python 3.13.0 itself looks for modules in that folder
+        [sys.executable, "-P", "-c", program],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": os.defpath},
         capture_output=True,
