@@ -8,7 +8,7 @@ WORKERS ?= 2
 ROUNDS ?= 10
 SEED ?= 1
 
-.PHONY: run test test-steady test-slow test-modal test-faults test-kills check format schemas reference venv clean
+.PHONY: run test test-steady test-slow test-modal test-faults test-ledger test-kills check format schemas reference venv clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m agents run goal=trained_dit steps=800
@@ -38,6 +38,10 @@ test-faults: $(INSTALLED)
 	$(BIN)/python -m pytest -q -s -m "slow or not slow" tests/faults tests/agents/test_secrets.py tests/agents/test_webhook.py \
 		tests/agents/test_watch.py tests/agents/test_money.py tests/actions/test_incidents.py \
 		tests/e2e/test_interrupted.py tests/e2e/test_five_failures.py
+
+# the ledger: 600 kills at random moments of its writes, and 1,000 damaged files
+test-ledger: $(INSTALLED)
+	$(BIN)/python -m pytest -q -s -m slow tests/faults/test_random_kills.py tests/agents/test_corruption.py
 
 # kill -9 of a training, 200 times; of engine, runner, guard, script and container of anybody's, 20 times and more
 test-kills: $(INSTALLED)

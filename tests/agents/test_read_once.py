@@ -1,5 +1,6 @@
 """A look reads what it needs of the ledger: how much lies before it makes no difference."""
 
+import json
 import sqlite3
 import sys
 import threading
@@ -12,10 +13,12 @@ from agents import api
 from agents.cli.main import invoke
 from agents.ledger.events import new_event
 from agents.ledger.history import run_histories
+from agents.ledger.migrations import MIGRATIONS
 from agents.ledger.payloads import Foreign, GitSeen
 from agents.ledger.projections import FORMAT, differences
 from agents.ledger.projections.places import newest_of
-from agents.ledger.store import Ledger
+from agents.ledger.projections.runs import open_runs
+from agents.ledger.store import ClosedLedger, Ledger
 
 COMMANDS = [
     ["plan", "goal=served"],
@@ -174,3 +177,23 @@ def test_the_past_is_read_from_either_end_and_ends_where_it_ended_at_the_first_l
             seen += 1
             ledger.append(new_event(Foreign(of_type="a")))
         assert seen == 7
+
+
+def test_a_ledger_of_the_first_version_is_read_to_its_end_before_it_is_migrated(tmp_path):
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY) STRICT")
+        for name, migrate in MIGRATIONS[:2]:
+            migrate(connection)
+            connection.execute("INSERT INTO migrations VALUES (?)", (name,))
+        begun = json.dumps({"goal": "g", "params": {}})
+        connection.executemany(
+            "INSERT INTO events (id, source, type, time, subject, run, data)"
+            " VALUES (?, 's', 'run.started', '2026-01-01T00:00:00.000Z', 'g', ?, ?)",
+            [(f"{n}", f"r{n:05d}", begun) for n in range(4_500)],
+        )
+    read = open_runs(ClosedLedger(path))
+    assert len(read) == 4_500
+    with Ledger(path) as ledger:
+        assert open_runs(ledger) == read
+    assert whole(path)

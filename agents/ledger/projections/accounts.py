@@ -96,7 +96,7 @@ class Account:
         Raises:
             LedgerDamaged: Nobody wrote that.
         """
-        digest, _, state = text.partition(" ")
+        digest, _, state = str(text).partition(" ")
         if digest != _digest(state):
             raise LedgerDamaged("an account is not what was booked", fix=command("doctor"))
         said = json.loads(state)
