@@ -219,6 +219,8 @@ def _taken(directory: TrainingDirectory) -> Iterator[int | None]:
 
 def _is_over(directory: TrainingDirectory) -> bool:
     """Whether it came to its end while whoever launches it made a plan."""
+    if not directory.volume.exists(directory.result_name):
+        return False
     try:
         ending = directory.read_ending()
     except CheckpointError:
