@@ -27,6 +27,9 @@ _INSERT = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
+_DAMAGE = (sqlite3.Error, ArithmeticError, ValueError, TypeError)
+"""What a damaged file raises, also where SQLite says so in words that are no UTF-8 any more."""
+
 MOST_FILLED = 1000
 """A file that says it was so many times as long says nothing."""
 
@@ -66,7 +69,7 @@ def examine(path: Path) -> Examined:
             if stale and _made_again(path):
                 return Examined(count, (*repaired, f"made again from the events: {stale}"))
             problems = [f"they do not say what the events say: {stale}"] if stale else []
-    except (LedgerDamaged, sqlite3.Error, ArithmeticError, ValueError, TypeError) as error:
+    except (LedgerDamaged, *_DAMAGE) as error:
         problems, count = [str(getattr(error, "message", error))], 0
     if not problems:
         return Examined(count, tuple(repaired))
@@ -94,7 +97,7 @@ def salvage(path: Path) -> Salvaged:
 
 
 def _is_archived(path: Path) -> bool:
-    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
+    with suppress(*_DAMAGE), closing(sqlite3.connect(path)) as connection:
         return bool(connection.execute("SELECT 1 FROM events WHERE data = '' LIMIT 1").fetchone())
     return False
 
@@ -116,7 +119,7 @@ def _stale(path: Path) -> str:
     with Ledger(path, readonly=True) as ledger:
         try:
             return ", ".join(ledger.compared())
-        except (GoapError, sqlite3.Error, ValueError, TypeError):
+        except (GoapError, *_DAMAGE):
             return "all projections"
 
 
@@ -125,7 +128,7 @@ def _made_again(path: Path) -> bool:
     try:
         with Ledger(path) as ledger:
             ledger.forget()
-    except (GoapError, sqlite3.Error):
+    except (GoapError, *_DAMAGE):
         return False
     return not _stale(path)
 
@@ -133,8 +136,8 @@ def _made_again(path: Path) -> bool:
 def _believable(path: Path) -> tuple[int, int]:
     """How many lines there are up to the first that is not what was written; and how many were."""
     written = count = last = 0
-    with suppress(sqlite3.Error), _filled(path) as file, closing(_raw(file)) as connection:
-        with suppress(sqlite3.Error):
+    with suppress(*_DAMAGE), _filled(path) as file, closing(_raw(file)) as connection:
+        with suppress(*_DAMAGE):
             sql = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'"
             written = int(connection.execute(sql).fetchone()[0] or 0)
         for row in _linked(connection, path):
@@ -145,7 +148,7 @@ def _believable(path: Path) -> tuple[int, int]:
 def _linked(connection: sqlite3.Connection, path: Path) -> Iterator[tuple[Any, ...]]:
     previous = FIRST
     connection.text_factory = _text
-    with suppress(sqlite3.Error, TypeError, ValueError):
+    with suppress(*_DAMAGE):
         reading = Reading(connection, archived=attach_archive(connection, path))
         for *row, data in connection.execute(
             "SELECT seq, hash, id, source, type, time, subject, run, data,"

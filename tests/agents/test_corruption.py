@@ -165,6 +165,11 @@ def harmed(kit, base, seed, capsys):
     return "salvaged"
 
 
+@pytest.mark.parametrize("seed", [2041, 2519])
+def test_of_a_schema_that_is_no_text_any_more_doctor_says_so(kit, base, seed, capsys):
+    harmed(kit, base, seed, capsys)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_of_a_damaged_ledger_every_command_is_right_or_says_so(kit, base, seed, capsys):
     for number in range(2):
