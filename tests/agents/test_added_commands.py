@@ -13,7 +13,8 @@ from agents.declare.catalogue import Catalogue
 from agents.declare.commands import Answer, Command
 from agents.declare.contributions import Contributions
 from agents.declare.words import Options, flag, word
-from agents.errors import Interrupted, Transient
+from agents.errors import Interrupted, Transient, UsageError
+from agents.ledger.redaction import _secrets_of_process
 
 
 class PourOptions(Options):
@@ -32,16 +33,17 @@ class Bar:
 
     error: BaseException | None = None
     code: int = 0
+    word: str = "cup"
     poured: list[PourOptions] = field(default_factory=list)
 
     def pour(self, options, terminal):
         self.poured.append(options)
-        terminal.say("pouring")
+        terminal.say(f"pouring a {self.word}")
         for cup in range(options.cups):
-            terminal.write(f"cup {cup + 1}\n")
+            terminal.write(f"{self.word} {cup + 1}\n")
         if self.error is not None:
             raise self.error
-        return Answer({"cups": options.cups}, "poured", self.code)
+        return Answer({"cups": options.cups, "of": self.word}, f"poured {self.word}s", self.code)
 
 
 BAR = Bar()
@@ -57,7 +59,7 @@ class Barkeeper(Contributions):
 
 @pytest.fixture
 def bar():
-    BAR.error, BAR.code, BAR.poured = None, 0, []
+    BAR.error, BAR.code, BAR.poured, BAR.word = None, 0, [], "cup"
     return BAR
 
 
@@ -95,14 +97,29 @@ def test_help_lists_the_programs_own_with_their_line_and_loads_no_catalogue(bar,
 def test_it_reads_words_and_flags_into_its_options_and_writes_as_it_goes(call, bar):
     printed = call("pour", "cups=2", "coffee", "--sugar", "3", "-t")
     assert bar.poured == [PourOptions(drink="coffee", cups=2, hot=True, sugar=3)]
-    assert printed.out == "cup 1\ncup 2\npoured\n"
-    assert printed.err == "pouring\n"
+    assert printed.out == "cup 1\ncup 2\npoured cups\n"
+    assert printed.err == "pouring a cup\n"
 
 
 def test_as_json_it_prints_one_document_and_nothing_else(call):
     printed = call("pour", "cups=2", "--json")
     document = json.loads(printed.out)
-    assert document == {"schema": "agents.pour/1", "ok": True, "error": None, "data": {"cups": 2}}
+    data = {"cups": 2, "of": "cup"}
+    assert document == {"schema": "agents.pour/1", "ok": True, "error": None, "data": data}
+
+
+def test_no_secret_is_printed_by_it_wherever_it_says_one(call, bar, monkeypatch):
+    monkeypatch.setenv("BARKEEPER_PASS", "a-word-0123456789")
+    _secrets_of_process.cache_clear()
+    bar.word = "a-word-0123456789"
+    bar.error = UsageError(f"no {bar.word} left", fix=f"buy {bar.word}")
+    refused = call("pour", code=2)
+    bar.error = None
+    for printed in (refused, call("pour"), call("pour", "--json")):
+        assert "[secret" in printed.err
+        assert "0123456789" not in printed.out + printed.err
+    monkeypatch.undo()
+    _secrets_of_process.cache_clear()
 
 
 def test_its_exit_code_is_the_commands(call, bar):
