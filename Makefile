@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# one worker per core; each worker's torch uses one thread, so that they do not fight
-WORKERS ?= 2
+# one more than two cores have, as tests wait for processes; each one's torch uses one thread
+WORKERS ?= 3
 ROUNDS ?= 10
 SEED ?= 1
 

@@ -115,7 +115,7 @@ def test_learnings_are_listed_and_archived(call):
         (["adr", "accept", "1", "by=Ada", "policy=nightly"], "exclude each other"),
         (["adr", "supersede", "1", "1"], "cannot supersede itself"),
         (["adr", "new", " "], "needs a title"),
-        (["learnings", "archive", "before=yesterday"], "needs a day"),
+        (["learnings", "archive", "before=yesterday"], "is a day, such as"),
         (["adr", "list", "rpeo=x"], "did you mean 'repo'?"),
         (["adr", "lst"], "No such command 'lst'"),
     ],
