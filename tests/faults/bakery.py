@@ -189,6 +189,7 @@ def start(words: list[str], environment: dict[str, str], folder: str) -> int:
         return pid
     try:
         os.environ.update(environment)
+        os.chdir(folder)  # where the project stands there may be records of its own
         with (Path(folder) / "output.txt").open("ab", buffering=0) as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
