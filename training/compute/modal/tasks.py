@@ -55,11 +55,13 @@ def last_words(app: str, environment: str | None, task: str) -> tuple[str, ...]:
     Args:
         app: Its app.
         environment: The workspace's environment; the default one when None.
-        task: The container.
+        task: The container; empty where none is known.
     """
+    if not task:
+        return ()
     try:
         asked = _printed(app, environment, task)
-        text = asyncio.run(asyncio.wait_for(asked, ANSWER_SECONDS)) if task else ""
+        text = asyncio.run(asyncio.wait_for(asked, ANSWER_SECONDS))
     except (
         modal.exception.Error,
         grpclib.GRPCError,
