@@ -130,14 +130,19 @@ def share(seconds: list[float], part: float) -> float:
     return sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * part))]
 
 
+def leave_half_open(open_: ExitStack, port: int, count: int) -> None:
+    """Begin so many requests, and end none of them."""
+    for number in range(count):
+        half = open_.enter_context(socket.create_connection(("127.0.0.1", port)))
+        half.sendall(HALVES[number % len(HALVES)])
+
+
 def speed(deliveries: int, at_once: int, half_open: int) -> str:
     """A row of the table: all deliveries, beside connections that say nothing."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as open_:
         state, seen = Path(folder), Seen()
         server = Server(state)
-        for number in range(half_open):
-            half = open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            half.sendall(HALVES[number % len(HALVES)])
+        leave_half_open(open_, server.port, half_open)
         ids = [f"d-{number}" for number in range(deliveries)]
         began = time.monotonic()
         asyncio.run(send(server.port, ids, at_once, seen))
@@ -189,9 +194,7 @@ def fire(half_open: int, bad: int) -> str:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as open_:
         state, seen = Path(folder), Seen()
         server = Server(state)
-        for number in range(half_open):
-            half = open_.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            half.sendall(HALVES[number % len(HALVES)])
+        leave_half_open(open_, server.port, half_open)
         for number in range(bad):
             with socket.create_connection(("127.0.0.1", server.port)) as stranger:
                 stranger.sendall(bodies[number % len(bodies)])

@@ -5,6 +5,9 @@ Its command line has no other way either: `Client._stub` is private, and used he
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
 
 import grpclib
 import grpclib.exceptions
@@ -17,6 +20,8 @@ from training.compute.modal.auth import credentials
 from training.compute.modal.refusals import without_secrets
 
 __all__ = ["last_words", "tasks_of"]
+
+T = TypeVar("T")
 
 ANSWER_SECONDS = 10.0
 LOG_SECONDS = 1.0
@@ -37,16 +42,7 @@ def tasks_of(app: str, environment: str | None) -> dict[str, float] | None:
     Raises:
         AuthenticationError: There is no token.
     """
-    try:
-        return asyncio.run(asyncio.wait_for(_listed(app, environment), ANSWER_SECONDS))
-    except (
-        modal.exception.Error,
-        grpclib.GRPCError,
-        grpclib.exceptions.StreamTerminatedError,
-        TimeoutError,
-        OSError,
-    ):
-        return None
+    return _answered(partial(_listed, app), environment)
 
 
 def last_words(app: str, environment: str | None, task: str) -> tuple[str, ...]:
@@ -59,9 +55,24 @@ def last_words(app: str, environment: str | None, task: str) -> tuple[str, ...]:
     """
     if not task:
         return ()
+    text = _answered(partial(_printed, app, task), environment) or ""
+    lines = [line.rstrip() for line in without_secrets(text).splitlines() if line.strip()]
+    return tuple(line[:MOST_LETTERS] for line in lines[-MOST_LINES:])
+
+
+def _answered(
+    ask: Callable[[_Client, str], Coroutine[Any, Any, T]], environment: str | None
+) -> T | None:
+    """What the platform answers to one question about an environment; None where it does not."""
+
+    async def answer() -> T:
+        where = environment or config.get("environment") or ""
+        kind, server = api_pb2.CLIENT_TYPE_CLIENT, str(config.get("server_url"))
+        async with _Client(server, kind, credentials()) as client:
+            return await ask(client, where)
+
     try:
-        asked = _printed(app, environment, task)
-        text = asyncio.run(asyncio.wait_for(asked, ANSWER_SECONDS))
+        return asyncio.run(asyncio.wait_for(answer(), ANSWER_SECONDS))
     except (
         modal.exception.Error,
         grpclib.GRPCError,
@@ -69,32 +80,21 @@ def last_words(app: str, environment: str | None, task: str) -> tuple[str, ...]:
         TimeoutError,
         OSError,
     ):
-        return ()
-    lines = [line.rstrip() for line in without_secrets(text).splitlines() if line.strip()]
-    return tuple(line[:MOST_LETTERS] for line in lines[-MOST_LINES:])
+        return None
 
 
-async def _printed(app: str, environment: str | None, task: str) -> str:
-    where = environment or config.get("environment") or ""
-    kind, server = api_pb2.CLIENT_TYPE_CLIENT, str(config.get("server_url"))
-    async with _Client(server, kind, credentials()) as client:
-        named = api_pb2.AppGetByDeploymentNameRequest(name=app, environment_name=where)
-        found = await client._stub.AppGetByDeploymentName(named)
-        asked = api_pb2.AppGetLogsRequest(app_id=found.app_id, task_id=task, timeout=LOG_SECONDS)
-        text = ""
-        async for batch in client._stub.AppGetLogs.unary_stream(asked):
-            text += "".join(item.data for item in batch.items)
-            if batch.app_done:
-                break
-        return text
+async def _printed(app: str, task: str, client: _Client, where: str) -> str:
+    named = api_pb2.AppGetByDeploymentNameRequest(name=app, environment_name=where)
+    found = await client._stub.AppGetByDeploymentName(named)
+    asked = api_pb2.AppGetLogsRequest(app_id=found.app_id, task_id=task, timeout=LOG_SECONDS)
+    text = ""
+    async for batch in client._stub.AppGetLogs.unary_stream(asked):
+        text += "".join(item.data for item in batch.items)
+        if batch.app_done:
+            break
+    return text
 
 
-async def _listed(app: str, environment: str | None) -> dict[str, float]:
-    where = environment or config.get("environment") or ""
-    kind, server = api_pb2.CLIENT_TYPE_CLIENT, str(config.get("server_url"))
-    async with _Client(server, kind, credentials()) as client:
-        asked = api_pb2.TaskListRequest(environment_name=where)
-        listed = await client._stub.TaskList(asked)
-        return {
-            each.task_id: each.started_at for each in listed.tasks if each.app_description == app
-        }
+async def _listed(app: str, client: _Client, where: str) -> dict[str, float]:
+    listed = await client._stub.TaskList(api_pb2.TaskListRequest(environment_name=where))
+    return {each.task_id: each.started_at for each in listed.tasks if each.app_description == app}
